@@ -1,0 +1,83 @@
+"""The ``ser`` command. Each sub-command lives in a module of its own and imports late."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+
+COMMANDS: dict[str, str] = {
+    "corpora": "list the corpora the package reads, with sizes, licences and where to get them",
+    "check": "read a corpus and say what is in it and what is wrong with it",
+    "fetch": "download a corpus that may be downloaded, verified and safely unpacked",
+    "features": "compute and cache MFCCs and mel-spectrograms of a corpus",
+    "run": "train and test rows of the ablation table: models x protocol x folds x seeds",
+    "report": "tables, confusion matrices and paired tests from the records of runs",
+    "predict": "emotion of your own recordings, with a model a run has left",
+}
+
+EPILOG = """\
+a first session, nothing to download:
+  ser check synthetic
+  ser run --model mfcc-lstm --protocol speakers --epochs 5 --out results/first
+  ser report results/first
+
+exit codes: 0 done, 1 a check found problems, 2 wrong usage or input,
+            3 a run failed, 130 interrupted (the same command resumes)
+
+'ser COMMAND --help' explains each command with examples."""
+
+
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The argument parser; only *command*'s module is imported (all, if None)."""
+    from ser import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="ser",
+        description="Speech emotion recognition with the Dual-Sequence LSTM.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ser {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        sub = subparsers.add_parser(
+            name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if command in (None, name):
+            importlib.import_module(f"ser.cli.{name}").configure(sub)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line *argv* and return the exit code."""
+    from ser.errors import SerError
+
+    argv = list(sys.argv[1:] if argv is None else argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    command = next((a for a in argv if a in COMMANDS), "")
+    args = build_parser(command).parse_args(argv)
+    args.command_line = " ".join(["ser", *argv])
+    try:
+        code = importlib.import_module(f"ser.cli.{args.command}").main(args)
+        sys.stdout.flush()
+        return int(code or 0)
+    except SerError as error:
+        print(f"ser: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\nser: interrupted; the same command takes up where it stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        print(f"ser: {error.strerror or error}{where}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""What every corpus becomes: one table of utterances (book: chapter "Corpora").
+
+Columns of :attr:`Corpus.table`, one row an utterance, sorted by ``utterance``:
+
+=========== ======== =====================================================================
+column      type     meaning
+=========== ======== =====================================================================
+utterance   str      name, unique in the corpus (path below the root without its ending)
+path        str      absolute path of the audio file
+emotion     str      ``angry``, ``happy``, ``neutral`` or ``sad``
+speaker     str      who talks
+gender      str      ``female``, ``male`` or ``""`` where unknown
+session     str      recording session, ``""`` where the corpus has none
+text        str      what is said, or the sentence's code; ``""`` where unknown
+start       float    seconds into the recording (IEMOCAP: into the dialogue), else 0
+seconds     float    duration
+segment     bool     True: the utterance is ``start .. start + seconds`` of the file;
+                     False: it is the whole file
+label       str      the owners' own label
+=========== ======== =====================================================================
+
+A corpus may add columns of its own after these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+EMOTIONS: tuple[str, ...] = ("angry", "happy", "neutral", "sad")
+"""The four classes, in the order of every logit vector and confusion matrix."""
+
+COLUMNS: tuple[str, ...] = (
+    "utterance",
+    "path",
+    "emotion",
+    "speaker",
+    "gender",
+    "session",
+    "text",
+    "start",
+    "seconds",
+    "segment",
+    "label",
+)
+
+AUDIO_SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus as read from disk.
+
+    Attributes:
+        name: the corpus's short name, e.g. ``"emodb"``.
+        root: the folder that was read.
+        table: the four-class task, columns as in :data:`COLUMNS`.
+        everything: all utterances the corpus lists, other emotions included; there
+            ``emotion`` is ``""`` where the label is none of the four.
+        licence: the owners' licence in a few words.
+        citation: how to cite the corpus.
+        problems: what the reader met that the user should know (see ``ser check``).
+
+    Example:
+        >>> from ser import load_corpus
+        >>> corpus = load_corpus("synthetic")          # doctest: +SKIP
+        >>> corpus.table.emotion.value_counts()        # doctest: +SKIP
+    """
+
+    name: str
+    root: Path
+    table: pd.DataFrame
+    everything: pd.DataFrame
+    licence: str
+    citation: str
+    problems: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __repr__(self) -> str:
+        return f"Corpus({self.name!r}, {len(self.table)} utterances of {len(self.everything)})"
+
+
+def make_table(rows: Iterable[dict]) -> pd.DataFrame:
+    """Rows (dicts with at least ``utterance``, ``path``, ``emotion``, ``speaker``) -> a table.
+
+    Missing columns are filled (``""``, 0, False), extra ones kept after the standard ones;
+    rows are sorted by ``utterance``, so that the order never depends on the file system.
+    """
+    frame = pd.DataFrame(list(rows))
+    defaults = {"start": 0.0, "seconds": float("nan"), "segment": False}
+    for column in COLUMNS:
+        if column not in frame:
+            frame[column] = defaults.get(column, "")
+    extra = [c for c in frame.columns if c not in COLUMNS]
+    frame = frame[[*COLUMNS, *extra]]
+    frame = frame.astype({"start": float, "seconds": float, "segment": bool})
+    return frame.sort_values("utterance", kind="stable").reset_index(drop=True)
