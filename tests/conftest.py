@@ -25,3 +25,11 @@ def private_folders(tmp_path_factory, monkeypatch):
     base = tmp_path_factory.getbasetemp() / "user"
     monkeypatch.setenv("SER_CACHE", str(base / "cache"))
     monkeypatch.setenv("SER_DATA", str(base / "data"))
+
+
+@pytest.fixture(scope="session")
+def tiny_root(tmp_path_factory) -> Path:
+    """A synthetic corpus of 4 speakers x 4 emotions x 3 sentences."""
+    from ser.corpora.synthetic import make
+
+    return make(tmp_path_factory.mktemp("tiny") / "synthetic", 4, 3, jobs=1, progress=False)

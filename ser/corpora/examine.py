@@ -1,0 +1,179 @@
+"""One recording under the lens: can it be read, is there sound in it, has it been there before.
+
+Facts are taken from the samples as stored, before any mixing or resampling: a clipped run is a
+run at the format's own full scale, and two files sound the same if their samples are the same,
+whatever container holds them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from ser.corpora.originals import file_digest, is_pointer
+from ser.errors import SerError
+
+BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+CLIPPED_RUN = 3
+"""Neighbouring samples at full scale that make a run clipped; one or two may be a true peak."""
+SILENT_PEAK = 4 / 32768
+"""A recording that never exceeds this (-78 dB re full scale) counts as silent."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What :func:`examine` found in one recording.
+
+    Attributes:
+        path: the file.
+        error: ``""``, or why the recording cannot be used.
+        kind: ``""`` or ``missing``, ``empty``, ``pointer``, ``unreadable``, ``short``.
+        digest: first 128 bits of the SHA-256 of the file's bytes.
+        sound: digest of the decoded samples; equal sounds have equal digests.
+        rate: sample rate in Hz.
+        channels: number of channels.
+        seconds: duration.
+        level: root mean square in dB re full scale (-inf for digital silence).
+        peak: largest absolute sample, 1 is full scale.
+        clipped: samples in runs of three or more at full scale.
+        zeros: longest run of exact zeros, in seconds.
+    """
+
+    path: str
+    error: str = ""
+    kind: str = ""
+    digest: str = ""
+    sound: str = ""
+    rate: int = 0
+    channels: int = 0
+    seconds: float = 0.0
+    level: float = -math.inf
+    peak: float = 0.0
+    clipped: int = 0
+    zeros: float = 0.0
+
+    @property
+    def silent(self) -> bool:
+        """True where it can be read but there is nothing to hear."""
+        return not self.error and self.peak <= SILENT_PEAK
+
+
+def examine(path: str | os.PathLike, start: float = 0.0, seconds: float | None = None) -> Clip:
+    """Read a recording, or ``start .. start + seconds`` of it, and say what is in it.
+
+    Never raises for a bad file: what is wrong stands in the result.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "tone.wav"
+        >>> tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
+        >>> soundfile.write(file, tone, 16000)
+        >>> clip = examine(file)
+        >>> clip.rate, clip.seconds, round(clip.level, 1), clip.clipped
+        (16000, 1.0, -9.0, 0)
+    """
+    path = str(path)
+    try:
+        size = os.path.getsize(path)
+        if not size:
+            return Clip(path, "the file has 0 bytes", "empty")
+        if size < 1024 and is_pointer(path):
+            return Clip(path, "a git-lfs pointer, not audio; type: git lfs pull", "pointer")
+        digest = file_digest(path)
+    except FileNotFoundError:
+        return Clip(path, "the file is not there", "missing")
+    except OSError as error:
+        return Clip(path, error.strerror or str(error), "unreadable")
+    try:
+        samples, rate, subtype = _read(path, start, seconds)
+    except SerError as error:
+        text = str(error).removeprefix(f"{Path(path)}: ")
+        return Clip(path, text, "short" if "too short" in text else "unreadable", digest)
+    except (MemoryError, RuntimeError) as error:
+        return Clip(path, str(error) or "it does not fit into memory", "unreadable", digest)
+    peak = float(np.abs(samples).max())
+    power = float(np.mean(np.square(samples, dtype=np.float64)))
+    return Clip(
+        path,
+        sound=hashlib.sha256(samples.tobytes() + bytes([samples.shape[1] % 256])).hexdigest(),
+        level=10 * math.log10(power) if power else -math.inf,
+        peak=peak,
+        clipped=_clipped(samples, peak, BITS.get(subtype, 16)),
+        zeros=_longest_zeros(samples) / rate,
+        digest=digest,
+        rate=rate,
+        channels=samples.shape[1],
+        seconds=len(samples) / rate,
+    )
+
+
+def examine_all(
+    items: Sequence[tuple[str, float, float | None]],
+    workers: int | None = None,
+    progress: Callable[[Iterable, int], Iterable] | None = None,
+) -> list[Clip]:
+    """:func:`examine` for many recordings ``(path, start, seconds)``, on several threads.
+
+    Decoding leaves Python's lock, so threads use all cores without copying any audio.
+    *progress* may wrap the iterator, given the number of items.
+    """
+    workers = workers or min(8, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        results: Iterable[Clip] = _in_order(pool, items, workers * 8)
+        return list(progress(results, len(items)) if progress else results)
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, items: Sequence[tuple[str, float, float | None]], ahead: int
+) -> Iterator[Clip]:
+    """Results in order, few ahead, so that Ctrl-C need not wait for thousands of files."""
+    waiting = [pool.submit(examine, *item) for item in items[:ahead]]
+    for index in range(len(items)):
+        clip = waiting[index % ahead].result()
+        if index + ahead < len(items):
+            waiting[index % ahead] = pool.submit(examine, *items[index + ahead])
+        yield clip
+
+
+def _read(path: str, start: float, seconds: float | None) -> tuple[np.ndarray, int, str]:
+    """Samples (frames, channels) as stored, rate, coding.
+
+    What :func:`ser.audio.load_audio` refuses no run can use; so it reads first.
+    """
+    from ser.audio import load_audio, probe
+
+    info = probe(path)
+    wave = load_audio(path, rate=info.rate, start=start, seconds=seconds)
+    if info.channels == 1:
+        return wave[:, None], info.rate, info.subtype
+    first = round(start * info.rate)
+    samples, _ = soundfile.read(
+        path, len(wave), first, dtype="float32", always_2d=True
+    )  # load_audio mixes the channels
+    return samples, info.rate, info.subtype
+
+
+def _clipped(samples: np.ndarray, peak: float, bits: int) -> int:
+    full = 1.0 - 2.0 ** (1 - min(bits, 24))
+    if peak < full:
+        return 0
+    total = 0
+    for channel in samples.T:
+        for mask in (channel >= full, channel <= -full):
+            edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+            runs = edges[1::2] - edges[::2]
+            total += int(runs[runs >= CLIPPED_RUN].sum())
+    return total
+
+
+def _longest_zeros(samples: np.ndarray) -> int:
+    sounding = np.flatnonzero(samples.any(axis=1))
+    return int(np.diff(sounding, prepend=-1, append=len(samples)).max()) - 1

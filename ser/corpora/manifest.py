@@ -1,0 +1,208 @@
+"""Recordings of your own: a CSV file with a row an utterance (book: chapter "Corpora").
+
+::
+
+    path,emotion,speaker,gender,text
+    clips/anna 1.wav,angry,anna,female,I told you so.
+
+Columns ``path``, ``emotion`` and ``speaker`` are needed; ``gender``, ``session``, ``text``,
+``start`` and ``seconds`` are welcome, others are kept. With ``start`` or ``seconds`` a row is a
+segment of its file. Paths are relative to the CSV file's folder or absolute.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections import Counter
+from pathlib import Path
+
+from ser.corpora.base import COLUMNS, Corpus
+from ser.corpora.labels import accepted, emotion_of
+from ser.corpora.registry import CORPORA
+from ser.corpora.scan import Problems, below
+from ser.corpora.tables import finish
+from ser.errors import CorpusError
+
+INFO = CORPORA["manifest"]
+NEEDED = ("path", "emotion", "speaker")
+OPTIONAL = ("gender", "session", "text", "start", "seconds")
+GENDER = dict.fromkeys(("female", "f", "w", "woman"), "female") | dict.fromkeys(
+    ("male", "m", "man"), "male"
+)
+
+
+def read(root: str | os.PathLike) -> Corpus:
+    """Read the utterances that the CSV file *root* lists.
+
+    Commas, semicolons or tabs part the columns; UTF-8 (with or without a byte-order mark) and
+    Windows' 1252 are understood; backslashes in paths work on every system.
+
+    Args:
+        root: the CSV file, or a folder that holds one CSV file.
+
+    Returns:
+        The corpus; ``utterance`` is the path without its ending, for segments followed by
+        ``#start+seconds``. Rows whose file is missing are in ``everything`` only.
+
+    Raises:
+        CorpusError: no such file, a missing column, no rows, an emotion nobody knows, a row
+            without path or speaker, a number that is none; the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy, soundfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> soundfile.write(folder / "a.wav", numpy.zeros(16000), 16000)
+        >>> _ = (folder / "mine.csv").write_text("path,emotion,speaker\\na.wav,joy,me\\n")
+        >>> read(folder / "mine.csv").table[["utterance", "emotion", "seconds"]].values.tolist()
+        [['a', 'happy', 1.0]]
+    """
+    file = _find(root)
+    problems = Problems()
+    columns, lines = _open(file, problems)
+    rows: dict[tuple, dict] = {}
+    for number, cells in lines:
+        row = _row(dict(zip(columns, cells, strict=False)), file, number, problems)
+        key = row["path"], row["start"], str(row["seconds"])
+        known = rows.setdefault(key, row)
+        if known is row:
+            continue
+        if (known["emotion"], known["speaker"]) == (row["emotion"], row["speaker"]):
+            problems.add("duplicate row", f"line {number} lists {row['utterance']} again")
+        else:
+            problems.add(
+                "contradiction",
+                f"line {number} lists {row['utterance']} again as {row['label']} by "
+                f"{row['speaker']}; the first, {known['label']} by {known['speaker']}, was taken",
+            )
+    if not rows:
+        raise CorpusError(f"manifest: {file} lists no utterance below its header. {INFO.get}")
+    return finish(INFO, file.parent, _unique(list(rows.values())), problems)
+
+
+def _unique(rows: list[dict]) -> list[dict]:
+    """Rows whose names would be equal (``a.wav`` and ``a.flac``) get their path's ending back."""
+    count = Counter(row["utterance"] for row in rows)
+    for row in rows:
+        if count[row["utterance"]] > 1:
+            row["utterance"] += Path(row["path"]).suffix
+    for name, times in Counter(row["utterance"] for row in rows).items():
+        same = [row for row in rows if times > 1 and row["utterance"] == name]
+        for number, row in enumerate(same, start=1):
+            row["utterance"] += f"~{number}"
+    return rows
+
+
+def _find(root: str | os.PathLike) -> Path:
+    path = Path(os.path.abspath(Path(root).expanduser()))
+    if path.is_dir():
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in (".csv", ".tsv"))
+        if len(files) == 1:
+            return files[0]
+        what = f"{len(files)} CSV files" if files else "no CSV file"
+        raise CorpusError(f"manifest: the folder {path} holds {what}; name the one. {INFO.get}")
+    if not path.is_file():
+        raise CorpusError(f"manifest: no file {path}. {INFO.get}")
+    return path
+
+
+def _open(file: Path, problems: Problems) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Column names in small letters, and the rows that hold something, with line numbers."""
+    data = file.read_bytes()
+    try:
+        utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        text = data.decode("utf-16" if utf16 else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", errors="replace")
+        problems.note(f"{file.name} is not UTF-8; it was read as Windows-1252")
+    if "\0" in text:
+        raise CorpusError(f"manifest: {file} is not a text file. {INFO.get}")
+    header = text.lstrip().partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    columns: list[str] = []
+    lines = []
+    try:
+        for cells in reader:
+            cells = [cell.strip() for cell in cells]
+            if not any(cells):
+                continue
+            if not columns:
+                columns = [cell.lower() for cell in cells]
+            elif len(cells) > len(columns) and any(cells[len(columns) :]):
+                raise CorpusError(
+                    f"manifest: {file} line {reader.line_num} has {len(cells)} cells, its header "
+                    f"{len(columns)}; put texts that hold a {delimiter!r} in double quotes"
+                )
+            else:
+                lines.append((reader.line_num, cells + [""] * (len(columns) - len(cells))))
+    except csv.Error as error:
+        raise CorpusError(f"manifest: {file} line {reader.line_num}: {error}") from error
+    lacking = [name for name in NEEDED if name not in columns]
+    if lacking:
+        raise CorpusError(
+            f"manifest: {file} has no column {' and no column '.join(map(repr, lacking))}; "
+            f"its columns are {', '.join(map(repr, columns)) or 'none (the file is empty)'}. "
+            f"{INFO.get}"
+        )
+    return columns, lines
+
+
+def _row(cells: dict[str, str], file: Path, number: int, problems: Problems) -> dict:
+    where = f"manifest: {file} line {number}"
+    for name in ("path", "speaker"):
+        if not cells[name]:
+            raise CorpusError(f"{where}: the column {name!r} is empty")
+    emotion = emotion_of(cells["emotion"])
+    if emotion is None:
+        raise CorpusError(
+            f"{where}: nobody knows the emotion {cells['emotion']!r}. Accepted: {accepted()}"
+        )
+    gender = GENDER.get(cells.get("gender", "").lower(), "")
+    if cells.get("gender") and not gender:
+        problems.note(f"line {number}: gender {cells['gender']!r} is neither female nor male")
+    start = _number(cells.get("start", ""), "start", where)
+    seconds = _number(cells.get("seconds", ""), "seconds", where)
+    if seconds == 0:
+        raise CorpusError(f"{where}: 'seconds' is 0; leave it empty for the rest of the file")
+    segment = start is not None or seconds is not None
+    path = _locate(cells["path"], file.parent)
+    name = os.path.splitext(below(path, file.parent))[0]
+    if segment:
+        name += f"#{start or 0:.3f}" + ("" if seconds is None else f"+{seconds:.3f}")
+    extra = {k: v for k, v in cells.items() if k and k not in (*NEEDED, *OPTIONAL, *COLUMNS)}
+    return {
+        "utterance": name,
+        "path": str(path),
+        "emotion": emotion,
+        "speaker": cells["speaker"],
+        "gender": gender,
+        "session": cells.get("session", ""),
+        "text": cells.get("text", ""),
+        "start": start or 0.0,
+        "seconds": math.nan if seconds is None else seconds,
+        "segment": segment,
+        "label": cells["emotion"],
+    } | extra
+
+
+def _number(text: str, name: str, where: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text.replace(",", "."))
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise CorpusError(f"{where}: {name!r} is {text!r}, not a number of seconds")
+    return value
+
+
+def _locate(text: str, folder: Path) -> Path:
+    path = Path(text).expanduser()
+    if not (folder / path).exists() and "\\" in text:
+        path = Path(text.replace("\\", "/"))
+    return Path(os.path.abspath(folder / path))

@@ -1,0 +1,181 @@
+"""What lies in a tree: audio files, their headers, doubles of them, and what is wrong."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ser import audio
+from ser.corpora.base import AUDIO_SUFFIXES
+from ser.errors import AudioError
+
+SUFFIXES: tuple[str, ...] = (
+    *AUDIO_SUFFIXES,
+    ".aifc",
+    ".caf",
+    ".oga",
+    ".opus",
+    ".rf64",
+    ".snd",
+    ".w64",
+)
+"""Endings taken for audio, the preferred first where a clip is there in several formats."""
+
+LFS = b"version https://git-lfs"
+
+MAX_DEPTH = 10
+SHOWN = 10
+
+
+class Problems:
+    """Collects what a reader met; :meth:`lines` gives one line a problem.
+
+    A line reads ``kind: what, and the way out``. Lines of the kind ``note`` are for
+    information: they spoil no result. Beyond ten of a kind the rest are counted.
+
+    Example:
+        >>> problems = Problems()
+        >>> problems.add("missing", "wav/03a01Wa.wav")
+        >>> problems.lines()
+        ('missing: wav/03a01Wa.wav',)
+    """
+
+    def __init__(self) -> None:
+        self._by_kind: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, kind: str, text: str) -> None:
+        """Note *text* under *kind*."""
+        self._by_kind[kind].append(text)
+
+    def note(self, text: str) -> None:
+        """Something the user should know that spoils no result."""
+        self.add("note", text)
+
+    def lines(self) -> tuple[str, ...]:
+        """All problems, notes last."""
+        kinds = sorted(self._by_kind, key=lambda kind: kind == "note")
+        lines = []
+        for kind in kinds:
+            texts = self._by_kind[kind]
+            lines += [f"{kind}: {text}" for text in texts[:SHOWN]]
+            if len(texts) > SHOWN:
+                lines.append(f"{kind}: and {len(texts) - SHOWN} more ({len(texts)} in all)")
+        return tuple(lines)
+
+
+def walk(root: Path, suffixes: Iterable[str] = SUFFIXES, skip: Iterable[str] = ()) -> list[Path]:
+    """Files below *root* with one of *suffixes* (any case), sorted; links are followed once.
+
+    Hidden files and folders, ``__MACOSX`` (the resource forks a Mac's zip leaves) and folders
+    called as in *skip* (small letters) are passed over.
+    """
+    skip = frozenset(skip)
+    wanted = frozenset(suffixes)
+    found: list[Path] = []
+    seen: set[str] = set()
+    base = len(Path(root).parts)
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders[:] = []
+            continue
+        seen.add(real)
+        deep = len(Path(folder).parts) - base >= MAX_DEPTH
+        folders[:] = (
+            [] if deep else sorted(f for f in folders if not _hidden(f) and f.lower() not in skip)
+        )
+        found += [
+            Path(folder, f)
+            for f in files
+            if not _hidden(f) and os.path.splitext(f)[1].lower() in wanted
+        ]
+    return sorted(found)
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def below(path: Path, root: Path) -> str:
+    """*path* relative to *root*, with forward slashes on every system."""
+    try:
+        return path.relative_to(root).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def look(path: Path) -> tuple[float, str, str]:
+    """Duration in seconds from a file's header, and if there is none, the kind of problem.
+
+    Returns:
+        ``(seconds, "", "")``, or ``(nan, kind, reason)`` with the kind ``empty``,
+        ``git-lfs pointer`` or ``unreadable``.
+    """
+    try:
+        header = audio.probe(path)
+    except AudioError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        return math.nan, _kind(path), reason
+    if header.frames <= 0:
+        return math.nan, "empty", "its header counts no samples"
+    return header.seconds, "", ""
+
+
+def _kind(path: Path) -> str:
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(len(LFS))
+    except OSError:
+        return "unreadable"
+    return "git-lfs pointer" if head == LFS else "unreadable" if head else "empty"
+
+
+def rank(path: Path) -> tuple:
+    """Which of several files of one clip is taken: WAV first, then the least deep."""
+    suffix = path.suffix.lower()
+    order = SUFFIXES.index(suffix) if suffix in SUFFIXES else len(SUFFIXES)
+    return order, len(path.parts), path.as_posix()
+
+
+def one_each(paths: Iterable[Path], key: Callable[[Path], str]) -> dict[str, list[Path]]:
+    """Group *paths* by *key*, best first in each group (see :func:`rank`)."""
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        groups[key(path)].append(path)
+    return {name: sorted(group, key=rank) for name, group in sorted(groups.items())}
+
+
+def report_copies(copies: Iterable[list[Path]], root: Path, problems: Problems) -> None:
+    """Tell of files that hold a clip once more; the first of each group is the one taken."""
+    nested: Counter[tuple[str, str]] = Counter()
+    other: Counter[str] = Counter()
+    for taken, *doubles in copies:
+        for double in doubles:
+            if double.suffix.lower() != taken.suffix.lower():
+                other[double.suffix.lower()] += 1
+            elif double.stat().st_size != taken.stat().st_size:
+                problems.add(
+                    "conflicting copies",
+                    f"{below(double, root)} differs from {below(taken, root)}, which was taken; "
+                    "remove the wrong one",
+                )
+            else:
+                nested[_where_they_part(double.parent, taken.parent, root)] += 1
+    for (folder, first), count in sorted(nested.items()):
+        problems.add(
+            "nested copy",
+            f"{count} files below {folder} are there already below {first}; each clip was taken "
+            "once",
+        )
+    for suffix, count in sorted(other.items()):
+        problems.note(f"{count} clips are there as {suffix} files too; those were not taken")
+
+
+def _where_they_part(one: Path, two: Path, root: Path) -> tuple[str, str]:
+    """The two folders without the trailing parts they share (``Actor_01``)."""
+    while one.name == two.name and one not in (two, root) and two != root:
+        one, two = one.parent, two.parent
+    return below(one, root), below(two, root)

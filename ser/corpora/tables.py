@@ -1,0 +1,180 @@
+"""What the readers share: the root, names that say everything, the final tables."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from ser.audio import END_TOLERANCE
+from ser.corpora.base import Corpus, make_table
+from ser.corpora.registry import CorpusInfo
+from ser.corpora.scan import Problems, below, look, rank, report_copies, walk
+from ser.errors import CorpusError
+
+
+def open_root(info: CorpusInfo, root: str | os.PathLike) -> Path:
+    """*root* as an absolute folder.
+
+    Raises:
+        CorpusError: it is not there, or is a file.
+    """
+    path = Path(os.path.abspath(Path(root).expanduser()))
+    if path.is_dir():
+        return path
+    what = "is a file, not a folder" if path.exists() else "is not there"
+    if path.suffix.lower() in (".zip", ".gz", ".tar", ".tgz") and path.exists():
+        what = "is an archive: unpack it first"
+    raise CorpusError(
+        f"{info.name}: {path} {what}. Looked for a folder with {info.layout}. {info.get}"
+    )
+
+
+def wrong_layout(info: CorpusInfo, root: Path, detail: str = "") -> CorpusError:
+    """The error for a folder that holds something else; it says what was found instead."""
+    return CorpusError(
+        f"{info.name}: {root} does not look like this corpus{detail}. Looked for "
+        f"{info.layout}; found {_describe(root)}. {info.get}"
+    )
+
+
+def _describe(root: Path) -> str:
+    names = sorted(p.name + ("/" if p.is_dir() else "") for p in root.iterdir())
+    if not names:
+        return "an empty folder"
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    audio = walk(root)
+    if not audio:
+        return f"{shown} (no audio file below it)"
+    return f"{shown} ({len(audio)} audio files, such as {below(audio[0], root)})"
+
+
+def read_named(
+    info: CorpusInfo,
+    root: str | os.PathLike,
+    parse: Callable[[Path], dict | str | None],
+    problems: Problems | None = None,
+) -> Corpus:
+    """Read a corpus whose file names say everything.
+
+    Args:
+        info: the corpus.
+        root: its folder, a parent or a part of it.
+        parse: path -> row (with ``utterance``, ``emotion``, ``speaker``, ``label``), or a
+            reason (str) why the file is left out on purpose, or None for an unknown name.
+        problems: those the caller has met already.
+
+    Returns:
+        The corpus; each clip once, also where the tree holds it several times.
+
+    Raises:
+        CorpusError: no such folder, or no name in it fits.
+    """
+    root = open_root(info, root)
+    problems = problems or Problems()
+    rows: dict[str, dict] = {}
+    groups: dict[str, list[Path]] = defaultdict(list)
+    unknown: list[Path] = []
+    left_out: Counter[str] = Counter()
+    for path in walk(root):
+        row = parse(path)
+        if row is None:
+            unknown.append(path)
+        elif isinstance(row, str):
+            left_out[row] += 1
+        else:
+            rows.setdefault(row["utterance"], row)
+            groups[row["utterance"]].append(path)
+    if not groups:
+        raise wrong_layout(info, root)
+    homes = {path.parent for group in groups.values() for path in group}
+    report_unknown(unknown, homes, root, problems)
+    for reason, count in sorted(left_out.items()):
+        problems.note(f"{count} files left out: {reason}")
+    ordered = {name: sorted(group, key=rank) for name, group in sorted(groups.items())}
+    report_copies(ordered.values(), root, problems)
+    listed = [rows[name] | {"path": str(group[0])} for name, group in ordered.items()]
+    return finish(info, root, listed, problems)
+
+
+def report_unknown(unknown: list[Path], homes: set[Path], root: Path, problems: Problems) -> None:
+    """Names that do not fit, where names that do lie beside them; others are only counted."""
+    elsewhere = 0
+    for path in unknown:
+        if path.parent in homes:
+            problems.add("unknown name", f"{below(path, root)} (left out)")
+        else:
+            elsewhere += 1
+    if elsewhere:
+        problems.note(f"{elsewhere} audio files in other folders do not belong to it; left out")
+
+
+def finish(info: CorpusInfo, root: Path, rows: list[dict], problems: Problems) -> Corpus:
+    """Rows -> :class:`Corpus`: durations from the headers, missing and unreadable files told.
+
+    A row without audio stays in ``everything`` with its expected path and ``seconds`` NaN, and
+    out of ``table``. A file that cannot be read stays in both, with ``seconds`` NaN. ``seconds``
+    that a row brings along are kept; those of a segment are held against the file's end.
+
+    Raises:
+        CorpusError: nothing of the four classes has audio.
+    """
+    rows = [_with_duration(row, root, problems) for row in rows]
+    pointers = sum(row["_state"] == "git-lfs pointer" for row in rows)
+    if pointers:
+        problems.add(
+            "git-lfs pointer",
+            f"{pointers} files hold no audio but a pointer to it; type `git lfs pull` in {root}",
+        )
+    absent = Counter(r["label"] for r in rows if r["_state"] == "missing" and not r["emotion"])
+    if absent:
+        kinds = ", ".join(f"{label} {count}" for label, count in sorted(absent.items()))
+        problems.note(f"{absent.total()} utterances of other emotions have no audio here: {kinds}")
+    everything = make_table(rows)
+    here = everything.pop("_state") != "missing"
+    table = everything[here & (everything.emotion != "")].reset_index(drop=True)
+    lines = problems.lines()
+    if not len(table):
+        first = f" First problem: {lines[0]}." if lines else ""
+        raise CorpusError(
+            f"{info.name}: {root} lists {len(everything)} utterances, but none is angry, happy, "
+            f"neutral or sad and has its audio.{first} Looked for {info.layout}. {info.get}"
+        )
+    return Corpus(
+        name=info.name,
+        root=root,
+        table=table,
+        everything=everything,
+        licence=info.licence,
+        citation=info.citation,
+        problems=lines,
+    )
+
+
+def _with_duration(row: dict, root: Path, problems: Problems) -> dict:
+    """*row* with ``seconds``, and with ``_state``: ``""``, ``missing`` or the kind of problem."""
+    path = Path(row["path"])
+    name = below(path, root)
+    if not path.is_file():
+        if row["emotion"]:
+            problems.add("missing", f"{name} ({row['emotion']}) is listed but not there")
+        return row | {"seconds": math.nan, "_state": "missing"}
+    length, kind, reason = look(path)
+    if kind:
+        if kind != "git-lfs pointer":
+            problems.add(kind, f"{name}: {reason}")
+        return row | {"seconds": math.nan, "_state": kind}
+    seconds = row.get("seconds", math.nan)
+    start = row.get("start", 0.0) if row.get("segment") else 0.0
+    if math.isnan(seconds):
+        seconds = length - start
+    elif row.get("segment") and start + seconds > length:
+        end, seconds = start + seconds, length - start
+        if seconds > 0 and end > length + END_TOLERANCE:
+            problems.add("segment", f"{name}: ends at {end:.2f} s, the file at {length:.2f} s; cut")
+    if seconds <= 0:
+        problems.add("segment", f"{name}: starts at {start:.2f} s, the file ends at {length:.2f} s")
+        seconds = math.nan
+    return row | {"seconds": seconds, "_state": ""}
