@@ -21,7 +21,7 @@ _WHERE = {
     "DSLSTM": "ser.nn",
     "build_model": "ser.models",
     "split": "ser.protocols",
-    "RunConfig": "ser.training",
+    "RunConfig": "ser.experiments",
     "run": "ser.experiments",
     "predict": "ser.prediction",
     "SerError": "ser.errors",

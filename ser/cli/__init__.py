@@ -6,6 +6,7 @@ import argparse
 import importlib
 import logging
 import os
+import shlex
 import sys
 
 COMMANDS: dict[str, str] = {
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     command = next((a for a in argv if a in COMMANDS), "")
     args = build_parser(command).parse_args(argv)
-    args.command_line = " ".join(["ser", *argv])
+    args.command_line = shlex.join(["ser", *argv])
     try:
         code = importlib.import_module(f"ser.cli.{args.command}").main(args)
         sys.stdout.flush()

@@ -1,0 +1,207 @@
+"""``ser run``: train and test rows of the ablation table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+PROTOCOLS = ("speakers", "loso", "sessions", "random", "cross")
+
+DESCRIPTION = """\
+Train and test rows of the paper's ablation table on a corpus.
+
+Every combination of model, fold and seed is one run. A finished run leaves a
+record (JSON) under --out; 'ser report' makes tables of them. Interrupt at any
+time: the same command takes up where it stopped and does nothing twice. Fused
+rows (dual, mfcc+...) are made from their branches, which are trained once.
+
+models (--model, comma-separated):
+{rows}
+
+protocols (--protocol):
+  speakers   k folds, no test speaker heard in training       (default)
+  loso       leave one speaker out
+  sessions   leave one recording session out (IEMOCAP's usual protocol)
+  random     k stratified folds, speakers on both sides (what the paper does)
+  cross      train on --corpus, test on --test-corpus
+
+epoch selection (--select):
+  last       the last epoch
+  dev        the best epoch on speakers held out from the training side
+  test       the best epoch on the test side: what the paper did; it shows what
+             peeking does and estimates nothing
+"""
+
+EPILOG = """\
+examples:
+  ser run --model mfcc-lstm --epochs 5 --batch-size 32 --out results/first
+  ser run --corpus emodb --root data/emodb --model mfcc-lstm,ds-lstm,dual \\
+          --protocol loso --seeds 1 --epochs 30 --batch-size 32 --out results/emodb-loso
+  ser run --corpus iemocap --root IEMOCAP_full_release --model all --protocol sessions \\
+          --select last,dev --seeds 3 --device auto --out results/iemocap
+  ser run --corpus emodb --root data/emodb --protocol cross --test-corpus nemo \\
+          --test-root data/nemo --model dual --out results/emodb-to-nemo
+  ser run --features pack --model ds-lstm --device cuda --out results/gpu
+
+The defaults of --epochs, --batch-size, --lr and the schedule are the release's
+(50, 128, Adam 1e-3 halved after epochs 10, 20 and 30). 128 is too large for a
+corpus of a few hundred utterances: use --batch-size 32 there."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``ser run``."""
+    from ser.models import ROWS
+
+    width = max(map(len, ROWS))
+    rows = "\n".join(f"  {name:<{width}}  {row.summary}" for name, row in ROWS.items())
+    rows += f"\n  {'all':<{width}}  every row but the variants"
+    parser.description = DESCRIPTION.format(rows=rows)
+    parser.epilog = EPILOG
+    add = parser.add_argument_group("what to run").add_argument
+    add("--corpus", default="synthetic", metavar="NAME", help="corpus (default: synthetic)")
+    add("--root", metavar="DIR", help="its folder; the CSV file of a manifest")
+    add("--features", metavar="DIR", help="a feature pack of 'ser features --out', not a corpus")
+    add("--test-corpus", metavar="NAME", help="the corpus to test on (protocol cross)")
+    add("--test-root", metavar="DIR", help="its folder")
+    add("--test-features", metavar="DIR", help="its feature pack")
+    add("--model", default="dual", metavar="ROW[,ROW]", help="rows to run (default: dual)")
+    add(
+        "--protocol",
+        default="speakers",
+        choices=PROTOCOLS,
+    )
+    add("--folds", type=int, default=5, metavar="K", help="of speakers and random (default: 5)")
+    add("--split-seed", type=int, default=0, metavar="S", help="of the division (default: 0)")
+    add("--seeds", default="1", metavar="N", help="training seeds: a number, or a list as 0,3,7")
+    add("--select", default="last,test", metavar="RULES", help="default: last,test")
+    add("--dev", type=float, default=0.2, metavar="SHARE", help="held out for 'dev' (default: 0.2)")
+    add("--preset", default="release", choices=("release", "paper"), help="of the spectrograms")
+    add("--frames", default="preset", choices=("preset", "fixed", "true"),
+        help="squash time to the preset's frames, or keep true lengths")  # fmt: skip
+
+    add = parser.add_argument_group("how to train").add_argument
+    add("--epochs", type=int, default=50, metavar="N")
+    add("--batch-size", type=int, default=128, metavar="N")
+    add("--lr", type=float, default=1e-3, metavar="RATE")
+    add("--optimiser", default="adam", choices=("adam", "adamw", "sgd"))
+    add("--weight-decay", type=float, default=0.0, metavar="W")
+    add("--milestones", default="10,20,30", metavar="E,E", help="epochs after which it falls")
+    add("--gamma", type=float, default=0.5, metavar="G", help="by this factor (default: 0.5)")
+    add("--clip", type=float, default=0.0, metavar="NORM", help="largest gradient norm; 0: none")
+    add("--joint", action="store_true", help="train fused rows as one network")
+
+    add = parser.add_argument_group("where and how").add_argument
+    add("--out", default="results", metavar="DIR", help="folder of records (default: results)")
+    add("--device", default="auto", metavar="DEV", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    add("--jobs", type=int, default=0, metavar="N", help="runs at a time (default: one a core)")
+    add("--threads", type=int, default=0, metavar="N", help="CPU threads a run")
+    add("--engine", default="local", choices=("local", "ray", "dask"), help="what spreads the runs")
+    add("--engine-address", metavar="ADDR", help="address of a running ray or dask cluster")
+    add("--cache", metavar="DIR", help="feature cache (default: the user's cache folder)")
+    add("--no-models", action="store_true", help="do not keep the trained networks")
+    add("--skip-bad", action="store_true", help="leave out utterances that cannot be read")
+    add("--dry-run", action="store_true", help="say what would be run, and stop")
+    add("--quiet", action="store_true", help="no progress bars")
+    add("--json", action="store_true", help="print the report as JSON")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the grid and print its table."""
+    from ser.experiments.config import RunConfig
+    from ser.experiments.grid import run
+
+    config = RunConfig(
+        corpus=args.corpus,
+        root=args.root,
+        features=args.features,
+        test_corpus=args.test_corpus,
+        test_root=args.test_root,
+        test_features=args.test_features,
+        models=_models(args.model),
+        protocol=args.protocol,
+        folds=args.folds,
+        split_seed=args.split_seed,
+        seeds=_seeds(args.seeds),
+        select=tuple(args.select.split(",")),
+        dev=args.dev,
+        preset=args.preset,
+        train=_training(args),
+        device=args.device,
+        jobs=args.jobs,
+        threads=args.threads,
+        engine=args.engine,
+        address=args.engine_address,
+        joint=args.joint,
+        out=args.out,
+        keep_models=not args.no_models,
+        cache=args.cache,
+        skip_bad=args.skip_bad,
+        progress=not args.quiet and sys.stderr.isatty(),
+        command=args.command_line,
+    )
+    if args.dry_run:
+        return _dry_run(config, args.json)
+    records = run(config)
+
+    from ser.report import build_report
+
+    report = build_report(records)
+    print(json.dumps(report.to_json(), indent=1) if args.json else report.to_text())
+    if not args.json:
+        print(f"\nRecords: {config.out}. More of them: ser report {config.out} --help")
+    return 0
+
+
+def _training(args: argparse.Namespace):
+    from ser.training.config import TrainConfig
+
+    return TrainConfig(
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        lr=args.lr,
+        optimiser=args.optimiser,
+        weight_decay=args.weight_decay,
+        milestones=_numbers(args.milestones, "--milestones"),
+        gamma=args.gamma,
+        clip=args.clip,
+        frames=args.frames,
+    )
+
+
+def _models(text: str) -> tuple[str, ...]:
+    from ser.models import ROWS
+
+    if text == "all":
+        return tuple(n for n in ROWS if "-no-" not in n and not n.endswith("-equations"))
+    return tuple(t.strip() for t in text.split(",") if t.strip())
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    numbers = _numbers(text, "--seeds")
+    return tuple(range(numbers[0])) if "," not in text and numbers else numbers
+
+
+def _numbers(text: str, option: str) -> tuple[int, ...]:
+    from ser.errors import SerError
+
+    try:
+        return tuple(int(t) for t in text.split(",") if t.strip())
+    except ValueError as error:
+        raise SerError(f"{option} {text}: whole numbers separated by commas, please") from error
+
+
+def _dry_run(config, as_json: bool) -> int:
+    from ser.experiments.grid import plan
+    from ser.experiments.sides import load_sides
+
+    trained, fused = plan(config, *load_sides(config, set(config.models)))
+    names = [f"{t.row}/{t.name}" for t in trained]
+    if as_json:
+        print(json.dumps({"train": names, "fuse": [f"{t.row}/{t.name}" for t in fused]}, indent=1))
+        return 0
+    print(f"{len(trained)} runs to train or fit, {len(fused)} to fuse from them:")
+    for task in [*trained, *fused]:
+        state = "done" if task.record.exists() else "to do"
+        print(f"  {state:5}  {task.row:24} {task.name}  {task.leak['told']}")
+    return 0

@@ -1,0 +1,69 @@
+"""Rows that put the networks in their place: guessing, and eGeMAPS with a linear or RBF model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ser.corpora.base import EMOTIONS
+from ser.errors import TrainingError
+
+BASELINES: tuple[str, ...] = ("majority", "egemaps-lr", "egemaps-svm")
+_ABSENT = -1e4
+
+
+def baseline_logits(
+    row: str,
+    train: np.ndarray | None,
+    labels: np.ndarray,
+    test: np.ndarray | None,
+    n_test: int,
+    seed: int = 0,
+) -> tuple[np.ndarray, int]:
+    """Fit a baseline on the training side and score the test side.
+
+    Args:
+        row: ``majority`` (log class shares of the training side), ``egemaps-lr`` (standardised
+            88 functionals, logistic regression, C = 1) or ``egemaps-svm`` (RBF, C = 1); untuned.
+        train, test: (utterances, 88) eGeMAPS functionals; not needed by ``majority``.
+        labels: (utterances,) class numbers of the training side.
+        n_test: utterances on the test side.
+        seed: passed to the solvers; their results do not depend on it.
+
+    Returns:
+        Logits (n_test, 4), float32, and the number of fitted parameters (``majority``: 4; the
+        SVM: its dual coefficients and support vectors).
+
+    Example:
+        >>> logits, _ = baseline_logits("majority", None, np.array([2, 2, 0]), None, 1)
+        >>> int(logits.argmax())
+        2
+    """
+    classes = len(EMOTIONS)
+    if row == "majority":
+        share = np.bincount(labels, minlength=classes) / len(labels)
+        logits = np.where(share > 0, np.log(np.maximum(share, 1e-30)), _ABSENT)
+        return np.tile(logits.astype(np.float32), (n_test, 1)), classes
+    if train is None or test is None:
+        raise TrainingError(f"{row} needs eGeMAPS functionals")
+
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    if row == "egemaps-lr":
+        last = LogisticRegression(max_iter=5000, random_state=seed)
+    else:
+        last = SVC(kernel="rbf", decision_function_shape="ovr", random_state=seed)
+    fitted = make_pipeline(StandardScaler(), last).fit(train, labels)
+    if row == "egemaps-lr":
+        scores = fitted.predict_log_proba(test)
+        parameters = last.coef_.size + last.intercept_.size
+    else:
+        scores = fitted.decision_function(test)
+        parameters = last.dual_coef_.size + last.support_vectors_.size + last.intercept_.size
+    if scores.ndim == 1:
+        scores = np.stack([-scores, scores], axis=1)
+    logits = np.full((n_test, classes), _ABSENT, dtype=np.float32)
+    logits[:, last.classes_] = np.maximum(scores, _ABSENT)
+    return logits, int(parameters)

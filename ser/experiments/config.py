@@ -1,0 +1,127 @@
+"""What a grid of runs consists of: rows x folds x seeds of one protocol on one corpus."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ser.errors import ModelError, ProtocolError, SerError
+from ser.training.config import TrainConfig
+
+ENGINES: tuple[str, ...] = ("local", "ray", "dask")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The settings of ``ser run``.
+
+    Attributes:
+        corpus, root: corpus name and folder (see :func:`ser.load_corpus`).
+        features: folder of a feature pack (``ser features --out``), instead of a corpus.
+        test_corpus, test_root, test_features: the other corpus of protocol ``cross``.
+        models: row names (:data:`ser.models.ROWS`).
+        protocol, folds, split_seed: see :func:`ser.protocols.split`.
+        seeds: training seeds.
+        select: epoch selections to report: ``last``, ``dev``, ``test``.
+        dev: share of the training side held out where ``dev`` is selected.
+        preset: spectrogram preset, ``release`` or ``paper``.
+        train: see :class:`~ser.training.TrainConfig`.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        jobs: runs at a time; 0 means one a core (one in all on a GPU).
+        threads: CPU threads a run; 0 divides the cores among the jobs.
+        engine, address: ``local``, ``ray`` or ``dask``, and the address of a running cluster.
+        joint: train fused rows as one network instead of fusing their branches' logits.
+        out: folder of records; None keeps nothing on disk.
+        keep_models: leave the trained networks under ``out/models`` for ``ser predict``.
+        cache: folder of the feature cache; None means the user's.
+        skip_bad: leave out utterances whose audio cannot be read, instead of stopping.
+        progress: show progress bars.
+        command: the command line, for the records.
+    """
+
+    corpus: str = "synthetic"
+    root: str | None = None
+    features: str | None = None
+    test_corpus: str | None = None
+    test_root: str | None = None
+    test_features: str | None = None
+    models: tuple[str, ...] = ("dual",)
+    protocol: str = "speakers"
+    folds: int = 5
+    split_seed: int = 0
+    seeds: tuple[int, ...] = (0,)
+    select: tuple[str, ...] = ("last", "test")
+    dev: float = 0.2
+    preset: str = "release"
+    train: TrainConfig = field(default_factory=TrainConfig)
+    device: str = "auto"
+    jobs: int = 0
+    threads: int = 0
+    engine: str = "local"
+    address: str | None = None
+    joint: bool = False
+    out: Path | None = None
+    keep_models: bool = True
+    cache: str | None = None
+    skip_bad: bool = False
+    progress: bool = True
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        from ser.models import get_row
+
+        for name in ("models", "select"):
+            value = getattr(self, name)
+            value = value.split(",") if isinstance(value, str) else value
+            object.__setattr__(self, name, tuple(dict.fromkeys(value)))
+        seeds = range(self.seeds) if isinstance(self.seeds, int) else self.seeds
+        object.__setattr__(self, "seeds", tuple(dict.fromkeys(int(s) for s in seeds)))
+        if self.out is not None:
+            object.__setattr__(self, "out", Path(self.out))
+        if not self.models or not self.seeds:
+            raise ModelError("name at least one model and one seed")
+        for model in self.models:
+            get_row(model)
+        unknown = set(self.select) - {"last", "dev", "test"}
+        if unknown or not self.select:
+            raise ProtocolError(
+                f"unknown selection {', '.join(sorted(unknown)) or '(none)'}; "
+                "choose from last, dev, test"
+            )
+        if self.engine not in ENGINES:
+            raise SerError(f"unknown engine {self.engine!r}; choose from {', '.join(ENGINES)}")
+        crossing = self.test_corpus is not None or self.test_features is not None
+        if crossing != (self.protocol == "cross"):
+            raise ProtocolError("protocol 'cross' and --test-corpus go together")
+
+    @property
+    def dev_share(self) -> float:
+        """The share really held out: 0 unless ``dev`` is selected."""
+        return self.dev if "dev" in self.select else 0.0
+
+
+def resolve_device(device: str) -> str:
+    """``auto`` becomes ``cuda`` where PyTorch sees one, else ``cpu``.
+
+    Raises:
+        SerError: a device this computer lacks.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise SerError(f"unknown device {device!r}; use auto, cpu, cuda or cuda:0") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise SerError(f"device {device!r}: PyTorch sees no GPU here; use --device cpu or auto")
+    return device
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,255 @@
+"""Many runs: rows x folds x seeds, each done once, finished after any interruption.
+
+A record on disk is the sign that a run is done. The same command skips what is done, takes up
+what was under way from its checkpoint, and fuses branches into fused rows without training them
+again (a fused row equals its branches trained apart; see :mod:`ser.training.loop`).
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ser.errors import RecordError, SerError
+from ser.experiments.baselines import BASELINES
+from ser.experiments.config import RunConfig, cores, resolve_device
+from ser.experiments.engine import Monitor, spread
+from ser.experiments.records import (
+    fingerprint,
+    fuse_records,
+    read_record,
+    record_path,
+    run_name,
+    write_record,
+)
+from ser.experiments.sides import load_sides
+from ser.experiments.task import Side, Task, execute
+from ser.models import get_row
+from ser.protocols import find_leaks, split
+
+log = logging.getLogger(__name__)
+
+
+def run(config: RunConfig) -> list[dict]:
+    """Do every run of *config* that is not done yet; return the records of the rows asked for.
+
+    Args:
+        config: the grid. With ``config.out`` None everything is kept in memory only.
+
+    Returns:
+        One record (dict, see :mod:`ser.experiments.records`) for each row, fold and seed, in
+        that order.
+
+    Raises:
+        RecordError: ``out`` holds runs of other settings, or another process writes there.
+        TrainingError: a run diverged; the other runs are done first, and kept.
+
+    Example:
+        >>> from ser import RunConfig, run
+        >>> records = run(RunConfig(models=("majority",), protocol="loso"))  # doctest: +SKIP
+    """
+    if config.out is None:
+        with tempfile.TemporaryDirectory(prefix="ser-") as folder:
+            return run(replace(config, out=Path(folder), keep_models=False))
+    out = config.out
+    (out / "work").mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / "work" / "lock")
+    try:
+        with lock.acquire(timeout=0):
+            return _run(config, out)
+    except Timeout as error:
+        raise RecordError(
+            f"{out}: another 'ser run' is writing here; wait for it, or choose another --out"
+        ) from error
+
+
+def plan(config: RunConfig, side: Side, test: Side) -> tuple[list[Task], list[Task]]:
+    """The tasks of a grid: those that train (or fit), and those that fuse their records."""
+    folds = split(
+        side.table,
+        config.protocol,
+        config.folds,
+        config.split_seed,
+        config.dev_share,
+        test.table if config.protocol == "cross" else None,
+    )
+    device = resolve_device(config.device)
+    fused, trained = _rows(config)
+    tasks: dict[str, list[Task]] = {"trained": [], "fused": []}
+    leaks = [_leak(fold, side, test) for fold in folds]
+    for kind, rows in (("trained", trained), ("fused", fused)):
+        for row in rows:
+            for seed in config.seeds[:1] if row in BASELINES else config.seeds:
+                for fold, leak in zip(folds, leaks, strict=True):
+                    tasks[kind].append(
+                        Task(
+                            row=row,
+                            fold=fold,
+                            seed=seed,
+                            leak=leak,
+                            name=run_name(config.protocol, config.preset, fold.name, seed),
+                            out=config.out,
+                            preset=config.preset,
+                            train=config.train,
+                            select=config.select,
+                            device=device,
+                            threads=1,
+                            joint=config.joint,
+                            keep_models=config.keep_models,
+                            command=config.command,
+                            test_corpus=config.protocol == "cross",
+                        )
+                    )
+    return tasks["trained"], tasks["fused"]
+
+
+def _rows(config: RunConfig) -> tuple[list[str], list[str]]:
+    """Rows to fuse, and rows to train: what was asked for and the branches of fused rows."""
+    fused = [m for m in config.models if get_row(m).kind == "fused" and not config.joint]
+    trained = [m for m in config.models if m not in fused]
+    for row in fused:
+        trained += [b for b in get_row(row).branches if b not in trained]
+    return fused, trained
+
+
+def _leak(fold, side: Side, test: Side) -> dict:
+    before = [*fold.train, *fold.dev]
+    same = test is side
+    leak = find_leaks(
+        side.table.iloc[before],
+        test.table.iloc[fold.test],
+        [side.features.keys[i] for i in before],
+        [test.features.keys[i] for i in fold.test],
+        same_corpus=same,
+    )
+    return leak.counts() | {"told": str(leak)}
+
+
+def _run(config: RunConfig, out: Path) -> list[dict]:
+    trained_rows = _rows(config)[1]
+    side, test = load_sides(config, set(trained_rows))
+    trained, fused = plan(config, side, test)
+    device = resolve_device(config.device)
+    jobs, threads = _jobs(config, len(trained), device)
+    done = {t.record: _done(t, side, test) for t in [*trained, *fused]}
+    left = [t for t in trained if done[t.record] is None]
+    found = len(trained) - len(left)
+    log.info(
+        "%s, protocol %s: %d runs, %d of them done before; %d at a time, %d threads each, on %s",
+        side.name,
+        config.protocol,
+        len(trained),
+        found,
+        jobs,
+        threads,
+        device,
+    )
+    if device == "cpu" and config.train.batch_size > max(1, len(side.table)) // 8 and left:
+        log.info(
+            "hint: batches of %d are large for %d utterances; --batch-size 32 learns more from "
+            "a small corpus",
+            config.train.batch_size,
+            len(side.table),
+        )
+    failures = _train(left, side, test, config, jobs, threads)
+    records = []
+    for task in trained:
+        if task.record.exists():
+            records.append(read_record(task.record))
+    for task in fused:
+        record = done[task.record] or _fuse(task, side, test)
+        if record is not None:
+            records.append(record)
+    if failures:
+        raise failures[0]
+    order = {m: i for i, m in enumerate(config.models)}
+    wanted = [r for r in records if r["model"] in order]
+    return sorted(wanted, key=lambda r: order[r["model"]])
+
+
+def _jobs(config: RunConfig, tasks: int, device: str) -> tuple[int, int]:
+    """Runs at a time and threads each; from the whole grid, so that a resume changes no bit."""
+    available = cores()
+    jobs = config.jobs or (min(available, max(1, tasks)) if device == "cpu" else 1)
+    return jobs, config.threads or max(1, available // jobs)
+
+
+def _done(task: Task, side: Side, test: Side) -> dict | None:
+    """The record of a finished task; None where it is still to do."""
+    if not task.record.exists():
+        return None
+    record = read_record(task.record)
+    if record["fingerprint"] != fingerprint(task.settings(side, test)):
+        raise RecordError(
+            f"{task.record}: a run with other settings or another corpus ({record['id']}); "
+            "choose another --out, or delete the old records"
+        )
+    return record
+
+
+def _train(
+    tasks: Sequence[Task], side: Side, test: Side, config: RunConfig, jobs: int, threads: int
+) -> list[SerError]:
+    """Execute *tasks*; return the errors of those that could not go on."""
+    if not tasks:
+        return []
+    alone = config.engine == "local" and jobs <= 1
+    parent = os.getpid() if config.engine == "local" and not alone else None
+    prepared = [
+        replace(t, threads=threads, parent=parent, bar=0 if alone and config.progress else None)
+        for t in tasks
+    ]
+    call = functools.partial(_execute, side=side, test=None if test is side else test)
+    epochs = sum(t.train.epochs for t in tasks if t.row not in BASELINES)
+    failures: list[SerError] = []
+    work = prepared[0].out / "work"
+    with Monitor(work, epochs, len(tasks), config.progress and not alone) as monitor:
+        results = spread(
+            call,
+            prepared,
+            jobs=jobs,
+            threads=threads,
+            engine=config.engine,
+            address=config.address,
+        )
+        for task, record, error in results:
+            monitor.done(task.train.epochs)
+            if error is not None:
+                failures.append(error)
+                log.error("%s", error)
+                continue
+            log.debug("%s done after %.0f s", record["id"], record["wall_seconds"])
+    for leftover in work.glob("*.progress"):
+        leftover.unlink(missing_ok=True)
+    return failures
+
+
+def _execute(
+    task: Task, side: Side, test: Side | None
+) -> tuple[Task, dict | None, SerError | None]:
+    """What a worker does: an error of one run must not end the others."""
+    try:
+        return task, execute(task, side, side if test is None else test), None
+    except SerError as error:
+        return task, None, error
+
+
+def _fuse(task: Task, side: Side, test: Side) -> dict | None:
+    """Write the record (and network) of a fused row from its branches'."""
+    paths = [record_path(task.out, b, task.name) for b in get_row(task.row).branches]
+    if not all(p.exists() for p in paths):
+        return None
+    record = fuse_records(task.row, [read_record(p) for p in paths], task.settings(side, test))
+    if task.keep_models:
+        from ser.experiments.saved import fuse_models
+
+        fuse_models(task, record)
+    write_record(task.record, record)
+    return record

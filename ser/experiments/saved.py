@@ -1,0 +1,163 @@
+"""Trained networks on disk: safetensors and JSON, nothing that needs unpickling.
+
+A model's folder holds ``model.json`` (row, preset, what it was trained on) and one
+``<branch>.safetensors`` for each branch: a fused row has several, any other row one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ser.corpora.base import EMOTIONS
+from ser.errors import ModelError
+from ser.paths import atomic_write
+
+if TYPE_CHECKING:
+    import torch
+
+    from ser.experiments.task import Side, Task
+
+FORMAT = 1
+DESCRIPTION = "model.json"
+
+
+def save_model(
+    folder: Path, model: torch.nn.Module, task: Task, side: Side, test: Side, last: dict
+) -> None:
+    """Write a trained network and the story of its training to *folder*."""
+    from safetensors.torch import save
+
+    parts = dict(zip(model.names, model.parts, strict=True))
+    digests = {}
+    for row, part in parts.items():
+        tensors = {k: v.detach().cpu().contiguous() for k, v in part.state_dict().items()}
+        data = save(tensors)
+        with atomic_write(folder / _file(row)) as stream:
+            stream.write(data)
+        digests[row] = hashlib.sha256(data).hexdigest()
+    seconds = side.table.seconds.iloc[task.fold.train]
+    trained_on = {
+        "corpus": side.name,
+        "licence": side.licence,
+        "content_hash": side.content_hash,
+        "utterances": len(task.fold.train),
+        "speakers": sorted(set(side.table.speaker.iloc[task.fold.train])),
+        "seconds": [round(float(seconds.min()), 3), round(float(seconds.max()), 3)],
+        "protocol": task.fold.protocol,
+        "fold": task.fold.name,
+        "tested_on": test.name,
+        "seed": task.seed,
+        "epochs": last["epoch"],
+        "test_ua": last["test_ua"],
+        "test_wa": last["test_wa"],
+    }
+    _describe(folder, task, digests, trained_on)
+
+
+def fuse_models(task: Task, record: dict) -> None:
+    """Make the folder of a fused row from its branches' folders, where these were kept."""
+    from ser.models import get_row
+
+    sources = {b: task.out / "models" / b / task.name for b in get_row(task.row).branches}
+    if not all((s / DESCRIPTION).exists() for s in sources.values()):
+        return
+    folder = task.model_folder
+    folder.mkdir(parents=True, exist_ok=True)
+    digests, trained_on = {}, {}
+    for branch, source in sources.items():
+        data = (source / _file(branch)).read_bytes()
+        with atomic_write(folder / _file(branch)) as stream:
+            stream.write(data)
+        digests[branch] = hashlib.sha256(data).hexdigest()
+        trained_on = read_description(source)["trained_on"]
+    last = record["history"][-1]
+    scores = {"test_ua": last["test_ua"], "test_wa": last["test_wa"]}
+    _describe(folder, task, digests, trained_on | scores)
+
+
+def _describe(folder: Path, task: Task, digests: dict[str, str], trained_on: dict) -> None:
+    body = {
+        "format": FORMAT,
+        "row": task.row,
+        "preset": task.preset,
+        "frames": task.frames,
+        "emotions": list(EMOTIONS),
+        "branches": digests,
+        "trained_on": trained_on,
+    }
+    with atomic_write(folder / DESCRIPTION, "w") as stream:
+        json.dump(body, stream, ensure_ascii=False, indent=1)
+
+
+def read_description(folder: Path) -> dict:
+    """The ``model.json`` of *folder*.
+
+    Raises:
+        ModelError: no model there, several below it, or one that cannot be read.
+    """
+    path = _find(Path(folder))
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        if body["format"] > FORMAT:
+            raise ModelError(f"{path}: written by a later version of ser; update the package")
+        if tuple(body["emotions"]) != EMOTIONS or not body["branches"]:
+            raise ModelError(f"{path}: other classes than {', '.join(EMOTIONS)}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{path}: not the description of a model ({error!r})") from error
+    return body | {"folder": str(path.parent)}
+
+
+def read_weights(folder: Path, row: str, digest: str) -> dict[str, torch.Tensor]:
+    """The tensors of one branch, checked against the description's SHA-256.
+
+    Raises:
+        ModelError: missing, changed or not safetensors.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    path = Path(folder) / _file(row)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}; run 'ser run' again to make it") from error
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise ModelError(f"{path}: not the file that model.json describes; copy the whole folder")
+    try:
+        return load(data)
+    except SafetensorError as error:
+        raise ModelError(f"{path}: not a safetensors file ({error})") from error
+
+
+def _file(row: str) -> str:
+    name = Path(f"{row}.safetensors")
+    if name.name != str(name):
+        raise ModelError(f"{row!r} cannot be the name of a branch")
+    return str(name)
+
+
+def _find(folder: Path) -> Path:
+    if (folder / DESCRIPTION).is_file():
+        return folder / DESCRIPTION
+    if folder.is_file():
+        folder = folder.parent
+        if (folder / DESCRIPTION).is_file():
+            return folder / DESCRIPTION
+    found = sorted(folder.rglob(DESCRIPTION)) if folder.is_dir() else []
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ModelError(
+            f"{folder}: no trained model here ({DESCRIPTION} is missing). 'ser run' leaves one "
+            "for each run under OUT/models/ROW/ unless --no-models is given"
+        )
+    width = shutil.get_terminal_size().columns
+    names = "\n  ".join(str(f.parent)[: max(width, 80)] for f in found[:12])
+    more = f"\n  and {len(found) - 12} more" if len(found) > 12 else ""
+    raise ModelError(f"{folder}: {len(found)} models here; name one of them:\n  {names}{more}")

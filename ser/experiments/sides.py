@@ -1,0 +1,77 @@
+"""From corpus names to the two sides of a grid: tables, features, content hashes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from ser.errors import CorpusError
+from ser.experiments.config import RunConfig
+from ser.experiments.task import Side
+
+log = logging.getLogger(__name__)
+
+
+def load_sides(config: RunConfig, rows: set[str]) -> tuple[Side, Side]:
+    """Training corpus and test corpus (the same object but for ``cross``) with their features.
+
+    Only what *rows* need is computed: no eGeMAPS without an eGeMAPS row.
+    """
+    egemaps = bool(rows & {"egemaps-lr", "egemaps-svm"})
+    side = _side(config, config.corpus, config.root, config.features, egemaps)
+    if config.protocol != "cross":
+        return side, side
+    test_name = config.test_corpus or ""
+    return side, _side(config, test_name, config.test_root, config.test_features, egemaps)
+
+
+def _side(config: RunConfig, name: str, root: str | None, pack: str | None, egemaps: bool) -> Side:
+    from ser.features import extract, load_pack
+
+    functionals = None
+    if pack is not None:
+        features = load_pack(Path(pack))
+        if features.preset.name != config.preset:
+            raise CorpusError(
+                f"{pack}: made with preset {features.preset.name!r}, but --preset "
+                f"{config.preset!r} is asked for"
+            )
+        if egemaps:
+            raise CorpusError(
+                f"{pack}: a feature pack holds no eGeMAPS; run the egemaps rows from the corpus"
+            )
+        name = features.corpus["name"]
+        licence = features.corpus.get("licence", "")
+    else:
+        from ser.corpora import load_corpus
+
+        corpus = load_corpus(name, root)
+        for problem in corpus.problems[:5]:
+            log.info("%s: %s", name, problem)
+        if len(corpus.problems) > 5:
+            more = len(corpus.problems) - 5
+            log.info("%s: and %d more problems; see 'ser check %s'", name, more, name)
+        if len(corpus.table) == 0:
+            raise CorpusError(f"{name}: no utterances of the four classes under {corpus.root}")
+        features = extract(
+            corpus,
+            preset=config.preset,
+            cache=config.cache,
+            progress=config.progress,
+            skip_bad=config.skip_bad,
+        )
+        licence = corpus.licence
+        if egemaps:
+            from ser.features.egemaps import egemaps as functionals_of
+
+            functionals = functionals_of(
+                features.table, cache=config.cache, progress=config.progress
+            )
+    return Side(
+        name=name,
+        table=features.table,
+        features=features,
+        content_hash=features.content_hash,
+        licence=licence,
+        egemaps=functionals,
+    )

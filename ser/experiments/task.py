@@ -1,0 +1,303 @@
+"""One task of a grid: one row, one fold, one seed, from features to a record on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ser.corpora.base import EMOTIONS
+from ser.errors import TrainingError
+from ser.experiments.baselines import BASELINES, baseline_logits
+from ser.experiments.records import (
+    fingerprint,
+    pack_logits,
+    provenance,
+    record_path,
+    select,
+    write_record,
+)
+from ser.paths import atomic_write
+from ser.protocols import Fold
+from ser.training.config import TrainConfig
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Side:
+    """A corpus as a task sees it: its table, its features and what names it."""
+
+    name: str
+    table: Any
+    features: Any
+    content_hash: str
+    licence: str = ""
+    egemaps: np.ndarray | None = field(default=None, repr=False)
+
+    def describe(self) -> dict:
+        """What a record says of the corpus."""
+        return {
+            "name": self.name,
+            "content_hash": self.content_hash,
+            "utterances": len(self.table),
+        }
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of the grid; everything a worker process needs beside the two sides."""
+
+    row: str
+    fold: Fold
+    seed: int
+    leak: dict
+    name: str
+    out: Path
+    preset: str
+    train: TrainConfig
+    select: tuple[str, ...]
+    device: str
+    threads: int
+    joint: bool
+    keep_models: bool
+    command: str
+    test_corpus: bool
+    bar: int | None = None
+    parent: int | None = None
+
+    @property
+    def record(self) -> Path:
+        """The file that this task leaves."""
+        return record_path(self.out, self.row, self.name)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file that it resumes from."""
+        return self.out / "work" / f"{self.row}-{self.name}.safetensors"
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the trained network goes."""
+        return self.out / "models" / self.row / self.name
+
+    @property
+    def frames(self) -> str:
+        """``fixed`` or ``true``: what the preset does, unless told otherwise."""
+        from ser.features.presets import get_preset
+
+        if self.train.frames != "preset":
+            return self.train.frames
+        return "true" if get_preset(self.preset).frames is None else "fixed"
+
+    def settings(self, side: Side, test: Side) -> dict:
+        """Everything that decides the result; its hash is the record's fingerprint."""
+        baseline = self.row in BASELINES
+        return {
+            "corpus": side.content_hash,
+            "test_corpus": test.content_hash if self.test_corpus else None,
+            "fold": self.fold.hash,
+            "preset": None if baseline else self.preset,
+            "row": self.row,
+            "seed": self.seed,
+            "train": None if baseline else self.train.as_dict(),
+            "select": sorted(self.select),
+            "joint": self.joint,
+        }
+
+    def run_id(self, side: Side) -> str:
+        """Readable name of the run, unique in a grid."""
+        protocol = self.fold.protocol
+        parts = [side.name, protocol, self.preset, self.row, self.fold.name, f"seed{self.seed}"]
+        return "/".join(parts)
+
+
+def execute(task: Task, side: Side, test: Side) -> dict:
+    """Run *task*, write its record (and network), and return the record.
+
+    Raises:
+        TrainingError: the run cannot go on (names the run and the way out).
+    """
+    started = time.monotonic()
+    rows = test.table.iloc[task.fold.test]
+    labels = [EMOTIONS.index(e) for e in rows.emotion]
+    base = {
+        "schema": 1,
+        "id": task.run_id(side),
+        "fingerprint": fingerprint(task.settings(side, test)),
+        "command": task.command,
+        **provenance(),
+        "corpus": side.describe(),
+        "test_corpus": test.describe() if task.test_corpus else None,
+        "protocol": {
+            "name": task.fold.protocol,
+            "fold": task.fold.name,
+            "folds": task.fold.folds,
+            "hash": task.fold.hash,
+            "train": len(task.fold.train),
+            "dev": len(task.fold.dev),
+            "test": len(task.fold.test),
+            "leak": task.leak,
+        },
+        "preset": task.preset,
+        "model": task.row,
+        "seed": task.seed,
+        "device": task.device,
+        "threads": task.threads,
+        "config": task.train.as_dict() | {"joint": task.joint},
+        "test": {
+            "utterances": rows.utterance.tolist(),
+            "speakers": rows.speaker.tolist(),
+            "genders": rows.gender.tolist(),
+            "texts": rows.text.tolist(),
+            "labels": labels,
+        },
+    }
+    if task.row in BASELINES:
+        record = base | _baseline(task, side, test)
+    else:
+        try:
+            record = base | _network(task, side, test)
+        except TrainingError as error:
+            raise TrainingError(f"{base['id']}: {error}") from error
+    record["wall_seconds"] = round(time.monotonic() - started, 3)
+    write_record(task.record, record)
+    task.checkpoint.unlink(missing_ok=True)
+    return record
+
+
+def _baseline(task: Task, side: Side, test: Side) -> dict:
+    train = np.concatenate([task.fold.train, task.fold.dev])
+    logits, parameters = baseline_logits(
+        task.row,
+        side.egemaps[train] if side.egemaps is not None else None,
+        np.array([EMOTIONS.index(e) for e in side.table.emotion.to_numpy()[train]]),
+        test.egemaps[task.fold.test] if test.egemaps is not None else None,
+        len(task.fold.test),
+        task.seed,
+    )
+    history = [{"epoch": 0}]
+    return {
+        "device": "cpu",
+        "parameters": parameters,
+        "config": {},
+        "history": [],
+        "dev_labels": [],
+        "selection": select(history, logits[None], ("last",)),
+    }
+
+
+def _network(task: Task, side: Side, test: Side) -> dict:
+    import torch
+
+    from ser.batch import Dataset
+    from ser.experiments.saved import save_model
+    from ser.models import build_model
+    from ser.nn import tune_allocator
+    from ser.training.loop import train
+
+    tune_allocator()
+    previous = torch.get_num_threads()
+    torch.set_num_threads(task.threads)
+    try:
+        model = build_model(task.row, preset=task.preset, seed=task.seed)
+        sides = {}
+        for name, source, rows in (
+            ("data", side, task.fold.train),
+            ("dev", side, task.fold.dev),
+            ("test", test, task.fold.test),
+        ):
+            labels = [EMOTIONS.index(e) for e in source.table.emotion.iloc[rows]]
+            if len(rows):
+                sides[name] = Dataset(
+                    source.features,
+                    rows,
+                    labels,
+                    needs=model.needs,
+                    frames=task.frames,
+                    device=task.device,
+                )
+        with _Bar(task) as bar:
+            outcome = train(
+                model,
+                task.train,
+                sides["data"],
+                sides.get("test"),
+                sides.get("dev"),
+                seed=task.seed,
+                device=task.device,
+                checkpoint=task.checkpoint,
+                fingerprint=fingerprint(task.settings(side, test)),
+                on_epoch=bar,
+            )
+    finally:
+        torch.set_num_threads(previous)
+    dev_labels = side.table.emotion.to_numpy()[task.fold.dev]
+    last = outcome.test_logits[-1]
+    result = {
+        "parameters": sum(p.numel() for p in outcome.model.parameters()),
+        "history": outcome.history,
+        "dev_labels": [EMOTIONS.index(e) for e in dev_labels],
+        "selection": select(outcome.history, outcome.test_logits, task.select, last),
+        "epoch_logits": {
+            "test": pack_logits(outcome.test_logits),
+            "dev": pack_logits(outcome.dev_logits),
+        },
+    }
+    if task.keep_models:
+        save_model(task.model_folder, outcome.model, task, side, test, outcome.history[-1])
+    return result
+
+
+class _Bar:
+    """A progress bar over the epochs of one run, and a watch on the process that asked for it."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.bar: Any = None
+        self.path = task.checkpoint.with_suffix(".progress")
+
+    def __enter__(self) -> _Bar:
+        if self.task.bar is not None:
+            from tqdm.auto import tqdm
+
+            title = f"{self.task.row} {self.task.fold.name} seed {self.task.seed}"
+            self.bar = tqdm(
+                total=self.task.train.epochs,
+                desc=title[:32],
+                unit="epoch",
+                position=self.task.bar,
+                leave=False,
+                dynamic_ncols=True,
+                file=sys.stderr,
+            )
+        return self
+
+    def __call__(self, entry: dict) -> None:
+        parent = self.task.parent
+        if parent is not None and hasattr(os, "getppid") and os.getppid() != parent:
+            raise SystemExit("the process that asked for this run is gone")
+        if self.bar is None:
+            run = f"{self.task.row} {self.task.fold.name} seed {self.task.seed}"
+            line = json.dumps(entry | {"run": run})
+            with contextlib.suppress(OSError), atomic_write(self.path, "w") as stream:
+                stream.write(line)
+        else:
+            shown = {"loss": f"{entry['loss']:.3f}"}
+            for side in ("dev", "test"):
+                if entry[f"{side}_ua"] is not None:
+                    shown[f"{side} UA"] = f"{100 * entry[f'{side}_ua']:.1f}"
+            self.bar.n = entry["epoch"]
+            self.bar.set_postfix(shown)
+
+    def __exit__(self, *exc: object) -> None:
+        if self.bar is not None:
+            self.bar.close()

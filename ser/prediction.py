@@ -1,0 +1,207 @@
+"""Your own recordings: one file in, four probabilities out (book: "Bring your own voice")."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ser.audio import load_audio
+from ser.corpora.base import EMOTIONS
+from ser.errors import FeatureError, ModelError
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one recording.
+
+    Attributes:
+        path: the file.
+        seconds: its duration.
+        emotion: the class of the highest probability.
+        probabilities: class -> probability (softmax of the averaged logits).
+        branches: for each branch of the model, class -> probability.
+        warnings: why the answer may be worth less than it looks.
+    """
+
+    path: str
+    seconds: float
+    emotion: str
+    probabilities: dict[str, float]
+    branches: dict[str, dict[str, float]]
+    warnings: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict:
+        """JSON-able."""
+        return {**self.__dict__, "warnings": list(self.warnings)}
+
+    def to_text(self) -> str:
+        """Bars of the probabilities, a line a class, and what each branch says."""
+        lines = [f"{self.path}  ({self.seconds:.2f} s): {self.emotion}"]
+        for name, value in self.probabilities.items():
+            lines.append(f"  {name:8} {100 * value:5.1f} %  {'#' * round(30 * value)}")
+        if len(self.branches) > 1:
+            for branch, values in self.branches.items():
+                best = max(values, key=values.get)
+                lines.append(f"  {branch} says {best} ({100 * values[best]:.1f} %)")
+        return "\n".join([*lines, *(f"  note: {w}" for w in self.warnings)])
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A trained model read back from disk.
+
+    Attributes:
+        row: its row in the ablation table.
+        preset, frames: how spectrograms are made.
+        branches: branch name -> network, in evaluation mode.
+        trained_on: corpus, protocol, fold, speakers, epochs, test score.
+        device: where it runs.
+    """
+
+    row: str
+    preset: str
+    frames: str
+    branches: dict
+    trained_on: dict
+    device: str
+
+    def describe(self) -> str:
+        """One sentence on what the model was trained on."""
+        told = self.trained_on
+        scored = ""
+        if told.get("test_ua") is not None:
+            side = f"fold {told['fold']} of protocol {told['protocol']!r}"
+            scored = f" It scored UA {100 * told['test_ua']:.1f} % on {told['tested_on']}, {side}."
+        only = ""
+        if told["corpus"] == "synthetic":
+            only = " Synthetic voices: it teaches how things work and says nothing about people."
+        return (
+            f"Model: {self.row}, trained on {told['utterances']} utterances of "
+            f"{told['corpus']} ({len(told['speakers'])} speakers, {told['epochs']} epochs; "
+            f"licence of the corpus: {told['licence'] or 'unknown'}).{scored}{only}"
+        )
+
+
+def load_model(checkpoint: str | os.PathLike, device: str = "auto") -> SavedModel:
+    """Read a model that a run left.
+
+    Args:
+        checkpoint: its folder (``OUT/models/ROW/RUN``), or a folder above it that holds only one.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        ModelError: no model there, several, or one that does not fit this version.
+    """
+    from ser.experiments.config import resolve_device
+    from ser.experiments.saved import read_description, read_weights
+    from ser.models import build_model
+
+    body = read_description(Path(checkpoint))
+    device = resolve_device(device)
+    branches = {}
+    for row, digest in body["branches"].items():
+        network = build_model(row, preset=body["preset"]).parts[0]
+        try:
+            network.load_state_dict(read_weights(body["folder"], row, digest))
+        except RuntimeError as error:
+            raise ModelError(
+                f"{body['folder']}: the weights of {row} do not fit this version of the package"
+            ) from error
+        branches[row] = network.to(device).eval()
+    return SavedModel(
+        body["row"], body["preset"], body["frames"], branches, body["trained_on"], device
+    )
+
+
+def predict(
+    recording: str | os.PathLike | np.ndarray, checkpoint: SavedModel | str | os.PathLike
+) -> Prediction:
+    """What a trained model says of a recording.
+
+    Args:
+        recording: a file, or mono samples (n,) at 16 kHz within -1..1.
+        checkpoint: a model of :func:`load_model`, or its folder.
+
+    Raises:
+        AudioError: the file cannot be read (the message names it and the way out).
+        FeatureError: too short for the network.
+        ModelError: see :func:`load_model`.
+
+    Example:
+        >>> from ser import predict
+        >>> predict("me.wav", "results/models/dual/loso-release-03-seed0")  # doctest: +SKIP
+    """
+    import torch
+
+    model = checkpoint if isinstance(checkpoint, SavedModel) else load_model(checkpoint)
+    named = isinstance(recording, (str, os.PathLike))
+    name = str(recording) if named else "samples"
+    wave = load_audio(recording) if named else np.asarray(recording, dtype=np.float32)
+    logits = {}
+    with torch.no_grad():
+        for row, network in model.branches.items():
+            batch = _batch(wave, model, network.needs, name)
+            logits[row] = network(batch)[0].float().cpu()
+    if not all(torch.isfinite(v).all() for v in logits.values()):
+        raise ModelError(f"{name}: the model's answer is not finite; was its training?")
+    fused = _probabilities(sum(logits.values()) / len(logits))
+    return Prediction(
+        path=name,
+        seconds=round(len(wave) / 16000, 3),
+        emotion=max(fused, key=fused.get),
+        probabilities=fused,
+        branches={row: _probabilities(v) for row, v in logits.items()},
+        warnings=tuple(_warnings(wave, model)),
+    )
+
+
+def _probabilities(logits) -> dict[str, float]:
+    values = logits.softmax(0).tolist()
+    return {e: round(v, 6) for e, v in zip(EMOTIONS, values, strict=True)}
+
+
+def _batch(wave: np.ndarray, model: SavedModel, needs: set[str], name: str):
+    from ser.batch import collate
+
+    try:
+        one = _One(wave, model.preset)
+        batch = collate(one, [0], [0], needs=needs, frames=model.frames)
+    except (ValueError, RuntimeError) as error:
+        if isinstance(error, FeatureError):
+            raise FeatureError(f"{name}: {error}") from error
+        raise FeatureError(f"{name}: {len(wave) / 16000:.2f} s is too short ({error})") from error
+    return batch.to(model.device)
+
+
+def _warnings(wave: np.ndarray, model: SavedModel) -> list[str]:
+    found = []
+    if not np.any(wave):
+        found.append("digital silence: there is no voice in it")
+    elif np.abs(wave).max() < 0.01:
+        found.append("very quiet (peak below -40 dB); level is a cue the model uses")
+    seconds = len(wave) / 16000
+    low, high = model.trained_on["seconds"]
+    if not low * 0.8 <= seconds <= high * 1.2:
+        found.append(f"{seconds:.1f} s long; the model was trained on {low:.1f} to {high:.1f} s")
+    return found
+
+
+class _One:
+    """The features of one waveform, as :func:`ser.batch.collate` reads a corpus's."""
+
+    def __init__(self, wave: np.ndarray, preset: str) -> None:
+        from ser.features import mel_pair, mfcc39
+        from ser.features.presets import get_preset
+
+        self.preset = get_preset(preset)
+        self._mfcc = mfcc39(wave).numpy()
+        self._mel = tuple(s.numpy() for s in mel_pair(wave, preset))
+
+    def mfcc(self, index: int) -> np.ndarray:
+        return self._mfcc
+
+    def mel(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self._mel

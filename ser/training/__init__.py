@@ -1,0 +1,18 @@
+"""One training run: seed, loop, checkpoint, resume (book: "Training on a GPU")."""
+
+from ser.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from ser.training.config import TrainConfig, derived_seed
+from ser.training.loop import Outcome, batches, epoch_order, logits_of, train
+
+__all__ = [
+    "Outcome",
+    "Progress",
+    "TrainConfig",
+    "batches",
+    "derived_seed",
+    "epoch_order",
+    "load_checkpoint",
+    "logits_of",
+    "save_checkpoint",
+    "train",
+]

@@ -1,0 +1,218 @@
+"""One training run, from a seed to the logits of every epoch (book: "Training on a GPU").
+
+The training loss of a fused row is the mean of its branches' cross-entropies, its prediction the
+mean of their logits. The branches share no weight and Adam's step does not change when a gradient
+is scaled, so a row trained jointly equals its branches trained apart, to rounding; order of
+utterances and initial weights depend on the seed and the branch alone to keep it so.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ser import metrics
+from ser.errors import TrainingError
+from ser.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from ser.training.config import TrainConfig, derived_seed
+
+if TYPE_CHECKING:
+    from ser.batch import Batch
+
+log = logging.getLogger(__name__)
+
+EVALUATION_BATCH = 128
+
+
+class Data(Protocol):
+    """What the loop needs of a dataset (:class:`ser.batch.Dataset` is one)."""
+
+    def __len__(self) -> int: ...
+    def batch(self, indices: np.ndarray) -> Batch: ...
+
+
+@dataclass
+class Outcome:
+    """What a run leaves: a trained network and its logits after every epoch.
+
+    Attributes:
+        model: the network after the last epoch.
+        history: one dict an epoch: ``epoch``, ``lr``, ``loss``, ``train_ua``, ``test_ua``,
+            ``test_wa``, ``dev_ua``.
+        test_logits, dev_logits: (epochs, utterances, classes), float32.
+        resumed: epochs that an earlier, interrupted run had done.
+    """
+
+    model: torch.nn.Module
+    history: list[dict]
+    test_logits: np.ndarray
+    dev_logits: np.ndarray
+    resumed: int
+
+
+def train(
+    model: torch.nn.Module,
+    config: TrainConfig,
+    data: Data,
+    test: Data | None = None,
+    dev: Data | None = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    fingerprint: str = "",
+    on_epoch: Callable[[dict], None] | None = None,
+) -> Outcome:
+    """Train *model* on *data* for ``config.epochs`` epochs, or go on where a kill stopped it.
+
+    Args:
+        model: maps a :class:`~ser.batch.Batch` to logits (utterances, classes); a fused one has
+            ``branches(batch)``, a dict of logits.
+        data, test, dev: the sides; ``test`` and ``dev`` are only looked at, after every epoch.
+        seed: of the order of utterances (and dropout); the same seed gives the same bits on
+            one CPU with the same number of threads.
+        checkpoint: file to keep after every epoch and to resume from.
+        fingerprint: names the configuration; a checkpoint with another one is not used.
+        on_epoch: called with each epoch's entry of the history.
+
+    Raises:
+        TrainingError: fewer than two utterances, or a loss that is not finite.
+    """
+    if len(data) < 2:
+        raise TrainingError(f"{len(data)} training utterances; batch norm needs at least two")
+    model.to(device)
+    optimiser = _optimiser(model, config)
+    progress = None
+    if checkpoint is not None:
+        progress = load_checkpoint(checkpoint, fingerprint, model, optimiser)
+    progress = progress or Progress()
+    resumed = len(progress.history)
+
+    for epoch in range(resumed + 1, config.epochs + 1):
+        torch.manual_seed(derived_seed("epoch", seed, epoch))
+        for group in optimiser.param_groups:
+            group["lr"] = config.rate(epoch)
+        entry = {"epoch": epoch, "lr": config.rate(epoch)}
+        entry |= _one_epoch(model, optimiser, config, data, seed, epoch)
+        for side, part in (("test", test), ("dev", dev)):
+            entry |= _evaluate(model, part, side, progress)
+        progress.history.append(entry)
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, fingerprint, model, optimiser, progress)
+        if on_epoch is not None:
+            on_epoch(entry)
+    if progress.history[-1]["loss"] > math.log(4) * 1.5:
+        log.warning(
+            "the last epoch's loss, %.2f, is worse than guessing (%.2f): the run did not learn; "
+            "try a smaller --lr, --clip 1 or more epochs",
+            progress.history[-1]["loss"],
+            math.log(4),
+        )
+    logits = [p.numpy() for p in (progress.test_logits, progress.dev_logits)]
+    return Outcome(model, progress.history, *logits, resumed)
+
+
+def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of *n* utterances in *epoch*; depends on nothing else.
+
+    >>> sorted(epoch_order(5, seed=0, epoch=1).tolist())
+    [0, 1, 2, 3, 4]
+    """
+    return np.random.default_rng(derived_seed("order", seed, epoch)).permutation(n)
+
+
+def batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Cut *order* into pieces of *size*; a last piece of one joins the piece before it.
+
+    Batch norm cannot take the statistics of one utterance; the release crashes there.
+
+    >>> [len(b) for b in batches(np.arange(9), 4)]
+    [4, 5]
+    """
+    cuts = list(range(size, len(order), size))
+    if cuts and len(order) - cuts[-1] == 1:
+        cuts.pop()
+    yield from np.split(order, cuts)
+
+
+def branch_logits(model: torch.nn.Module, batch: Batch) -> list[torch.Tensor]:
+    """The logits of each branch of a fused model; of a model alone, its own."""
+    if hasattr(model, "branches"):
+        return list(model.branches(batch).values())
+    return [model(batch)]
+
+
+def _optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    common = {"lr": config.lr, "weight_decay": config.weight_decay}
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(model.parameters(), momentum=0.9, **common)
+    kind = torch.optim.Adam if config.optimiser == "adam" else torch.optim.AdamW
+    return kind(model.parameters(), **common)
+
+
+def _one_epoch(
+    model: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    config: TrainConfig,
+    data: Data,
+    seed: int,
+    epoch: int,
+) -> dict:
+    model.train()
+    total, labels, guesses = 0.0, [], []
+    for step, part in enumerate(batches(epoch_order(len(data), seed, epoch), config.batch_size), 1):
+        batch = data.batch(part)
+        each = branch_logits(model, batch)
+        loss = sum(functional.cross_entropy(logits, batch.labels) for logits in each) / len(each)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the loss is {value} in epoch {epoch}, step {step}: the run cannot go on. "
+                f"Look for broken audio with 'ser check', or use a smaller --lr (now "
+                f"{config.rate(epoch):g}) or --clip 1. Finished runs are kept."
+            )
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if config.clip:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        optimiser.step()
+        total += value * len(part)
+        guesses.append(sum(logits.detach() for logits in each).argmax(1))
+        labels.append(batch.labels)
+    truth, guess = (torch.cat(x).cpu().numpy() for x in (labels, guesses))
+    return {"loss": round(total / len(data), 6), "train_ua": round(metrics.ua(truth, guess), 6)}
+
+
+@torch.no_grad()
+def logits_of(model: torch.nn.Module, data: Data) -> tuple[torch.Tensor, np.ndarray]:
+    """Logits (utterances, classes) and labels of *data*, in evaluation mode, on the CPU."""
+    model.eval()
+    found, labels = [], []
+    cuts = range(EVALUATION_BATCH, len(data), EVALUATION_BATCH)
+    for part in np.split(np.arange(len(data)), cuts):
+        batch = data.batch(part)
+        found.append(model(batch).float().cpu())
+        labels.append(batch.labels.cpu())
+    return torch.cat(found), torch.cat(labels).numpy()
+
+
+def _evaluate(model: torch.nn.Module, data: Data | None, side: str, progress: Progress) -> dict:
+    if data is None or len(data) == 0:
+        return {f"{side}_ua": None, f"{side}_wa": None}
+    logits, labels = logits_of(model, data)
+    name = f"{side}_logits"
+    before = getattr(progress, name)
+    setattr(progress, name, torch.cat([before, logits[None]]) if before.numel() else logits[None])
+    guess = logits.argmax(1).numpy()
+    return {
+        f"{side}_ua": round(metrics.ua(labels, guess), 6),
+        f"{side}_wa": round(metrics.wa(labels, guess), 6),
+    }
