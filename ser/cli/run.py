@@ -142,11 +142,11 @@ def main(args: argparse.Namespace) -> int:
     )
     if args.dry_run:
         return _dry_run(config, args.json)
-    records = run(config)
+    run(config)
 
-    from ser.report import build_report
+    from ser.report import make_report
 
-    report = build_report(records)
+    report = make_report(config.out)
     print(json.dumps(report.to_json(), indent=1) if args.json else report.to_text())
     if not args.json:
         print(f"\nRecords: {config.out}. More of them: ser report {config.out} --help")

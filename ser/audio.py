@@ -1,0 +1,238 @@
+"""A sound file becomes one channel of float32 at 16 kHz, or a clear error.
+
+Whatever libsndfile reads is read: WAV (8-bit to 64-bit float, A-law, extensible), FLAC, OGG, MP3,
+AIFF, AU. A file that is shorter than its header promises is an error here; libsndfile itself
+returns what is left of a cut WAV as if nothing were missing. Book: chapter "From air to numbers".
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ser.containers import missing_bytes
+from ser.errors import AudioError
+
+if TYPE_CHECKING:
+    import soundfile
+
+MINIMUM_SECONDS = 0.025
+"""Shorter sounds are refused: not even one frame of MFCCs fits."""
+
+END_TOLERANCE = 0.1
+"""Seconds by which a segment may reach beyond the end of its file (rounded time stamps)."""
+
+_BLOCK = 1 << 20
+_LFS = b"version https://git-lfs"
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What the header of a sound file says.
+
+    Attributes:
+        rate: samples a second.
+        channels: number of channels.
+        frames: samples of one channel.
+        seconds: duration.
+        format: container as libsndfile names it, e.g. ``"WAV"``, ``"FLAC"``.
+        subtype: coding of the samples, e.g. ``"PCM_16"``, ``"FLOAT"``.
+    """
+
+    rate: int
+    channels: int
+    frames: int
+    seconds: float
+    format: str
+    subtype: str
+
+
+def probe(path: str | os.PathLike) -> AudioInfo:
+    """Read the header of a sound file, not its samples.
+
+    Args:
+        path: any file that libsndfile reads.
+
+    Returns:
+        AudioInfo.
+
+    Raises:
+        AudioError: no such file, a folder, empty, not audio, a git-lfs pointer, or cut off as far
+            as the header shows it (WAV, AIFF, AU; a cut FLAC shows only when it is decoded).
+
+    Example:
+        >>> import tempfile, soundfile
+        >>> name = os.path.join(tempfile.mkdtemp(), "tone.wav")
+        >>> soundfile.write(name, np.zeros(8000), 16000)
+        >>> probe(name).seconds
+        0.5
+    """
+    path = Path(path)
+    with _open(path) as sound:
+        return AudioInfo(
+            rate=sound.samplerate,
+            channels=sound.channels,
+            frames=sound.frames,
+            seconds=sound.frames / sound.samplerate,
+            format=sound.format,
+            subtype=sound.subtype,
+        )
+
+
+def load_audio(
+    path: str | os.PathLike,
+    rate: int = 16000,
+    start: float = 0.0,
+    seconds: float | None = None,
+) -> np.ndarray:
+    """Read a sound file, or a part of it, as one channel at *rate*.
+
+    Args:
+        path: any file that libsndfile reads, at any rate, width and number of channels.
+        rate: samples a second wanted (resampled by soxr's HQ setting where the file has others).
+        start: where to begin, in seconds.
+        seconds: how much to read; None: to the end.
+
+    Returns:
+        float32 array (samples,): the mean of the channels, -1..1 for integer formats. Float files
+        may exceed full scale and are not clipped. Digital silence is returned as it is.
+
+    Raises:
+        AudioError: the message names the file, the cause and the way out: missing, a folder,
+            empty, not audio, a git-lfs pointer, cut off, NaN or infinite samples, no samples,
+            shorter than 25 ms, or a part that lies outside the recording.
+
+    Example:
+        >>> import tempfile, soundfile
+        >>> name = os.path.join(tempfile.mkdtemp(), "stereo.wav")
+        >>> soundfile.write(name, np.zeros((44100, 2)), 44100)
+        >>> load_audio(name).shape, load_audio(name, start=0.5, seconds=0.25).shape
+        ((16000,), (4000,))
+    """
+    path = Path(path)
+    with _open(path) as sound:
+        file_rate, first, count = sound.samplerate, 0, None
+        if start or seconds is not None:
+            first, count = _segment(path, sound, start, seconds)
+        wave = _read(path, sound, first, count)
+    if not len(wave):
+        raise AudioError(f"{path}: holds no sound (0 samples); replace it or leave it out")
+    if not np.isfinite(wave).all():
+        bad = np.flatnonzero(~np.isfinite(wave))
+        raise AudioError(
+            f"{path}: {len(bad)} of {len(wave)} samples are NaN or infinite, the first at "
+            f"{(first + bad[0]) / file_rate:.3f} s; export the file again or leave it out"
+        )
+    if len(wave) < MINIMUM_SECONDS * file_rate:
+        raise AudioError(
+            f"{path}: {1000 * len(wave) / file_rate:.1f} ms of sound is too short; at least "
+            f"{1000 * MINIMUM_SECONDS:.0f} ms are needed: leave it out"
+        )
+    if file_rate == rate:
+        return wave
+    import soxr
+
+    return soxr.resample(wave, file_rate, rate, quality="HQ")
+
+
+def _open(path: Path) -> soundfile.SoundFile:
+    """Check what can be checked from the first bytes, then open; errors as AudioError."""
+    if path.is_dir():
+        raise AudioError(f"{path}: is a folder; name a sound file in it")
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            head = stream.read(512)
+            missing = missing_bytes(stream, size)
+    except FileNotFoundError:
+        raise AudioError(f"{path}: no such file; check the name and the corpus folder") from None
+    except OSError as error:
+        raise AudioError(
+            f"{path}: cannot be read ({error.strerror}); check its permissions and the disk"
+        ) from None
+    if size == 0:
+        raise AudioError(f"{path}: is empty (0 bytes); copy or download it again")
+    if head.startswith(_LFS):
+        raise AudioError(
+            f"{path}: is a git-lfs pointer, not the sound itself; run `git lfs pull` in its "
+            "repository"
+        )
+    if missing:
+        raise AudioError(_cut(path, f"its header promises {missing} bytes more than there are"))
+    import soundfile
+
+    try:
+        return soundfile.SoundFile(str(path))
+    except (RuntimeError, TypeError, ValueError, OSError) as error:
+        reason = getattr(error, "error_string", None) or str(error)
+        raise AudioError(
+            f"{path}: is not a sound file that can be read ({_kind(head)}; libsndfile: "
+            f"{reason.rstrip('.')}); download it again or convert it to WAV or FLAC"
+        ) from None
+
+
+def _read(path: Path, sound: soundfile.SoundFile, first: int, count: int | None) -> np.ndarray:
+    """Samples *first* .. *first + count* as the mean of the channels; fewer is an error."""
+    promised = sound.frames - first if count is None else count
+    known = promised < 1 << 40
+    blocks, done = [], 0
+    try:
+        if first:
+            sound.seek(first)
+        while not known or done < promised:
+            size = min(_BLOCK, promised - done) if known else _BLOCK
+            block = sound.read(size, dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            done += len(block)
+            blocks.append(block[:, 0] if block.shape[1] == 1 else _mean(block))
+    except RuntimeError as error:
+        reason = getattr(error, "error_string", None) or str(error)
+        raise AudioError(
+            _cut(path, f"it cannot be decoded to its end ({reason.rstrip('.')})")
+        ) from None
+    if known and done < promised and sound.format != "MP3":  # an MP3's length is an estimate
+        raise AudioError(_cut(path, f"{done} of {promised} samples are there"))
+    if not blocks:
+        return np.zeros(0, dtype=np.float32)
+    return np.ascontiguousarray(blocks[0] if len(blocks) == 1 else np.concatenate(blocks))
+
+
+def _mean(block: np.ndarray) -> np.ndarray:
+    return block.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+def _segment(
+    path: Path, sound: soundfile.SoundFile, start: float, seconds: float | None
+) -> tuple[int, int | None]:
+    """First frame and number of frames of ``start .. start + seconds``; checked."""
+    total = sound.frames / sound.samplerate
+    if not start >= 0 or (seconds is not None and not seconds > 0):
+        raise AudioError(f"{path}: cannot read {seconds} s from {start} s; give positive times")
+    end = total if seconds is None else start + seconds
+    if start >= total or end > total + END_TOLERANCE:
+        raise AudioError(
+            f"{path}: the part from {start:.3f} to {end:.3f} s lies outside the recording, which "
+            f"ends at {total:.3f} s; check the start times, or whether the file is cut off"
+        )
+    first = round(start * sound.samplerate)
+    last = min(round(end * sound.samplerate), sound.frames)
+    return first, max(last - first, 0)
+
+
+def _cut(path: Path, how: str) -> str:
+    return f"{path}: is cut off: {how}; copy or download it again"
+
+
+def _kind(head: bytes) -> str:
+    """What the first bytes look like, in words."""
+    if head.lstrip()[:1] == b"<":
+        return "it is a web page or XML"
+    text = head.decode("utf-8", errors="ignore")
+    if text.isprintable() or all(c.isprintable() or c.isspace() for c in text[:64]):
+        return f"it is text: {text[:32]!r}"
+    return f"it begins with {head[:8].hex(' ')}"

@@ -1,0 +1,170 @@
+"""What a model is given: a batch of utterances, padded or squashed to fixed frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ser.errors import FeatureError
+
+NEEDS = ("mfcc", "s1", "s2")
+
+
+@dataclass
+class Batch:
+    """B utterances; fields a model does not need may be None.
+
+    Attributes:
+        mfcc: (B, F, 39), zero beyond ``mfcc_lengths`` (B,).
+        s1: (B, n_mels1, T1) in dB; ``s1_lengths`` (B,) valid frames, or None: all of them.
+        s2, s2_lengths: the same for the frequency-fine spectrogram.
+        labels: (B,) index in EMOTIONS.
+
+    Example:
+        >>> batch = Batch(mfcc=torch.zeros(2, 9, 39), mfcc_lengths=torch.tensor([9, 4]))
+        >>> len(batch), batch.to("cpu").mfcc.shape
+        (2, torch.Size([2, 9, 39]))
+    """
+
+    mfcc: Tensor | None = None
+    mfcc_lengths: Tensor | None = None
+    s1: Tensor | None = None
+    s1_lengths: Tensor | None = None
+    s2: Tensor | None = None
+    s2_lengths: Tensor | None = None
+    labels: Tensor | None = None
+
+    def __len__(self) -> int:
+        for tensor in (self.mfcc, self.s1, self.s2, self.labels):
+            if tensor is not None:
+                return len(tensor)
+        return 0
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """The same batch on a device. Lengths stay on the CPU: sorting by them needs no sync."""
+        moved = {}
+        for field in fields(self):
+            tensor = getattr(self, field.name)
+            if tensor is not None and not field.name.endswith("_lengths"):
+                tensor = tensor.to(device, non_blocking=non_blocking)
+            moved[field.name] = tensor
+        return Batch(**moved)
+
+
+class Dataset:
+    """Utterances held in memory once, on one device; batches by position.
+
+    Args:
+        features: object with ``mfcc(i)`` -> (F, 39), ``mel(i)`` -> ((M1, T1), (M2, T2)) and
+            ``preset`` (:class:`ser.features.FeatureStore`).
+        indices: which utterances, in the order in which :meth:`batch` counts them.
+        labels: label of each of *indices*, in the same order, or None.
+        needs: subset of {"mfcc", "s1", "s2"}.
+        frames: ``"fixed"`` squashes spectrograms to ``preset.frames``; ``"true"`` keeps their
+            lengths and pads.
+        device: where the tensors live.
+
+    Example:
+        >>> data = Dataset(features, range(339), labels, {"s1"}, "fixed")  # doctest: +SKIP
+        >>> data.batch([0, 5, 7]).s1.shape                                  # doctest: +SKIP
+        torch.Size([3, 128, 230])
+    """
+
+    def __init__(
+        self,
+        features: Any,
+        indices: Iterable[int],
+        labels: Sequence[int] | np.ndarray | None = None,
+        needs: Iterable[str] = NEEDS,
+        frames: str = "fixed",
+        device: torch.device | str = "cpu",
+    ):
+        self.indices = [int(i) for i in indices]
+        self.needs = frozenset(needs)
+        self.frames, self.device = frames, torch.device(device)
+        if unknown := self.needs - set(NEEDS):
+            raise FeatureError(f"unknown features {sorted(unknown)}; there are {', '.join(NEEDS)}")
+        if frames not in ("fixed", "true"):
+            raise FeatureError(f"frames must be 'fixed' or 'true', not {frames!r}")
+        sizes = getattr(features.preset, "frames", None)
+        if frames == "fixed" and sizes is None and self.needs & {"s1", "s2"}:
+            name = getattr(features.preset, "name", features.preset)
+            raise FeatureError(f"preset {name!r} has no fixed frames; use frames='true'")
+        self.labels = None
+        if labels is not None:
+            if len(labels) != len(self.indices):
+                raise FeatureError(f"{len(labels)} labels for {len(self.indices)} utterances")
+            self.labels = torch.as_tensor(np.asarray(labels, np.int64), device=self.device)
+        self._data: dict[str, Tensor] = {}
+        self._lengths: dict[str, Tensor] = {}
+        if "mfcc" in self.needs:
+            self._store("mfcc", [features.mfcc(i) for i in self.indices], time=0)
+        wanted = [(k, name) for k, name in enumerate(("s1", "s2")) if name in self.needs]
+        if wanted:
+            mels: dict[str, list[np.ndarray]] = {name: [] for _, name in wanted}
+            for i in self.indices:
+                pair = features.mel(i)
+                if frames == "fixed":
+                    pair = features.preset.squash(*pair)
+                for k, name in wanted:
+                    mels[name].append(np.asarray(pair[k]))
+            for name, arrays in mels.items():
+                self._store(name, arrays, time=1)
+                if frames == "fixed":
+                    del self._lengths[name]
+
+    def _store(self, name: str, arrays: list[np.ndarray], time: int) -> None:
+        lengths = np.array([a.shape[time] for a in arrays], dtype=np.int64)
+        longest = int(lengths.max()) if len(lengths) else 0
+        other = arrays[0].shape[1 - time] if arrays else 0
+        shape = (len(arrays), longest, other) if time == 0 else (len(arrays), other, longest)
+        padded = torch.zeros(shape)
+        for row, array in zip(padded, arrays, strict=True):
+            source = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+            row.narrow(time, 0, array.shape[time]).copy_(source)
+        self._data[name] = padded.to(self.device)
+        self._lengths[name] = torch.from_numpy(lengths)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def batch(self, positions: Sequence[int] | Tensor | slice | None = None) -> Batch:
+        """The utterances at these positions of ``indices`` (None: all), trimmed to the longest."""
+        if positions is None:
+            positions = slice(None)
+        if isinstance(positions, slice):
+            positions = range(len(self))[positions]
+        rows = torch.as_tensor(list(positions) if isinstance(positions, range) else positions)
+        rows = rows.to("cpu", torch.long)
+        there = rows.to(self.device)
+        out: dict[str, Tensor | None] = {}
+        for name, data in self._data.items():
+            lengths = self._lengths.get(name)
+            if lengths is not None:
+                lengths = lengths[rows]
+                longest = int(lengths.max()) if len(lengths) else 0
+                data = data.narrow(1 if name == "mfcc" else 2, 0, longest)
+                out[f"{name}_lengths"] = lengths
+            out[name] = data.index_select(0, there)
+        if self.labels is not None:
+            out["labels"] = self.labels.index_select(0, there)
+        return Batch(**out)
+
+
+def collate(
+    features: Any,
+    indices: Iterable[int],
+    labels: Sequence[int] | np.ndarray | None = None,
+    needs: Iterable[str] = NEEDS,
+    frames: str = "fixed",
+) -> Batch:
+    """One batch straight from the feature store; arguments as in :class:`Dataset`.
+
+    For training, make a :class:`Dataset` once and ask it for batches.
+    """
+    return Dataset(features, indices, labels, needs, frames).batch()

@@ -1,0 +1,127 @@
+"""``ser corpora``: the corpora the package reads."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import textwrap
+from pathlib import Path
+
+EPILOG = """\
+examples:
+  ser corpora                     all of them, with sizes, licences and where to get them
+  ser corpora --names             a short table
+  ser corpora --json              for programs
+  SER_DATA=/data ser corpora      which of them lie in /data/emodb, /data/nemo, ...
+
+The task has four classes: angry, happy, neutral, sad. 'here' says whether the corpus's folder is in
+$SER_DATA (or this system's folder for data); anywhere else, name it with --root."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Describe the options."""
+    parser.description = "List the corpora: sizes, licences, where to get them, what is here."
+    parser.epilog = EPILOG
+    parser.add_argument("--names", action="store_true", help="the short table only")
+    parser.add_argument("--json", action="store_true", help="one JSON array on standard output")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the list."""
+    from ser.paths import data_dir
+
+    found = listing()
+    if args.json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+        return 0
+    print(_table(found))
+    if not args.names:
+        for corpus in found:
+            print("\n" + _paragraph(corpus))
+    print(f"\nfolder of the corpora on this computer: {data_dir()} (set SER_DATA to change it)")
+    return 0
+
+
+def listing() -> list[dict]:
+    """What is known of every corpus, as JSON can hold it."""
+    from ser.corpora import CORPORA
+    from ser.paths import data_dir
+
+    rows = []
+    for info in CORPORA.values():
+        home = data_dir() / info.name
+        rows.append(
+            {
+                "name": info.name,
+                "title": info.title,
+                "language": info.language,
+                "total": info.total,
+                "utterances": info.four_class,
+                "emotions": info.by_emotion,
+                "labels": info.labels,
+                "speakers": info.speakers,
+                "licence": info.licence,
+                "commercial": info.commercial,
+                "citation": info.citation,
+                "homepage": info.homepage,
+                "get": info.get,
+                "layout": info.layout,
+                "fetchable": info.fetchable,
+                "here": _filled(home),
+                "root": str(home) if _filled(home) else None,
+            }
+        )
+    return rows
+
+
+def _filled(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _table(rows: list[dict]) -> str:
+    head = ("name", "language", "listed", "4 classes", "angry", "happy", "neutral", "sad",
+            "speakers", "how", "here")  # fmt: skip
+    body = [
+        (
+            row["name"],
+            row["language"],
+            *(_number(row[key]) for key in ("total", "utterances")),
+            *(_number(row["emotions"].get(e)) for e in ("angry", "happy", "neutral", "sad")),
+            _number(row["speakers"]),
+            _how(row),
+            "yes" if row["here"] else "no",
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
+    left = {0, 1, 9, 10}
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in [head, *body]
+    )
+
+
+def _how(row: dict) -> str:
+    if row["name"] == "synthetic":
+        return "made here"
+    if row["name"] == "manifest":
+        return "your own"
+    return "ser fetch" if row["fetchable"] else "by hand"
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _paragraph(row: dict) -> str:
+    fields = {"licence": row["licence"], "get": row["get"], "cite": row["citation"]}
+    lines = [f"{row['name']}: {row['title']}"]
+    for name, text in fields.items():
+        lines += textwrap.wrap(
+            text, 96, initial_indent=f"  {name:<9}", subsequent_indent=" " * 11,
+            break_long_words=False, break_on_hyphens=False,
+        )  # fmt: skip
+    return "\n".join(lines)

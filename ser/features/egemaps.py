@@ -1,0 +1,105 @@
+"""eGeMAPS: 88 hand-made numbers an utterance, the feature set the baselines use.
+
+Computed by openSMILE (extended Geneva Minimalistic Acoustic Parameter Set v02, functionals) on the
+waveform that ``load_audio`` gives, and kept in the same kind of cache as the other features.
+openSMILE works on 16-bit integers: samples are cut to full scale and truncated. Digital silence
+gives finite values (F0 and jitter 0, equivalent sound level -201 dB). openSMILE has no value for
+sounds shorter than 60 ms; they are followed by zeros up to that. A value that openSMILE leaves
+undefined is 0 here. Book: chapter "Baselines".
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ser.errors import FeatureError
+from ser.features.extract import FEATURE_VERSION, open_store
+from ser.features.fill import fill
+from ser.features.presets import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from ser.corpora.base import Corpus
+
+SIZE = 88
+SHORTEST = 960
+"""60 ms in samples: openSMILE's longest frame."""
+
+_PARAMETERS = {"set": "eGeMAPSv02", "level": "functionals", "version": FEATURE_VERSION}
+
+
+def egemaps(
+    corpus: Corpus | pd.DataFrame,
+    cache: str | Path | None = None,
+    progress: bool = True,
+) -> np.ndarray:
+    """eGeMAPS v02 functionals of every utterance.
+
+    Args:
+        corpus: a corpus, or a table with columns path, start, seconds, segment.
+        cache: folder of the cache; None: ``$SER_CACHE`` or the user's cache folder.
+        progress: show a progress bar.
+
+    Returns:
+        float32 (utterances, 88), rows as in the table, columns as :func:`egemaps_names`.
+
+    Raises:
+        FeatureError: opensmile is not installed (and something is not in the cache), audio that
+            cannot be read, or a cache that cannot be written.
+
+    Source: Eyben et al., "The Geneva Minimalistic Acoustic Parameter Set (GeMAPS) for Voice
+    Research and Affective Computing", IEEE Transactions on Affective Computing 7(2), 2016.
+
+    Example:
+        >>> from ser import load_corpus
+        >>> egemaps(load_corpus("emodb", root)).shape            # doctest: +SKIP
+        (339, 88)
+    """
+    table = corpus if isinstance(corpus, pd.DataFrame) else corpus.table
+    name = getattr(corpus, "name", "the corpus")
+    store = open_store(_PARAMETERS, cache)
+    done = fill(store, table, _compute, name=name, task=4, progress=progress)
+    values = np.empty((len(table), SIZE), dtype=np.float32)
+    for i, key in enumerate(done.keys):
+        values[i] = store.read(key)[0]
+    return values
+
+
+def egemaps_names() -> list[str]:
+    """openSMILE's names of the 88 columns.
+
+    Raises:
+        FeatureError: opensmile is not installed.
+
+    Example:
+        >>> egemaps_names()[0]                                   # doctest: +SKIP
+        'F0semitoneFrom27.5Hz_sma3nz_amean'
+    """
+    return list(_smile().feature_names)
+
+
+def _smile() -> Any:
+    try:
+        import opensmile
+    except ImportError as error:
+        raise FeatureError(
+            f"eGeMAPS needs the opensmile package ({error}); run: pip install opensmile"
+        ) from error
+    return opensmile.Smile(
+        feature_set=opensmile.FeatureSet.eGeMAPSv02,
+        feature_level=opensmile.FeatureLevel.Functionals,
+    )
+
+
+def _compute(waves: list[np.ndarray]) -> list[list[np.ndarray]]:
+    smile = _smile()
+    rows = []
+    for wave in waves:
+        wave = np.clip(wave, -1.0, 32767 / 32768)
+        wave = np.pad(wave, (0, max(SHORTEST - len(wave), 0)))
+        values = smile.process_signal(wave, SAMPLE_RATE).to_numpy(dtype=np.float32)
+        rows.append([np.nan_to_num(values.reshape(SIZE), nan=0.0, posinf=0.0, neginf=0.0)])
+    return rows

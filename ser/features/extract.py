@@ -1,0 +1,146 @@
+"""From a corpus to :class:`Features`: read what the cache lacks, compute it, keep it."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ser.errors import FeatureError
+from ser.features import mel, mfcc
+from ser.features.cache import FeatureStore, parameter_hash
+from ser.features.fill import fill
+from ser.features.presets import INT16_SCALE, SAMPLE_RATE, Preset, get_preset
+from ser.features.table import Features
+from ser.paths import cache_dir
+
+if TYPE_CHECKING:
+    from ser.corpora.base import Corpus
+
+FEATURE_VERSION = 1
+"""Raised whenever the same audio would give other numbers: old caches are then left alone."""
+
+TASK_CPU, TASK_GPU = 16, 64
+
+
+def parameters(preset: Preset, device: torch.device) -> dict:
+    """Everything the numbers depend on besides the audio; hashed into the cache folder's name.
+
+    The kind of device is among them: a GPU's sums differ in the last digits, and a run on the CPU
+    must not change because features were once computed elsewhere.
+    """
+    return {
+        "device": device.type,
+        "version": FEATURE_VERSION,
+        "rate": SAMPLE_RATE,
+        "scale": INT16_SCALE,
+        "mel": {"n_fft": preset.n_fft, "hop": preset.hop, "n_mels": preset.n_mels},
+        "floor": mel.FLOOR,
+        "mfcc": [mfcc.FRAME, mfcc.HOP, mfcc.BANDS, mfcc.CEPSTRA, mfcc.LIFTER, mfcc.EMPHASIS],
+    }
+
+
+def open_store(parameters: dict, cache: str | Path | None = None) -> FeatureStore:
+    """The store for features with these parameters, in *cache* (None: the user's cache)."""
+    folder = Path(cache) if cache is not None else cache_dir()
+    return FeatureStore(folder / "features" / parameter_hash(parameters))
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """``"auto"`` -> CUDA where there is one, else the CPU; other names as torch knows them.
+
+    Raises:
+        FeatureError: a device that this computer has not.
+
+    Example:
+        >>> resolve_device("cpu")
+        device(type='cpu')
+    """
+    if str(device) == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(device)
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise RuntimeError("torch finds no CUDA GPU")
+    except RuntimeError as error:
+        raise FeatureError(
+            f"device {str(device)!r} cannot be used ({error}); use --device cpu or auto"
+        ) from None
+    return device
+
+
+def extract(
+    corpus: Corpus,
+    preset: str | Preset = "release",
+    cache: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    progress: bool = True,
+    skip_bad: bool = False,
+) -> Features:
+    """MFCCs and mel-spectrograms of every utterance of *corpus*, from the cache where it has them.
+
+    Args:
+        corpus: what ``load_corpus`` returns; its ``table`` is used.
+        preset: ``"release"`` or ``"paper"``.
+        cache: folder of the cache; None: ``$SER_CACHE`` or the user's cache folder.
+        device: ``"cpu"``, ``"cuda"`` or ``"auto"``: where to compute.
+        progress: show a progress bar.
+        skip_bad: leave utterances out whose audio cannot be read; else they are an error.
+
+    Returns:
+        Features: rows of ``corpus.table`` in order (less those left out). Spectrograms have their
+        true lengths; the preset's squash is applied when batches are made.
+
+    Raises:
+        FeatureError: audio that cannot be read (all files are tried first, the message lists the
+            first few), an empty table, or a cache that cannot be written.
+
+    Example:
+        >>> from ser import load_corpus
+        >>> features = extract(load_corpus("synthetic"))         # doctest: +SKIP
+        >>> features.mel(0)[0].shape                             # doctest: +SKIP
+        (128, 118)
+    """
+    preset, device = get_preset(preset), resolve_device(device)
+    if len(corpus.table) == 0:
+        raise FeatureError(f"{corpus.name}: no utterances; `ser check {corpus.name}` says why")
+    store = open_store(parameters(preset, device), cache)
+    done = fill(
+        store,
+        corpus.table,
+        functools.partial(compute, preset=preset, device=device),
+        name=corpus.name,
+        task=TASK_CPU if device.type == "cpu" else TASK_GPU,
+        progress=progress,
+        skip_bad=skip_bad,
+    )
+    rows = [i for i, key in enumerate(done.keys) if key is not None]
+    return Features(
+        table=corpus.table.iloc[rows].reset_index(drop=True),
+        keys=[done.keys[i] for i in rows],
+        preset=preset,
+        store=store,
+        corpus={"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation},
+        report={
+            "computed": done.computed,
+            "left_out": [str(error) for error in done.errors],
+            "computed_seconds": done.computed_seconds,
+            "wall_seconds": done.wall_seconds,
+            "device": str(device),
+            "folder": str(store.folder),
+        },
+    )
+
+
+def compute(
+    waves: list[np.ndarray], preset: Preset, device: torch.device
+) -> list[list[np.ndarray]]:
+    """MFCC (frames, 39), S1 (T1, n_mels1) and S2 (T2, n_mels2) of each waveform, time first."""
+    tensors = [torch.from_numpy(wave).to(device) for wave in waves]
+    columns = [mfcc.mfcc_rows(tensors)]
+    for n_fft, n_mels in zip(preset.n_fft, preset.n_mels, strict=True):
+        columns.append(mel.mel_rows(tensors, n_fft, n_mels))
+    return [[part.cpu().numpy() for part in row] for row in zip(*columns, strict=True)]

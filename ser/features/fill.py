@@ -1,0 +1,210 @@
+"""Fill a store with the features of every utterance of a table: what it lacks, by threads.
+
+Threads take a few utterances each, read and compute them, every thread on one core: for arrays as
+small as these that is faster than many cores on one product, and another busy program slows it
+less. What they return is collected into shards of at most 256 utterances, so memory stays bounded
+however large the corpus and a kill costs at most one shard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from ser.audio import load_audio
+from ser.errors import AudioError, FeatureError
+from ser.features.cache import FeatureStore
+from ser.features.presets import SAMPLE_RATE
+
+SHARD_UTTERANCES = 256
+SHARD_NUMBERS = 1 << 24
+
+Item = tuple[str, str, float, float | None]
+Result = tuple[str, list[np.ndarray] | AudioError, int]
+Compute = Callable[[list[np.ndarray]], list[list[np.ndarray]]]
+
+
+@dataclass
+class Filled:
+    """What :func:`fill` did.
+
+    Attributes:
+        keys: content hash of each row's audio; None where it could not be read.
+        errors: one for each file or part that could not be read.
+        computed: utterances computed now; the others were in the store.
+        computed_seconds: their duration.
+        wall_seconds: time it took.
+    """
+
+    keys: list[str | None]
+    errors: list[AudioError] = field(default_factory=list)
+    computed: int = 0
+    computed_seconds: float = 0.0
+    wall_seconds: float = 0.0
+
+
+def fill(
+    store: FeatureStore,
+    table: pd.DataFrame,
+    compute: Compute,
+    *,
+    name: str = "",
+    task: int = 16,
+    progress: bool = True,
+    skip_bad: bool = False,
+) -> Filled:
+    """Compute and keep what *store* lacks of *table*.
+
+    Args:
+        store: where the features go.
+        table: with columns path, start, seconds, segment.
+        compute: waveforms -> for each the list of its arrays; called in several threads.
+        name: of the corpus, for the progress bar and messages.
+        task: utterances a thread takes at a time.
+        progress: show a progress bar.
+        skip_bad: do not raise if some audio cannot be read.
+
+    Returns:
+        Filled.
+
+    Raises:
+        FeatureError: audio that cannot be read: all files are tried first (and what could be read
+            is kept), the message lists the first few; or a store that cannot be written.
+    """
+    began = time.perf_counter()
+    keys, errors = audio_keys(table)
+    done = Filled(keys, errors)
+    missing = _missing(table, keys, store)
+    with tqdm(
+        total=len(missing),
+        desc=f"features of {name}",
+        unit="utt",
+        disable=not (progress and missing),
+    ) as bar:
+        for shard in _shards(_results(missing, compute, task), errors, bar):
+            store.write(shard)
+            done.computed += len(shard)
+            done.computed_seconds += sum(count for _, count in shard.values()) / SAMPLE_RATE
+    done.keys = [key if key in store else None for key in keys]
+    done.wall_seconds = time.perf_counter() - began
+    if errors and not (skip_bad and any(done.keys)):
+        raise FeatureError(_complaint(name, errors, len(table)))
+    return done
+
+
+def audio_keys(table: pd.DataFrame) -> tuple[list[str | None], list[AudioError]]:
+    """Content hash of each row's audio; None where the file cannot be read.
+
+    Args:
+        table: with columns path, start, seconds, segment.
+
+    Returns:
+        Keys (sha256 of the file's bytes, with ``@start+seconds`` for segments), and the errors.
+    """
+    paths = list(dict.fromkeys(table["path"]))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        hashes = dict(zip(paths, pool.map(_hash_file, paths), strict=True))
+    keys: list[str | None] = []
+    for path, start, seconds, segment in _parts(table):
+        key = hashes[path]
+        if isinstance(key, AudioError):
+            keys.append(None)
+        else:
+            keys.append(f"{key}@{start:.6f}+{seconds:.6f}" if segment else key)
+    return keys, [e for e in hashes.values() if isinstance(e, AudioError)]
+
+
+def _parts(table: pd.DataFrame) -> Iterator[tuple[str, float, float, bool]]:
+    return zip(table["path"], table["start"], table["seconds"], table["segment"], strict=True)
+
+
+def _missing(table: pd.DataFrame, keys: list[str | None], store: FeatureStore) -> list[Item]:
+    """(key, path, start, seconds) of what the store lacks, each key once."""
+    wanted = {}
+    for key, (path, start, seconds, segment) in zip(keys, _parts(table), strict=True):
+        if key is not None and key not in store and key not in wanted:
+            wanted[key] = (key, path, start, seconds) if segment else (key, path, 0.0, None)
+    return list(wanted.values())
+
+
+def _results(missing: list[Item], compute: Compute, size: int) -> Iterator[list[Result]]:
+    """Features of all items, task by task and in order; a few tasks are in work at a time."""
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        pending: deque = deque()
+        for start in range(0, len(missing), size):
+            pending.append(pool.submit(_work, missing[start : start + size], compute))
+            if len(pending) > 2 * threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def _work(items: list[Item], compute: Compute) -> list[Result]:
+    """Read and compute a few utterances."""
+    waves: list[np.ndarray | AudioError] = []
+    for _, path, start, seconds in items:
+        try:
+            waves.append(load_audio(path, start=start, seconds=seconds))
+        except AudioError as error:
+            waves.append(error)
+    good = [wave for wave in waves if not isinstance(wave, AudioError)]
+    arrays = iter(compute(good) if good else [])
+    return [
+        (item[0], wave, 0) if isinstance(wave, AudioError) else (item[0], next(arrays), len(wave))
+        for item, wave in zip(items, waves, strict=True)
+    ]
+
+
+def _shards(
+    results: Iterator[list[Result]], errors: list[AudioError], bar: tqdm
+) -> Iterator[dict[str, tuple[list[np.ndarray], int]]]:
+    """Collect results into shards; what could not be read goes to *errors*."""
+    shard, numbers = {}, 0
+    for result in results:
+        for key, arrays, samples in result:
+            if isinstance(arrays, AudioError):
+                errors.append(arrays)
+                continue
+            shard[key] = (arrays, samples)
+            numbers += sum(a.size for a in arrays)
+            if len(shard) >= SHARD_UTTERANCES or numbers >= SHARD_NUMBERS:
+                yield shard
+                shard, numbers = {}, 0
+        bar.update(len(result))
+    if shard:
+        yield shard
+
+
+def _hash_file(path: str) -> str | AudioError:
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        return AudioError(f"{path}: no such file; check the name and the corpus folder")
+    except OSError as error:
+        return AudioError(f"{path}: cannot be read ({error.strerror})")
+
+
+def _complaint(name: str, errors: list[AudioError], total: int) -> str:
+    shown = "\n".join(f"  {e}" for e in errors[:5])
+    more = f"\n  ... and {len(errors) - 5} more" if len(errors) > 5 else ""
+    return (
+        f"{len(errors)} of {total} utterances of {name} cannot be read:\n{shown}{more}\n"
+        f"`ser check {name}` lists all problems; --skip-bad (extract(..., skip_bad=True)) "
+        "leaves such utterances out"
+    )

@@ -1,0 +1,132 @@
+"""Frames of many utterances at once: one long buffer, one matrix of frames, equal-sized chunks.
+
+Utterances are laid one after the other in a single buffer, each in a block that is a whole number
+of hops long; then frame ``i`` of the buffer starts at ``i * hop`` and only the few frames at the
+seams, which would mix two utterances, are thrown away. Nothing is padded to the longest utterance.
+
+Chunks always have the same number of rows. A matrix product may round differently when its shape
+changes; with one shape, a frame's numbers do not depend on which utterances it was computed with,
+so a cache filled in one go and one filled after three interruptions hold the same bits (on CPU).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ser.errors import FeatureError
+from ser.features.presets import INT16_SCALE
+
+CHUNK_CPU = 512
+CHUNK_GPU = 8192
+
+
+def as_waves(
+    waves: Sequence[np.ndarray | torch.Tensor], device: str | torch.device | None, shortest: int
+) -> tuple[list[torch.Tensor], torch.device]:
+    """Check a list of waveforms and bring them to *device* as float32.
+
+    Args:
+        waves: 1-D arrays or tensors, values in -1..1 at 16 kHz.
+        device: where to compute; None: where the first one is.
+        shortest: fewest samples allowed.
+
+    Raises:
+        FeatureError: none at all, not 1-D, or too short.
+    """
+    if len(waves) == 0:
+        raise FeatureError("no waveform to compute features of: the list is empty")
+    tensors = [torch.as_tensor(w) for w in waves]
+    device = torch.device(device) if device is not None else tensors[0].device
+    for i, wave in enumerate(tensors):
+        if wave.ndim != 1:
+            raise FeatureError(
+                f"waveform {i} has shape {tuple(wave.shape)}; expected one channel, (samples,). "
+                "ser.load_audio gives that for any file"
+            )
+        if len(wave) < shortest:
+            raise FeatureError(
+                f"waveform {i} has {len(wave)} samples at 16 kHz; at least {shortest} are needed"
+            )
+    return [t.to(device=device, dtype=torch.float32) for t in tensors], device
+
+
+def lay_out(
+    waves: list[torch.Tensor], hops: Sequence[int], hop: int, window: int, lead: int
+) -> tuple[torch.Tensor, np.ndarray]:
+    """All waveforms in one zero-filled buffer, scaled to 16-bit sample values.
+
+    Args:
+        waves: 1-D float32 tensors.
+        hops: length of each one's block in hops.
+        hop: samples from frame to frame.
+        window: samples a frame.
+        lead: zeros before each waveform inside its block.
+
+    Returns:
+        The buffer and the row (frame number) at which each block starts.
+    """
+    first = np.concatenate([[0], np.cumsum(hops)])
+    rows = chunked_rows(int(first[-1]), waves[0].device)
+    buffer = torch.zeros((rows - 1) * hop + window, device=waves[0].device)
+    for start, blocks, wave in zip(first[:-1].tolist(), hops, waves, strict=True):
+        begin = start * hop + lead
+        end = min(begin + len(wave), (start + int(blocks)) * hop)
+        torch.mul(wave[: end - begin], INT16_SCALE, out=buffer[begin:end])
+    return buffer, first[:-1]
+
+
+def chunk_size(device: torch.device) -> int:
+    """Rows of frames that are worked on at once: few on a CPU, so that they stay in its cache."""
+    return CHUNK_CPU if device.type == "cpu" else CHUNK_GPU
+
+
+def chunked_rows(rows: int, device: torch.device) -> int:
+    """*rows* rounded up to whole chunks."""
+    size = chunk_size(device)
+    return -(-rows // size) * size
+
+
+def filtered_power(
+    frames: torch.Tensor,
+    window: torch.Tensor,
+    n_fft: int,
+    bank: torch.Tensor,
+    onset: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Window, Fourier transform, power, filter bank: chunk after chunk of frames.
+
+    Args:
+        frames: (rows, len(window)) view of the buffer, rows a multiple of the chunk size.
+        window: (samples of a frame,).
+        n_fft: length of the transform; frames are followed by zeros up to it.
+        bank: (n_fft // 2 + 1, bands).
+        onset: (rows,) windowed first samples to put in place of the computed ones, or None.
+
+    Returns:
+        (rows, bands) power in each band.
+    """
+    size, width, device = chunk_size(frames.device), len(window), frames.device
+    size = min(size, len(frames))
+    out = torch.empty(len(frames), bank.shape[1], device=device)
+    work = torch.zeros(size, n_fft, device=device)
+    power = torch.empty(size, n_fft // 2 + 1, device=device)
+    for start in range(0, len(frames), size):
+        part = slice(start, start + size)
+        torch.mul(frames[part], window, out=work[:, :width])
+        if onset is not None:
+            work[:, 0] = onset[part]
+        spectrum = torch.view_as_real(torch.fft.rfft(work))
+        real, imaginary = spectrum[..., 0], spectrum[..., 1]
+        torch.mul(real, real, out=power)
+        power.addcmul_(imaginary, imaginary)
+        torch.mm(power, bank, out=out[part])
+    return out
+
+
+def pad_rows(rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Tensors (T_i, width) -> zero-padded (B, max T, width) and int64 lengths (B,) on the CPU."""
+    lengths = torch.tensor([len(r) for r in rows])
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths

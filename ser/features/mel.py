@@ -1,0 +1,164 @@
+"""The pair of mel-spectrograms in decibels: S1 fine in time, S2 fine in frequency.
+
+Conventions (all librosa's defaults, which the release used): periodic Hann window, frames centred
+on multiples of the hop with zeros beyond the ends, ``1 + samples // hop`` frames, power spectrum,
+Slaney's mel scale with area-normalised triangles from 0 to 8000 Hz. Then ``10 log10`` of the
+power of samples on the 16-bit scale (speech: about -31 to 118 dB). Powers below ``FLOOR`` count as
+``FLOOR``: digital silence is -100 dB, as in ``librosa.power_to_db(top_db=None)``; the release
+takes the logarithm of 0 there and one such file makes a training NaN. Book: chapter
+"Two spectrograms of one utterance".
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ser.features.framing import as_waves, filtered_power, lay_out, pad_rows
+from ser.features.presets import SAMPLE_RATE, Preset, get_preset
+
+FLOOR = 1e-10
+"""Least power before the logarithm; ``10 * log10(FLOOR)`` = -100 dB."""
+
+Wave = np.ndarray | torch.Tensor
+
+
+class MelPair(NamedTuple):
+    """Two mel-spectrograms in dB of one utterance (n_mels, T), or of a batch (B, n_mels, T)."""
+
+    s1: torch.Tensor
+    s2: torch.Tensor
+
+
+def hz_to_mel(hertz: np.ndarray) -> np.ndarray:
+    """Slaney's mel scale: linear below 1000 Hz (= 15 mel), logarithmic above.
+
+    Example:
+        >>> hz_to_mel(np.array([0.0, 1000.0, 6400.0])).tolist()
+        [0.0, 15.0, 42.0]
+    """
+    hertz = np.asarray(hertz, dtype=np.float64)
+    above = np.maximum(hertz, 1000.0) / 1000.0
+    return np.where(hertz < 1000.0, hertz * 3 / 200, 15.0 + 27.0 * np.log(above) / np.log(6.4))
+
+
+def mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    """Inverse of :func:`hz_to_mel`.
+
+    Example:
+        >>> mel_to_hz(np.array([15.0])).tolist()
+        [1000.0]
+    """
+    mel = np.asarray(mel, dtype=np.float64)
+    return np.where(mel < 15.0, mel * 200 / 3, 1000.0 * 6.4 ** ((np.maximum(mel, 15) - 15) / 27))
+
+
+def mel_filterbank(n_fft: int, n_mels: int, rate: int = SAMPLE_RATE) -> np.ndarray:
+    """Triangular mel filters, each divided by its width in hertz over 2 (constant area).
+
+    Args:
+        n_fft: window length in samples.
+        n_mels: number of bands.
+        rate: samples a second; bands reach from 0 to ``rate / 2``.
+
+    Returns:
+        float64 (n_mels, n_fft // 2 + 1), as ``librosa.filters.mel``.
+
+    Example:
+        >>> mel_filterbank(512, 128).shape
+        (128, 257)
+    """
+    top = float(hz_to_mel(np.array(rate / 2)))
+    corners = mel_to_hz(np.linspace(0.0, top, n_mels + 2))
+    bins = np.arange(n_fft // 2 + 1) * rate / n_fft
+    width = np.diff(corners)
+    rising = (bins[None, :] - corners[:-2, None]) / width[:-1, None]
+    falling = (corners[2:, None] - bins[None, :]) / width[1:, None]
+    triangles = np.clip(np.minimum(rising, falling), 0.0, None)
+    return triangles * (2.0 / (corners[2:] - corners[:-2]))[:, None]
+
+
+@functools.lru_cache(maxsize=16)
+def _tables(n_fft: int, n_mels: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+    bank = mel_filterbank(n_fft, n_mels).T
+    return (
+        torch.tensor(window, dtype=torch.float32, device=device),
+        torch.tensor(np.ascontiguousarray(bank), dtype=torch.float32, device=device),
+    )
+
+
+def mel_rows(waves: list[torch.Tensor], n_fft: int, n_mels: int) -> list[torch.Tensor]:
+    """Mel-spectrograms of checked waveforms, time first: a list of (T_i, n_mels) in dB."""
+    hop = n_fft // 2
+    window, bank = _tables(n_fft, n_mels, waves[0].device)
+    counts = [1 + len(w) // hop for w in waves]
+    buffer, first = lay_out(waves, [n + 1 for n in counts], hop, n_fft, lead=hop)
+    table = filtered_power(buffer.unfold(0, n_fft, hop), window, n_fft, bank)
+    table.clamp_(min=FLOOR).log10_().mul_(10.0)
+    return [table[a : a + n] for a, n in zip(first.tolist(), counts, strict=True)]
+
+
+def mel_pair(wave: Wave, preset: str | Preset = "release") -> MelPair:
+    """Two mel-spectrograms in dB of one utterance, at their true lengths.
+
+    Args:
+        wave: (samples,) float, mono, 16 kHz, values in -1..1, at least 1 sample.
+        preset: ``"release"`` (n_fft 512 and 1024) or ``"paper"`` (256 and 512).
+
+    Returns:
+        MelPair of float32 tensors s1 (n_mels1, 1 + samples // hop1) and
+        s2 (n_mels2, 1 + samples // hop2), on the device of *wave*.
+
+    Raises:
+        FeatureError: not a 1-D waveform, empty, or an unknown preset.
+
+    Source: the release's spectrogram script; checked against ``librosa.feature.melspectrogram``.
+
+    Example:
+        >>> s1, s2 = mel_pair(np.zeros(16000, dtype=np.float32))
+        >>> s1.shape, s2.shape, s1.max().item()
+        (torch.Size([128, 63]), torch.Size([256, 32]), -100.0)
+    """
+    preset = get_preset(preset)
+    tensors, _ = as_waves([wave], None, shortest=1)
+    pair = zip(preset.n_fft, preset.n_mels, strict=True)
+    return MelPair(*(mel_rows(tensors, n_fft, bands)[0].T.contiguous() for n_fft, bands in pair))
+
+
+def mel_pair_batch(
+    waves: Sequence[Wave],
+    preset: str | Preset = "release",
+    device: str | torch.device | None = None,
+) -> tuple[MelPair, torch.Tensor, torch.Tensor]:
+    """:func:`mel_pair` of many utterances of different lengths at once.
+
+    Args:
+        waves: sequence of (samples,) waveforms as in :func:`mel_pair`.
+        preset: ``"release"`` or ``"paper"``.
+        device: where to compute; None: where the first waveform is.
+
+    Returns:
+        MelPair of s1 (B, n_mels1, max T1) and s2 (B, n_mels2, max T2), zero after each one's end,
+        and the true lengths (B,), (B,) as int64 on the CPU.
+
+    Raises:
+        FeatureError: as :func:`mel_pair`, or an empty list.
+
+    Example:
+        >>> pair, t1, t2 = mel_pair_batch([np.zeros(800), np.zeros(1600)])
+        >>> pair.s1.shape, t1.tolist(), t2.tolist()
+        (torch.Size([2, 128, 7]), [4, 7], [2, 4])
+    """
+    preset = get_preset(preset)
+    tensors, _ = as_waves(waves, device, shortest=1)
+    padded = [
+        pad_rows(mel_rows(tensors, n_fft, bands))
+        for n_fft, bands in zip(preset.n_fft, preset.n_mels, strict=True)
+    ]
+    (s1, t1), (s2, t2) = padded
+    return MelPair(s1.transpose(1, 2).contiguous(), s2.transpose(1, 2).contiguous()), t1, t2

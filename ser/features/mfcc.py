@@ -1,0 +1,180 @@
+"""MFCC12_E_D_A: the 39 numbers a frame that the MFCC branch listens to.
+
+What openSMILE's configuration of that name (HTK's target kind MFCC_E_D_A) computes, in torch:
+
+1. samples on the 16-bit scale (waveform times 32768); frames of 400 samples every 160, only whole
+   ones: ``1 + (samples - 400) // 160`` of them;
+2. pre-emphasis inside each frame, ``y[n] = x[n] - 0.97 x[n-1]``, ``y[0] = 0.03 x[0]``; Hamming
+   window (symmetric); zeros to 512 samples; power spectrum;
+3. 26 triangles of height 1, evenly spaced on HTK's mel scale ``1127 ln(1 + f / 700)`` from 0 to
+   8000 Hz, without the constant bin; logarithm, powers below 1 counting as 1;
+4. cosine transform, ``sqrt(2 / 26)``, coefficients 1 to 12, lifter ``1 + 11 sin(pi k / 22)``;
+5. log energy of the frame as it was cut, before pre-emphasis and window, at least 1: column 12;
+6. deltas (columns 13 to 25) and accelerations (26 to 38) by regression over 2 frames a side,
+   ``sum_k k (c[t+k] - c[t-k]) / 10``. At the ends the first and last frame are repeated; as in
+   openSMILE, accelerations at the end use deltas of those repeated frames, while at the start
+   they repeat the first delta.
+
+Utterances of fewer than 4 frames (55 ms) follow the same rule; openSMILE itself regresses those
+against zeros. Digital silence is 0 in all 39 columns. Book: chapter "Thirty-nine numbers a frame".
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ser.features.framing import as_waves, filtered_power, lay_out, pad_rows
+from ser.features.presets import SAMPLE_RATE
+
+FRAME = 400
+HOP = 160
+N_FFT = 512
+BANDS = 26
+CEPSTRA = 12
+LIFTER = 22
+EMPHASIS = 0.97
+SIDE = 2
+"""Frames a side of the regression."""
+
+Wave = np.ndarray | torch.Tensor
+
+
+def htk_filterbank() -> np.ndarray:
+    """HTK's 26 mel triangles on the bins of a 512-point spectrum at 16 kHz.
+
+    Returns:
+        float64 (26, 257); column 0, the constant part, is 0.
+
+    Example:
+        >>> htk_filterbank().shape
+        (26, 257)
+    """
+    bins = 1127 * np.log1p(np.arange(N_FFT // 2 + 1) * SAMPLE_RATE / N_FFT / 700)
+    corners = np.linspace(0.0, bins[-1], BANDS + 2)
+    step = corners[1]
+    rising = (bins[None, :] - corners[:-2, None]) / step
+    falling = (corners[2:, None] - bins[None, :]) / step
+    bank = np.clip(np.minimum(rising, falling), 0.0, None)
+    bank[:, 0] = 0.0
+    return bank
+
+
+def cepstral_matrix() -> np.ndarray:
+    """Cosine transform of 26 log bands to cepstra 1 to 12, scaling and lifter included.
+
+    Returns:
+        float64 (12, 26).
+
+    Example:
+        >>> cepstral_matrix().shape
+        (12, 26)
+    """
+    k = np.arange(1, CEPSTRA + 1)[:, None]
+    cosines = np.cos(np.pi * k / BANDS * (np.arange(BANDS) + 0.5))
+    return np.sqrt(2 / BANDS) * (1 + LIFTER / 2 * np.sin(np.pi * k / LIFTER)) * cosines
+
+
+@functools.lru_cache(maxsize=8)
+def _tables(device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(FRAME) / (FRAME - 1))
+    arrays = (window, htk_filterbank().T, cepstral_matrix().T)
+    return tuple(
+        torch.tensor(np.ascontiguousarray(a), dtype=torch.float32, device=device) for a in arrays
+    )
+
+
+def _regression(values: torch.Tensor, index: list[np.ndarray]) -> torch.Tensor:
+    """``sum_k k (values[index[+k]] - values[index[-k]]) / 10``; *index* holds -2, -1, +1, +2."""
+    before2, before1, after1, after2 = (
+        values.index_select(0, torch.from_numpy(i).to(values.device)) for i in index
+    )
+    return ((after1 - before1) + 2 * (after2 - before2)) / 10
+
+
+def _with_deltas(static: torch.Tensor, starts: np.ndarray, counts: np.ndarray) -> torch.Tensor:
+    """(rows, 13) static features, some rows unused -> (sum(counts), 39)."""
+    shifts = (-2, -1, 1, 2)
+    longer = counts + SIDE
+    time = np.concatenate([np.arange(n) for n in longer])
+    last, base = np.repeat(counts - 1, longer), np.repeat(starts, longer)
+    delta = _regression(static, [base + np.clip(time + k, 0, last) for k in shifts])
+    time = np.concatenate([np.arange(n) for n in counts])
+    base = np.repeat(np.cumsum(longer) - longer, counts)
+    acceleration = _regression(delta, [base + np.maximum(time + k, 0) for k in shifts])
+    device = static.device
+    rows = torch.from_numpy(np.repeat(starts, counts) + time).to(device)
+    deltas = delta.index_select(0, torch.from_numpy(base + time).to(device))
+    return torch.cat([static.index_select(0, rows), deltas, acceleration], dim=1)
+
+
+def _log_energy(buffer: torch.Tensor) -> torch.Tensor:
+    """(rows, 1): frames are five sums of squares over 80 samples, two of them new each hop."""
+    fifth = FRAME // 5
+    sums = buffer.square().view(-1, fifth).sum(1)
+    return sums.unfold(0, 5, HOP // fifth).sum(1, keepdim=True).clamp_(min=1.0).log_()
+
+
+def mfcc_rows(waves: list[torch.Tensor]) -> list[torch.Tensor]:
+    """MFCC12_E_D_A of checked waveforms: a list of (frames_i, 39)."""
+    window, bank, cosines = _tables(waves[0].device)
+    counts = np.array([1 + (len(w) - FRAME) // HOP for w in waves])
+    buffer, starts = lay_out(waves, (counts + 2).tolist(), HOP, FRAME, lead=0)
+    emphasised = buffer.clone()
+    emphasised[1:].sub_(buffer[:-1], alpha=EMPHASIS)
+    onset = buffer[: -FRAME + 1 : HOP] * (window[0] * (1 - EMPHASIS))
+    bands = filtered_power(emphasised.unfold(0, FRAME, HOP), window, N_FFT, bank, onset)
+    cepstra = bands.clamp_(min=1.0).log_() @ cosines
+    table = torch.cat([cepstra, _log_energy(buffer)], dim=1)
+    return list(_with_deltas(table, starts, counts).split(counts.tolist()))
+
+
+def mfcc39(wave: Wave) -> torch.Tensor:
+    """MFCC12_E_D_A: 12 cepstra and log energy, their deltas and accelerations.
+
+    Args:
+        wave: (samples,) float, mono, 16 kHz, values in -1..1, at least 400 samples (25 ms).
+
+    Returns:
+        float32 tensor (frames, 39) on the device of *wave*, frames = 1 + (samples - 400) // 160;
+        columns: 12 cepstra, log energy, 13 deltas, 13 accelerations. Speech: about -112 to 86.
+
+    Raises:
+        FeatureError: not a 1-D waveform, or shorter than one frame.
+
+    Source: openSMILE's MFCC12_E_D_A (HTK's MFCC_E_D_A); checked against openSMILE.
+
+    Example:
+        >>> mfcc39(np.zeros(16000, dtype=np.float32)).shape
+        torch.Size([98, 39])
+    """
+    tensors, _ = as_waves([wave], None, shortest=FRAME)
+    return mfcc_rows(tensors)[0]
+
+
+def mfcc39_batch(
+    waves: Sequence[Wave], device: str | torch.device | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """:func:`mfcc39` of many utterances of different lengths at once.
+
+    Args:
+        waves: sequence of (samples,) waveforms as in :func:`mfcc39`.
+        device: where to compute; None: where the first waveform is.
+
+    Returns:
+        float32 tensor (B, max frames, 39), zero after each one's end, and the true lengths (B,)
+        as int64 on the CPU.
+
+    Raises:
+        FeatureError: as :func:`mfcc39`, or an empty list.
+
+    Example:
+        >>> mfcc, lengths = mfcc39_batch([np.zeros(400), np.zeros(1000)])
+        >>> mfcc.shape, lengths.tolist()
+        (torch.Size([2, 4, 39]), [1, 4])
+    """
+    tensors, _ = as_waves(waves, device, shortest=FRAME)
+    return pad_rows(mfcc_rows(tensors))

@@ -1,0 +1,145 @@
+"""A folder that holds everything training needs of a corpus, without its audio.
+
+``table.csv`` (the utterances and their keys), ``meta.json`` (name, licence, citation, preset) and
+``shards/``. It is read without soundfile, soxr, librosa or opensmile: made where the corpus is,
+used where the GPU is. The owners' licence goes with it; features of a restricted corpus are
+restricted too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from ser.errors import FeatureError
+from ser.features.cache import FeatureStore
+from ser.features.presets import Preset
+from ser.features.table import Features
+from ser.paths import atomic_write
+
+PACK_FORMAT = 1
+_SHARD = 256
+_SHARD_NUMBERS = 1 << 25
+
+
+def save_pack(features: Features, folder: str | os.PathLike) -> Path:
+    """Write *features* as a self-contained pack.
+
+    Args:
+        features: what ``extract`` returned.
+        folder: made if absent; keys a pack there already holds are not written again.
+
+    Returns:
+        The folder.
+
+    Raises:
+        FeatureError: the folder holds something else, or cannot be written.
+
+    Example:
+        >>> save_pack(extract(corpus), "packs/emodb")            # doctest: +SKIP
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or _foreign(folder)):
+        raise FeatureError(f"{folder}: is not empty and not a pack; name a new folder")
+    store = FeatureStore(folder / "shards")
+    shard, numbers = {}, 0
+    for key in dict.fromkeys(features.keys):
+        if key in store:
+            continue
+        entry = features.store.entry(key)
+        if shard and (len(shard) >= _SHARD or numbers + entry.size > _SHARD_NUMBERS):
+            store.write(shard)
+            shard, numbers = {}, 0
+        shard[key] = (features.store.read(key), entry.samples)
+        numbers += entry.size
+    store.write(shard)
+    table = features.table.drop(columns="path").assign(key=features.keys)
+    preset = features.preset
+    meta = {
+        "format": PACK_FORMAT,
+        "corpus": features.corpus,
+        "preset": {"name": preset.name, "n_fft": preset.n_fft, "frames": preset.frames},
+        "content_hash": features.content_hash,
+        "kinds": {column: _kind(table[column]) for column in table},
+    }
+    try:
+        with atomic_write(folder / "table.csv", "w") as stream:
+            table.to_csv(stream, index=False, lineterminator="\n")
+        with atomic_write(folder / "meta.json", "w") as stream:
+            json.dump(meta, stream, indent=1, ensure_ascii=False)
+    except OSError as error:
+        raise FeatureError(f"cannot write {folder}: {error.strerror or error}") from error
+    return folder
+
+
+def load_pack(folder: str | os.PathLike) -> Features:
+    """Read a pack that :func:`save_pack` wrote.
+
+    Args:
+        folder: of the pack.
+
+    Returns:
+        Features, as ``extract`` returns them; ``table.path`` is empty: the audio is not there.
+
+    Raises:
+        FeatureError: no pack, of another format, or with parts missing or changed.
+
+    Example:
+        >>> features = load_pack("packs/emodb")                  # doctest: +SKIP
+    """
+    folder = Path(folder)
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        if meta["format"] != PACK_FORMAT:
+            raise FeatureError(f"{folder}: pack of format {meta['format']}, not {PACK_FORMAT}")
+        kinds = meta["kinds"]
+        table = pd.read_csv(folder / "table.csv", dtype=str, keep_default_na=False)
+        for column, kind in kinds.items():
+            table[column] = _restore(table[column], kind)
+        preset = meta["preset"]
+        frames = preset["frames"]
+        preset = Preset(preset["name"], tuple(preset["n_fft"]), frames and tuple(frames))
+    except FeatureError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FeatureError(
+            f"{folder}: not a pack of features ({error}); `ser features --out` makes one"
+        ) from error
+    keys = table.pop("key").tolist()
+    table.insert(1, "path", "")
+    store = FeatureStore(folder / "shards")
+    absent = sum(key not in store for key in keys)
+    if absent:
+        raise FeatureError(f"{folder}: features of {absent} utterances are missing; copy it again")
+    features = Features(table, keys, preset, store, dict(meta["corpus"]))
+    if features.content_hash != meta["content_hash"]:
+        raise FeatureError(f"{folder}: table.csv does not fit meta.json; copy the pack again")
+    return features
+
+
+def _foreign(folder: Path) -> bool:
+    return not (folder / "meta.json").exists() and any(
+        p.name not in ("shards", "table.csv") and not p.name.startswith(".")
+        for p in folder.iterdir()
+    )
+
+
+def _kind(column: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(column):
+        return "bool"
+    if pd.api.types.is_integer_dtype(column):
+        return "int"
+    return "float" if pd.api.types.is_float_dtype(column) else "str"
+
+
+def _restore(column: pd.Series, kind: str) -> pd.Series:
+    if kind == "bool":
+        return column == "True"
+    if kind == "int":
+        return column.astype(int)
+    if kind == "float":
+        return pd.Series([float(v) if v else float("nan") for v in column], dtype=float)
+    return column

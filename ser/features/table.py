@@ -1,0 +1,92 @@
+"""Features of a corpus: its table and, row by row, memory-mapped arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from ser.errors import FeatureError
+from ser.features.cache import FeatureStore
+from ser.features.presets import Preset
+
+
+def content_hash(table: pd.DataFrame, keys: Sequence[str]) -> str:
+    """What a corpus is, in one number: sha256 over (utterance, emotion, speaker, key) of each row.
+
+    Example:
+        >>> frame = pd.DataFrame({"utterance": ["a"], "emotion": ["sad"], "speaker": ["1"]})
+        >>> content_hash(frame, ["key"])[:8]
+        '25c8787b'
+    """
+    digest = hashlib.sha256()
+    rows = zip(table.utterance, table.emotion, table.speaker, keys, strict=True)
+    for row in rows:
+        digest.update(json.dumps([str(value) for value in row], ensure_ascii=True).encode() + b"\n")
+    return digest.hexdigest()
+
+
+@dataclass
+class Features:
+    """MFCCs and mel-spectrograms of every row of a table, at their true lengths.
+
+    Attributes:
+        table: the utterances, columns as in :mod:`ser.corpora.base`; ``len(features)`` rows.
+        keys: content hash of each row's audio: sha256 of the file's bytes, and for a segment
+            ``@start+seconds``. Equal keys mean equal audio.
+        preset: the spectrograms' settings.
+        store: where the arrays are.
+        corpus: name, licence and citation of the corpus.
+        report: what :func:`ser.features.extract` did (counts, seconds, folder of the cache).
+
+    Example:
+        >>> from ser import load_corpus
+        >>> from ser.features import extract
+        >>> features = extract(load_corpus("synthetic"))         # doctest: +SKIP
+        >>> features.mfcc(0).shape                               # doctest: +SKIP
+        (188, 39)
+    """
+
+    table: pd.DataFrame
+    keys: list[str]
+    preset: Preset
+    store: FeatureStore
+    corpus: dict[str, str] = field(default_factory=dict)
+    report: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.keys) != len(self.table):
+            raise FeatureError(f"{len(self.keys)} keys for {len(self.table)} utterances")
+        entries = [self.store.entry(key) for key in self.keys]
+        lengths = [[shape[0] for shape in entry.shapes] for entry in entries]
+        self.lengths = np.array(lengths, dtype=np.int64).reshape(-1, 3)
+        self.samples = np.array([entry.samples for entry in entries], dtype=np.int64)
+        self.content_hash = content_hash(self.table, self.keys)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __repr__(self) -> str:
+        hours = self.samples.sum() / 16000 / 3600
+        name = self.corpus.get("name", "")
+        return f"Features({name!r}, {len(self)} utterances, {hours:.2f} h, {self.preset.name!r})"
+
+    def mfcc(self, i: int) -> np.ndarray:
+        """MFCC12_E_D_A of row *i*: float32 (frames, 39), a copy in memory."""
+        return np.array(self.store.read(self.keys[i])[0])
+
+    def mel(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """S1 and S2 of row *i* in dB: float32 (n_mels1, T1), (n_mels2, T2), copies in memory."""
+        _, s1, s2 = self.store.read(self.keys[i])
+        return np.array(s1.T, order="C"), np.array(s2.T, order="C")
+
+    def subset(self, rows: Sequence[int]) -> Features:
+        """The features of some rows, in the order given."""
+        rows = [int(i) for i in rows]
+        table = self.table.iloc[rows].reset_index(drop=True)
+        keys = [self.keys[i] for i in rows]
+        return Features(table, keys, self.preset, self.store, self.corpus)

@@ -1,0 +1,36 @@
+"""Networks: the DS-LSTM, the CNN front end, the alignment, the branches and their fusion."""
+
+from ser.allocator import tune_allocator
+from ser.nn.alignment import align, aligned_lengths
+from ser.nn.branches import (
+    CNNLSTMBranch,
+    CNNLSTMPairBranch,
+    DSBranch,
+    MFCCBranch,
+    mean_over_time,
+)
+from ser.nn.dslstm import DSLSTM, DSLSTMCell
+from ser.nn.frontend import FrontEnd
+from ser.nn.fusion import Fused, fuse, fused_loss
+from ser.nn.lstm import LSTM
+from ser.nn.norms import GateNorm, OutputNorm
+
+__all__ = [
+    "DSLSTM",
+    "LSTM",
+    "CNNLSTMBranch",
+    "CNNLSTMPairBranch",
+    "DSBranch",
+    "DSLSTMCell",
+    "FrontEnd",
+    "Fused",
+    "GateNorm",
+    "MFCCBranch",
+    "OutputNorm",
+    "align",
+    "aligned_lengths",
+    "fuse",
+    "fused_loss",
+    "mean_over_time",
+    "tune_allocator",
+]

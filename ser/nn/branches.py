@@ -1,0 +1,186 @@
+"""One branch of the system each: a Batch becomes four logits (Wang et al. 2020, section 2).
+
+Every branch has ``needs``, the names of the features it reads, and maps a
+:class:`ser.batch.Batch` to logits (B, classes). Where the batch has lengths, padding has no
+influence; where it has none (the release's fixed frames), all frames count.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ser.batch import Batch
+from ser.nn.alignment import align
+from ser.nn.dslstm import DSLSTM
+from ser.nn.frontend import FrontEnd
+from ser.nn.lstm import LSTM
+
+MFCC_SIZE = 39
+
+
+def mean_over_time(steps: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """(B, T, H) -> (B, H), over the valid steps.
+
+    >>> mean_over_time(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([2]))
+    tensor([[2.]])
+    """
+    if lengths is None:
+        return steps.mean(1)
+    valid = torch.arange(steps.shape[1], device=steps.device) < lengths[:, None]
+    total = steps.masked_fill(~valid[:, :, None], 0.0).sum(1)
+    return total / lengths[:, None].to(steps.dtype)
+
+
+class MFCCBranch(nn.Module):
+    """M_LSTM: MFCC -> 2-layer LSTM -> mean over the valid frames -> logits.
+
+    Example:
+        >>> batch = Batch(mfcc=torch.randn(2, 50, 39), mfcc_lengths=torch.tensor([50, 30]))
+        >>> MFCCBranch(hidden=8)(batch).shape
+        torch.Size([2, 4])
+    """
+
+    needs = frozenset({"mfcc"})
+
+    def __init__(
+        self,
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
+        size: int = MFCC_SIZE,
+        fast: bool = True,
+    ):
+        super().__init__()
+        self.lstm = LSTM(size, hidden, layers, batch_first=True, fast=fast)
+        self.linear = nn.Linear(hidden, classes)
+
+    def forward(self, batch: Batch) -> Tensor:
+        output, _ = self.lstm(batch.mfcc, batch.mfcc_lengths)
+        return self.linear(mean_over_time(output, batch.mfcc_lengths))
+
+
+class CNNLSTMBranch(nn.Module):
+    """One spectrogram: front end -> 2-layer LSTM -> mean over time -> logits.
+
+    Args:
+        which: ``"s1"`` or ``"s2"``.
+        n_mels: its mel bands.
+
+    Example:
+        >>> branch = CNNLSTMBranch("s1", n_mels=128, hidden=8)
+        >>> branch(Batch(s1=torch.randn(2, 128, 230))).shape
+        torch.Size([2, 4])
+    """
+
+    def __init__(
+        self,
+        which: str,
+        n_mels: int,
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
+        channels: tuple[int, int] = (64, 16),
+        fast: bool = True,
+    ):
+        super().__init__()
+        self.which, self.needs = which, frozenset({which})
+        self.front = FrontEnd(n_mels, which, channels, fast)
+        self.lstm = LSTM(self.front.size, hidden, layers, batch_first=True, fast=fast)
+        self.linear = nn.Linear(hidden, classes)
+
+    def pooled(self, batch: Batch) -> Tensor:
+        """Mean over time of the LSTM's output, (B, hidden)."""
+        spectrogram, lengths = getattr(batch, self.which), getattr(batch, f"{self.which}_lengths")
+        steps = self.front(spectrogram, lengths)
+        if lengths is not None:
+            lengths = self.front.out_lengths(lengths)
+        output, _ = self.lstm(steps, lengths)
+        return mean_over_time(output, lengths)
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.linear(self.pooled(batch))
+
+
+class CNNLSTMPairBranch(nn.Module):
+    """Both spectrograms, each by front end and LSTM; pooled outputs concatenated -> logits."""
+
+    needs = frozenset({"s1", "s2"})
+
+    def __init__(
+        self,
+        n_mels: tuple[int, int],
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
+        channels: tuple[int, int] = (64, 16),
+        fast: bool = True,
+    ):
+        super().__init__()
+        self.s1 = CNNLSTMBranch("s1", n_mels[0], classes, hidden, layers, channels, fast)
+        self.s2 = CNNLSTMBranch("s2", n_mels[1], classes, hidden, layers, channels, fast)
+        self.s1.linear, self.s2.linear = nn.Identity(), nn.Identity()
+        self.linear = nn.Linear(2 * hidden, classes)
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.linear(torch.cat([self.s1.pooled(batch), self.s2.pooled(batch)], dim=1))
+
+
+class DSBranch(nn.Module):
+    """M_DS-LSTM: two front ends -> alignment -> DS-LSTM -> mean over time -> logits.
+
+    Args:
+        n_mels: mel bands of S1 and S2.
+        gate_norm, output_norm, y_candidate: as in :class:`ser.nn.DSLSTM`; the defaults are the
+            paper's equations.
+
+    Example:
+        >>> branch = DSBranch((128, 256), hidden=8)
+        >>> branch(Batch(s1=torch.randn(2, 128, 230), s2=torch.randn(2, 256, 120))).shape
+        torch.Size([2, 4])
+    """
+
+    needs = frozenset({"s1", "s2"})
+
+    def __init__(
+        self,
+        n_mels: tuple[int, int],
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
+        channels: tuple[int, int] = (64, 16),
+        gate_norm: bool = False,
+        output_norm: bool = False,
+        y_candidate: bool = True,
+        max_steps: int = 128,
+        fast: bool = True,
+    ):
+        super().__init__()
+        self.front1 = FrontEnd(n_mels[0], "s1", channels, fast)
+        self.front2 = FrontEnd(n_mels[1], "s2", channels, fast)
+        self.lstm = DSLSTM(
+            self.front1.size,
+            self.front2.size,
+            hidden,
+            layers,
+            batch_first=True,
+            gate_norm=gate_norm,
+            output_norm=output_norm,
+            y_candidate=y_candidate,
+            max_steps=max_steps,
+            reference=not fast,
+        )
+        self.linear = nn.Linear(hidden, classes)
+
+    def forward(self, batch: Batch) -> Tensor:
+        x = self.front1(batch.s1, batch.s1_lengths)
+        y = self.front2(batch.s2, batch.s2_lengths)
+        lengths = None
+        if batch.s1_lengths is None:
+            x, y = align(x, y)
+        else:
+            x_lengths = self.front1.out_lengths(batch.s1_lengths)
+            y_lengths = self.front2.out_lengths(batch.s2_lengths)
+            x, y, lengths = align(x, y, x_lengths, y_lengths)
+        output, _ = self.lstm(x, y, lengths)
+        return self.linear(mean_over_time(output, lengths))

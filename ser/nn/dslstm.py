@@ -1,0 +1,376 @@
+"""The Dual-Sequence LSTM (Wang et al. 2020, section 2.3; book: chapter "The DS-LSTM").
+
+Two sequences, one memory: x is fine in time (T), y fine in frequency (F).
+
+    f, iT, o, iF = sigmoid(W [x; y; h] + b)
+    gT = tanh(W_T [x; h] + b_T)          gF = tanh(W_F [y; h] + b_F)
+    c' = f c + iT gT + iF gF             h' = o tanh(c')
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ser.nn.functional import Packing, Recurrence
+from ser.nn.norms import GateNorm, OutputNorm
+
+State = tuple[Tensor, Tensor]
+
+
+class DSLSTMCell(nn.Module):
+    """One step of the DS-LSTM, called as :class:`torch.nn.LSTMCell` is.
+
+    Args:
+        x_size: features of x, the time-fine input.
+        y_size: features of y, the frequency-fine input.
+        hidden_size: H, size of h and c.
+        y_candidate: False leaves out iF and gF, so that y only steers the gates (the release's
+            "model1").
+
+    Attributes:
+        W, b: (4H, x_size + y_size + H), rows f, iT, o, iF; 3H rows without y-candidate.
+        W_T, b_T: (H, x_size + H), candidate of x.
+        W_F, b_F: (H, y_size + H), candidate of y; None without y-candidate.
+
+    Example:
+        >>> cell = DSLSTMCell(x_size=5, y_size=7, hidden_size=4)
+        >>> h, c = cell(torch.randn(2, 5), torch.randn(2, 7))
+        >>> h.shape, c.shape
+        (torch.Size([2, 4]), torch.Size([2, 4]))
+    """
+
+    def __init__(self, x_size: int, y_size: int, hidden_size: int, y_candidate: bool = True):
+        super().__init__()
+        for name, size in (("x_size", x_size), ("y_size", y_size), ("hidden_size", hidden_size)):
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
+        self.x_size, self.y_size, self.hidden_size = x_size, y_size, hidden_size
+        self.y_candidate = y_candidate
+        gates = (4 if y_candidate else 3) * hidden_size
+        self.W = nn.Parameter(torch.empty(gates, x_size + y_size + hidden_size))
+        self.b = nn.Parameter(torch.empty(gates))
+        self.W_T = nn.Parameter(torch.empty(hidden_size, x_size + hidden_size))
+        self.b_T = nn.Parameter(torch.empty(hidden_size))
+        if y_candidate:
+            self.W_F = nn.Parameter(torch.empty(hidden_size, y_size + hidden_size))
+            self.b_F = nn.Parameter(torch.empty(hidden_size))
+        else:
+            self.register_parameter("W_F", None)
+            self.register_parameter("b_F", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Each matrix and its bias uniform within 1 / sqrt(columns), as torch.nn.Linear does."""
+        for weight, bias in ((self.W, self.b), (self.W_T, self.b_T), (self.W_F, self.b_F)):
+            if weight is not None:
+                bound = 1 / math.sqrt(weight.shape[1])
+                nn.init.uniform_(weight, -bound, bound)
+                nn.init.uniform_(bias, -bound, bound)
+
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor,
+        state: State | None = None,
+        gate_norm: Callable[[Tensor], Tensor] | None = None,
+    ) -> State:
+        """x (B, x_size), y (B, y_size), state (h, c) each (B, H) or None for zeros -> (h, c).
+
+        All may lack the batch dimension. ``gate_norm`` is applied to the gates (B, 4H) after
+        the sigmoid (see :class:`ser.nn.GateNorm`).
+
+        Raises:
+            ValueError: sizes that do not fit.
+        """
+        shape = (self.hidden_size,) if x.dim() == 1 else (len(x), self.hidden_size)
+        if x.dim() not in (1, 2) or x.dim() != y.dim() or x.shape[:-1] != y.shape[:-1]:
+            raise ValueError(f"x {_shape(x)} and y {_shape(y)} must be (B, size) or (size,)")
+        _check_features(self, x, y)
+        if state is None:
+            h, c = x.new_zeros(shape), x.new_zeros(shape)
+        else:
+            h, c = state
+            if h.shape != shape or c.shape != shape:
+                raise ValueError(f"state must be {shape}, got h {_shape(h)} and c {_shape(c)}")
+
+        gates = torch.sigmoid(F.linear(torch.cat([x, y, h], dim=-1), self.W, self.b))
+        if gate_norm is not None:
+            gates = gate_norm(gates)
+        gT = torch.tanh(F.linear(torch.cat([x, h], dim=-1), self.W_T, self.b_T))
+        if self.y_candidate:
+            f, iT, o, iF = gates.chunk(4, dim=-1)
+            gF = torch.tanh(F.linear(torch.cat([y, h], dim=-1), self.W_F, self.b_F))
+            c = f * c + iT * gT + iF * gF
+        else:
+            f, iT, o = gates.chunk(3, dim=-1)
+            c = f * c + iT * gT
+        h = o * torch.tanh(c)
+        return h, c
+
+    def extra_repr(self) -> str:
+        text = f"{self.x_size}, {self.y_size}, {self.hidden_size}"
+        return text if self.y_candidate else text + ", y_candidate=False"
+
+
+class DSLSTMLayer(nn.Module):
+    """One layer and direction: a cell and the release's norms, if asked for."""
+
+    def __init__(self, cell: DSLSTMCell, gate_norm: bool, output_norm: bool, max_steps: int):
+        super().__init__()
+        self.cell = cell
+        self.gate_norm = GateNorm(len(cell.b), max_steps) if gate_norm else None
+        self.output_norm = OutputNorm(cell.hidden_size) if output_norm else None
+
+    def projections(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The cell's weights as one product of x, of y, of h, and the bias of all columns.
+
+        Rows: x has the gates and gT, y the gates and gF, h the gates, gT and gF.
+        """
+        cell = self.cell
+        X, Y = cell.x_size, cell.y_size
+        x_gates, y_gates, h_gates = cell.W.split([X, Y, cell.hidden_size], dim=1)
+        x_T, h_T = cell.W_T.split([X, cell.hidden_size], dim=1)
+        if not cell.y_candidate:
+            return (
+                torch.cat([x_gates, x_T]),
+                y_gates,
+                torch.cat([h_gates, h_T]),
+                torch.cat([cell.b, cell.b_T]),
+            )
+        y_F, h_F = cell.W_F.split([Y, cell.hidden_size], dim=1)
+        return (
+            torch.cat([x_gates, x_T]),
+            torch.cat([y_gates, y_F]),
+            torch.cat([h_gates, h_T, h_F]),
+            torch.cat([cell.b, cell.b_T, cell.b_F]),
+        )
+
+    def run(
+        self, x: Tensor, y_part: Tensor, weights: tuple, h0: Tensor, c0: Tensor, sizes: list[int]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Packed x (N, X) and y's product (N, ...) -> packed output, h and c (N, H) each."""
+        weight_x, _, weight_h, bias = weights
+        gates = len(self.cell.b)
+        x_part = F.linear(x, weight_x)
+        parts = [x_part[:, :gates] + y_part[:, :gates], x_part[:, gates:]]
+        if self.cell.y_candidate:
+            parts.append(y_part[:, gates:])
+        pre = torch.cat(parts, dim=1) + bias
+        norm = self.gate_norm
+        if norm is None:
+            h, c, _, _ = Recurrence.apply(
+                pre, weight_h, h0, c0, None, None, None, None, sizes, 0.0, False
+            )
+        else:
+            stats = norm.statistics(len(sizes))
+            h, c, mean, var = Recurrence.apply(
+                pre, weight_h, h0, c0, norm.weight, norm.bias, *stats, sizes, norm.eps, norm.training
+            )
+            if norm.training:
+                norm.update(mean, var, torch.tensor(sizes, device=mean.device))
+        output = h if self.output_norm is None else self.output_norm.sequence(h, sizes)
+        return output, h, c
+
+
+class DSLSTM(nn.Module):
+    """Stacked DS-LSTM over two sequences of equal length, called as :class:`torch.nn.LSTM` is.
+
+    Layer 1 reads x and y; every further layer reads the output of the one below and the same y.
+
+    Args:
+        x_size, y_size, hidden_size, y_candidate: as in :class:`DSLSTMCell`.
+        num_layers: layers of the stack.
+        batch_first: inputs and output are (B, T, ...) instead of (T, B, ...).
+        bidirectional: a second set of cells reads from each sequence's end to its start; the
+            output has 2H features, forward first.
+        gate_norm: batch norm of the gates after the sigmoid, as released (:class:`GateNorm`).
+        output_norm: batch norm of the output; the raw h recurs (:class:`OutputNorm`).
+        dropout: probability, on the output of every layer but the last, in training.
+        max_steps: steps for which gate_norm keeps statistics; later steps use the last ones.
+        reference: True runs the equations step by step (:meth:`reference`) instead of the fast
+            path; the results agree to rounding.
+
+    Example:
+        >>> lstm = DSLSTM(x_size=5, y_size=7, hidden_size=4, num_layers=2, batch_first=True)
+        >>> x, y = torch.randn(3, 10, 5), torch.randn(3, 10, 7)
+        >>> output, (h, c) = lstm(x, y, lengths=torch.tensor([10, 4, 7]))
+        >>> output.shape, h.shape
+        (torch.Size([3, 10, 4]), torch.Size([2, 3, 4]))
+    """
+
+    def __init__(
+        self,
+        x_size: int,
+        y_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        batch_first: bool = False,
+        bidirectional: bool = False,
+        gate_norm: bool = False,
+        output_norm: bool = False,
+        y_candidate: bool = True,
+        dropout: float = 0.0,
+        max_steps: int = 128,
+        reference: bool = False,
+    ):
+        super().__init__()
+        if num_layers < 1:
+            raise ValueError(f"num_layers must be at least 1, got {num_layers}")
+        if not 0 <= dropout <= 1:
+            raise ValueError(f"dropout must be between 0 and 1, got {dropout}")
+        self.x_size, self.y_size, self.hidden_size = x_size, y_size, hidden_size
+        self.num_layers, self.batch_first, self.bidirectional = num_layers, batch_first, bidirectional
+        self.dropout, self.reference = dropout, reference
+        self.directions = 2 if bidirectional else 1
+        sizes = [x_size, *[hidden_size * self.directions] * (num_layers - 1)]
+        self.layers = nn.ModuleList(
+            DSLSTMLayer(
+                DSLSTMCell(size, y_size, hidden_size, y_candidate), gate_norm, output_norm, max_steps
+            )
+            for size in sizes
+            for _ in range(self.directions)
+        )
+
+    def reset_parameters(self) -> None:
+        for layer in self.layers:
+            for part in layer.children():
+                part.reset_parameters()
+
+    def forward(
+        self, x: Tensor, y: Tensor, lengths: Tensor | None = None, state: State | None = None
+    ) -> tuple[Tensor, State]:
+        """Runs both sequences.
+
+        Args:
+            x: (T, B, x_size), or (B, T, x_size) if batch_first, or (T, x_size).
+            y: the same with y_size.
+            lengths: (B,) valid steps of each sequence, 1 to T; None: all T. Padding has no
+                influence on anything; the output there is 0.
+            state: (h_0, c_0), each (num_layers * directions, B, H); None: zeros.
+
+        Returns:
+            output (T, B, H * directions), or batch first, and (h_n, c_n), each
+            (num_layers * directions, B, H), at the last valid step of each sequence.
+
+        Raises:
+            ValueError: shapes that do not fit, no steps, lengths outside 1 to T.
+        """
+        unbatched = x.dim() == 2 and y.dim() == 2
+        if unbatched:
+            x, y = x.unsqueeze(1), y.unsqueeze(1)
+            if state is not None:
+                state = (state[0].unsqueeze(1), state[1].unsqueeze(1))
+        elif self.batch_first and x.dim() == 3 and y.dim() == 3:
+            x, y = x.transpose(0, 1), y.transpose(0, 1)
+        lengths = self._check(x, y, lengths, state)
+        if state is None:
+            zeros = x.new_zeros(len(self.layers), x.shape[1], self.hidden_size)
+            state = (zeros, zeros)
+        run = self._reference if self.reference else self._fast
+        output, (h, c) = run(x, y, lengths, state)
+        if unbatched:
+            return output.squeeze(1), (h.squeeze(1), c.squeeze(1))
+        return (output.transpose(0, 1) if self.batch_first else output), (h, c)
+
+    def _fast(self, x: Tensor, y: Tensor, lengths: Tensor | None, state: State):
+        steps, batch = x.shape[:2]
+        packing = Packing.make(steps, batch, lengths, x.device)
+        seq, y = packing.pack(x), packing.pack(y)
+        weights = [layer.projections() for layer in self.layers]
+        y_all = F.linear(y, torch.cat([w[1] for w in weights]))
+        y_parts = y_all.split([len(w[1]) for w in weights], dim=1)
+        h_n, c_n = [], []
+        for depth in range(self.num_layers):
+            outputs = []
+            for way in range(self.directions):
+                k = depth * self.directions + way
+                inputs, y_part = seq, y_parts[k]
+                if way:
+                    inputs, y_part = inputs[packing.flip], y_part[packing.flip]
+                h0, c0 = packing.sort(state[0][k]), packing.sort(state[1][k])
+                out, h, c = self.layers[k].run(inputs, y_part, weights[k], h0, c0, packing.sizes)
+                h_n.append(h[packing.last])
+                c_n.append(c[packing.last])
+                outputs.append(out[packing.flip] if way else out)
+            seq = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+            if self.dropout and depth < self.num_layers - 1:
+                seq = F.dropout(seq, self.dropout, self.training)
+        return packing.unpack(seq), (torch.stack(h_n), torch.stack(c_n))
+
+    def _reference(self, x: Tensor, y: Tensor, lengths: Tensor | None, state: State):
+        """The equations in a loop over time: slow, and short enough to be read."""
+        steps, batch = x.shape[:2]
+        if lengths is None:
+            lengths = torch.full((batch,), steps, device=x.device)
+        h_n, c_n = [], []
+        for depth in range(self.num_layers):
+            outputs = []
+            for way in range(self.directions):
+                k = depth * self.directions + way
+                layer, h, c = self.layers[k], state[0][k], state[1][k]
+                in_x, in_y = (flip(x, lengths), flip(y, lengths)) if way else (x, y)
+                out = []
+                for t in range(steps):
+                    valid = t < lengths
+                    norm = layer.gate_norm
+                    gate_norm = norm and (lambda g, n=norm, t=t, v=valid: n(g, t, v))
+                    new_h, new_c = layer.cell(in_x[t], in_y[t], (h, c), gate_norm)
+                    h = torch.where(valid[:, None], new_h, h)
+                    c = torch.where(valid[:, None], new_c, c)
+                    o = layer.output_norm(h, valid) if layer.output_norm else h
+                    out.append(torch.where(valid[:, None], o, torch.zeros_like(o)))
+                h_n.append(h)
+                c_n.append(c)
+                outputs.append(flip(torch.stack(out), lengths) if way else torch.stack(out))
+            x = torch.cat(outputs, dim=2)
+            if self.dropout and depth < self.num_layers - 1:
+                x = F.dropout(x, self.dropout, self.training)
+        return x, (torch.stack(h_n), torch.stack(c_n))
+
+    def _check(self, x: Tensor, y: Tensor, lengths: Tensor | None, state: State | None):
+        if x.dim() != 3 or y.dim() != 3:
+            raise ValueError(f"x and y must have 3 dimensions, got {_shape(x)} and {_shape(y)}")
+        if x.shape[:2] != y.shape[:2]:
+            raise ValueError(
+                f"x has {x.shape[0]} steps of {x.shape[1]} sequences, y has {y.shape[0]} of "
+                f"{y.shape[1]}; ser.nn.align makes two sequences equally long"
+            )
+        _check_features(self, x, y)
+        steps, batch = x.shape[:2]
+        if steps == 0:
+            raise ValueError(f"sequences have no steps: x {_shape(x)}, y {_shape(y)}")
+        expected = (len(self.layers), batch, self.hidden_size)
+        if state is not None and any(s.shape != expected for s in state):
+            raise ValueError(f"state must be two tensors {expected}, got {[_shape(s) for s in state]}")
+        if lengths is None:
+            return None
+        lengths = torch.as_tensor(lengths, device=x.device)
+        if lengths.shape != (batch,):
+            raise ValueError(f"lengths must be ({batch},), got {_shape(lengths)}")
+        if batch and (int(lengths.min()) < 1 or int(lengths.max()) > steps):
+            raise ValueError(f"lengths must lie in 1 to {steps}, got {lengths.tolist()}")
+        return lengths
+
+
+def flip(padded: Tensor, lengths: Tensor) -> Tensor:
+    """(T, B, F) with each sequence's valid steps in reverse order; padding stays where it is."""
+    time = torch.arange(len(padded), device=padded.device)[:, None]
+    index = torch.where(time < lengths, lengths - 1 - time, time)
+    return padded.gather(0, index[:, :, None].expand_as(padded))
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    return tuple(tensor.shape)
+
+
+def _check_features(module: DSLSTMCell | DSLSTM, x: Tensor, y: Tensor) -> None:
+    if x.shape[-1] != module.x_size or y.shape[-1] != module.y_size:
+        raise ValueError(
+            f"expected x with {module.x_size} and y with {module.y_size} features, got x "
+            f"{_shape(x)} and y {_shape(y)}"
+        )

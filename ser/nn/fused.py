@@ -1,0 +1,183 @@
+"""First block of the front end in one pass: convolution, batch norm, 2x2 pool and ReLU.
+
+A convolution of one channel is linear in its patch p of 8 values: z = w.p + b. So the batch
+statistics of z follow exactly from those of the patches,
+
+    mean(z) = w.mean(p) + b          var(z) = w.cov(p).w
+
+and with s = gamma / sqrt(var + eps) the block is relu(max over 2x2 of (s w).p + shift): z itself
+is never stored. The gradient with respect to z is sparse (the winners of the pool whose ReLU is
+open) up to the two terms of batch norm, which again need only mean(p) and cov(p).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+if TYPE_CHECKING:
+    from ser.nn.frontend import ConvBlock
+
+
+@functools.cache
+def _kernels() -> Any:
+    """The compiled kernels, or None where numba does not import."""
+    try:
+        from ser.nn import kernels
+    except ImportError:
+        return None
+    return kernels
+
+
+@functools.cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="ser-block")
+
+
+def _share(count: int, work: Callable[[int, int], None]) -> None:
+    """Runs work(start, stop) over ``count`` utterances on torch's number of threads."""
+    threads = min(torch.get_num_threads(), count)
+    if threads <= 1:
+        work(0, count)
+        return
+    cuts = [count * k // threads for k in range(threads + 1)]
+    pool = _pool(threads - 1, os.getpid())
+    jobs = [pool.submit(work, a, b) for a, b in zip(cuts[1:-1], cuts[2:], strict=True)]
+    work(cuts[0], cuts[1])
+    for job in jobs:
+        job.result()
+
+
+def applies(block: ConvBlock, x: Tensor) -> bool:
+    """Whether :func:`block` can stand in for torch: 1 to 64 channels, 8 taps, float32, CPU."""
+    conv = block.conv
+    return (
+        x.device.type == "cpu"
+        and x.dtype == conv.weight.dtype == torch.float32
+        and conv.in_channels == 1
+        and conv.weight[0].numel() == 8
+        and conv.out_channels == 64
+        and not x.requires_grad
+        and len(x) > 0
+        and _kernels() is not None
+        and bool(torch.isfinite(x.sum()))
+    )
+
+
+def block(block: ConvBlock, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """What ``block(x, lengths)`` computes: x (B, 1, bands, frames) -> (B, C, bands', frames')."""
+    from ser.nn.frontend import beyond, update_running
+
+    conv, norm = block.conv, block.norm
+    batch, _, bands, frames = x.shape
+    up, side = block.padding
+    if lengths is None:
+        centre = x.mean()
+        lengths = torch.full((batch,), frames)
+    else:
+        lengths = lengths.to("cpu", torch.long)
+        x = x.masked_fill(beyond(lengths, frames), 0.0)
+        centre = x.sum() / (lengths.sum() * bands)
+    padded = F.pad(x[:, 0], (side, side, up, up)) - centre
+    rows, cols = block.conv_size(bands, 0), block.conv_size(lengths, 1)
+    weight = conv.weight.detach().flatten(1).double()
+    # The centred patch is p - centre; the constant goes into the bias.
+    bias = conv.bias.detach().double() + weight.sum(1) * centre
+    count = int(rows * cols.sum())
+    use_batch = norm.training and count > 1
+    if use_batch:
+        mean_p, cov_p = _moments(padded, rows, cols, block.kernel, count)
+        mean = weight @ mean_p + bias
+        var = torch.einsum("ci,ij,cj->c", weight, cov_p, weight).clamp_min(0)
+        update_running(norm, mean.to(x.dtype), var.to(x.dtype), count)
+    else:
+        mean_p, cov_p = weight.new_zeros(8), weight.new_zeros(8, 8)
+        mean, var = norm.running_mean.double(), norm.running_var.double()
+    rstd = torch.rsqrt(var + norm.eps)
+    stats = (mean_p, cov_p, mean, rstd, bias, centre.double())
+    size = (block.out_size(bands, 0), block.out_size(frames, 1))
+    return _Block.apply(
+        padded, conv.weight, conv.bias, norm.weight, norm.bias, stats, cols // 2, size, use_batch
+    )
+
+
+def _moments(
+    padded: Tensor, rows: int, cols: Tensor, kernel: tuple[int, int], count: int
+) -> tuple[Tensor, Tensor]:
+    """Mean (8,) and covariance (8, 8), biased, of the patches under the kernel."""
+    batch = len(padded)
+    first = torch.zeros(batch, 8, dtype=torch.float64)
+    second = torch.zeros(batch, 8, 8, dtype=torch.float64)
+    x, limits, a, b = padded.numpy(), cols.numpy(), first.numpy(), second.numpy()
+    run = _kernels().patch_moments
+    _share(batch, lambda start, stop: run(x, rows, limits, *kernel, a, b, start, stop))
+    mean = first.sum(0) / count
+    return mean, second.sum(0) / count - torch.outer(mean, mean)
+
+
+class _Block(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        padded: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        stats: tuple[Tensor, ...],
+        frames: Tensor,
+        size: tuple[int, int],
+        use_batch: bool,
+    ) -> Tensor:
+        *_, mean, rstd, centred_bias, _ = stats
+        channels, width = len(weight), weight.shape[3]
+        scale = gamma.double() * rstd
+        scaled = (weight.flatten(1).double() * scale[:, None]).t().contiguous().float()
+        shift = (beta.double() + (centred_bias - mean) * scale).float()
+        out = torch.empty(len(padded), *size, channels)
+        best = torch.empty(out.shape, dtype=torch.uint8)
+        arrays = [a.numpy() for a in (padded, scaled, shift, frames)]
+        o, k = out.numpy(), best.numpy()
+        run = _kernels().conv_pool_relu
+        _share(len(out), lambda start, stop: run(*arrays, width, o, k, start, stop))
+        ctx.save_for_backward(padded, weight, gamma, best, frames, *stats)
+        ctx.use_batch = use_batch
+        return out.permute(0, 3, 1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple:
+        padded, weight, gamma, best, frames, *stats = ctx.saved_tensors
+        mean_p, cov_p, mean, rstd, bias, centre = stats
+        batch, channels, width = len(padded), len(weight), weight.shape[3]
+        by_patch = torch.zeros(batch, 8, channels, dtype=torch.float64)
+        total = torch.zeros(batch, channels, dtype=torch.float64)
+        grad = grad.permute(0, 2, 3, 1).contiguous()
+        arrays = [a.numpy() for a in (padded, grad, best, frames)]
+        sums = by_patch.numpy(), total.numpy()
+        run = _kernels().conv_pool_relu_grad
+        _share(batch, lambda start, stop: run(*arrays, width, *sums, start, stop))
+        by_patch, total = by_patch.sum(0).t(), total.sum(0)
+        w = weight.flatten(1).double()
+        scale = gamma.double() * rstd
+        # Sum of gradient times normalised z, from patches that are centred like bias.
+        d_gamma = rstd * ((w * by_patch).sum(1) + (bias - mean) * total)
+        if ctx.use_batch:
+            along = (rstd * d_gamma)[:, None] * (w @ cov_p)
+            d_weight = scale[:, None] * (by_patch - total[:, None] * mean_p - along)
+            d_bias = torch.zeros_like(total)
+        else:
+            d_weight = scale[:, None] * (by_patch + centre * total[:, None])
+            d_bias = scale * total
+        d_weight = d_weight.reshape(weight.shape)
+        grads = (g.to(weight.dtype) for g in (d_weight, d_bias, d_gamma, total))
+        return None, *grads, None, None, None, None

@@ -1,0 +1,56 @@
+"""Late fusion (Wang et al. 2020, section 2.4): mean of losses in training, of logits after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def fuse(*logits: Tensor) -> Tensor:
+    """Mean of the branches' logits, each (B, classes).
+
+    >>> fuse(torch.tensor([[1.0, 3.0]]), torch.tensor([[3.0, 5.0]]))
+    tensor([[2., 4.]])
+    """
+    if not logits:
+        raise ValueError("nothing to fuse: no branch gave logits")
+    return torch.stack(logits).mean(0)
+
+
+def fused_loss(logits: Mapping[str, Tensor], labels: Tensor) -> Tensor:
+    """Mean of the branches' cross entropies: for two branches 0.5 CE + 0.5 CE.
+
+    The branches share no weight and Adam does not care for a gradient's scale, so training with
+    this loss is training each branch apart.
+    """
+    return torch.stack([F.cross_entropy(branch, labels) for branch in logits.values()]).mean()
+
+
+class Fused(nn.Module):
+    """Branches side by side; the prediction is the mean of their logits.
+
+    Args:
+        parts: name -> branch, a module from a Batch to logits with ``needs``.
+    """
+
+    def __init__(self, parts: Mapping[str, nn.Module]):
+        super().__init__()
+        self.names = tuple(parts)
+        self.parts = nn.ModuleList(parts.values())
+        self.needs = frozenset().union(*(part.needs for part in self.parts))
+
+    def branch_logits(self, batch) -> dict[str, Tensor]:
+        """Each branch's logits by its row's name."""
+        return {name: part(batch) for name, part in zip(self.names, self.parts, strict=True)}
+
+    branches = branch_logits
+
+    def loss(self, batch) -> Tensor:
+        """The training loss, see :func:`fused_loss`."""
+        return fused_loss(self.branch_logits(batch), batch.labels)
+
+    def forward(self, batch) -> Tensor:
+        return fuse(*self.branch_logits(batch).values())

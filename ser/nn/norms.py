@@ -1,0 +1,170 @@
+"""The release's two batch norms around the DS-LSTM cell (paper.md: options, not the equations).
+
+Both normalise over the sequences of a batch that are still running at a step. A step with one
+such sequence has no variance to speak of: it is normalised with the running statistics, which
+it leaves alone, so that a last batch of one trains.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class GateNorm(nn.Module):
+    """Batch norm of the gates after their sigmoid; running statistics for every time step.
+
+    Scale (0.1 at the start) and shift (0) are shared by all steps. Steps from ``max_steps`` on
+    use the statistics of step ``max_steps - 1``; in evaluation, steps beyond the longest
+    sequence seen in training use those of the last step that was seen.
+
+    Args:
+        features: number of gate values (4 * hidden size, or 3 * without y-candidate).
+        max_steps: steps for which statistics are kept.
+        eps, momentum: as in :class:`torch.nn.BatchNorm1d`.
+
+    Example:
+        >>> norm = GateNorm(8, max_steps=3)
+        >>> norm(torch.rand(5, 8), step=0).shape
+        torch.Size([5, 8])
+    """
+
+    def __init__(self, features: int, max_steps: int, eps: float = 1e-5, momentum: float = 0.1):
+        super().__init__()
+        if max_steps < 1:
+            raise ValueError(f"max_steps must be at least 1, got {max_steps}")
+        self.features, self.max_steps = features, max_steps
+        self.eps, self.momentum = eps, momentum
+        self.weight = nn.Parameter(torch.full((features,), 0.1))
+        self.bias = nn.Parameter(torch.zeros(features))
+        self.register_buffer("running_mean", torch.zeros(max_steps, features))
+        self.register_buffer("running_var", torch.ones(max_steps, features))
+        self.register_buffer("num_batches_tracked", torch.zeros(max_steps, dtype=torch.long))
+
+    def reset_parameters(self) -> None:
+        nn.init.constant_(self.weight, 0.1)
+        nn.init.zeros_(self.bias)
+
+    def statistics(self, steps: int) -> tuple[Tensor, Tensor]:
+        """Running mean and variance, each (steps, features), as evaluation uses them."""
+        seen = (self.num_batches_tracked > 0).sum()
+        last = torch.where(seen > 0, seen, seen + self.max_steps) - 1
+        rows = torch.arange(steps, device=self.running_mean.device).clamp_max(last)
+        return self.running_mean[rows], self.running_var[rows]
+
+    @torch.no_grad()
+    def update(self, mean: Tensor, var: Tensor, counts: Tensor, start: int = 0) -> None:
+        """Moves the running statistics of steps ``start``, ``start + 1``, ... towards the batch's.
+
+        Args:
+            mean, var: (steps, features), the variance biased (divided by the count).
+            counts: (steps,) sequences each step saw; steps with fewer than two are left out.
+        """
+        stop = min(start + len(mean), self.max_steps)
+        if stop <= start:
+            return
+        mean, var, counts = mean[: stop - start], var[: stop - start], counts[: stop - start]
+        counts = counts.to(mean.dtype)[:, None]
+        rate = self.momentum * (counts > 1).to(mean.dtype)
+        var = var * counts / (counts - 1).clamp_min(1)
+        rows = slice(start, stop)
+        self.running_mean[rows] += rate * (mean - self.running_mean[rows])
+        self.running_var[rows] += rate * (var - self.running_var[rows])
+        self.num_batches_tracked[rows] += (counts[:, 0] > 1).long()
+
+    def forward(self, gates: Tensor, step: int, valid: Tensor | None = None) -> Tensor:
+        """One step, as written: gates (B, features) after the sigmoid -> the same shape.
+
+        ``valid`` (B,) marks the sequences which are still running; the others do not count.
+        """
+        running = gates if valid is None else gates[valid]
+        if self.training and len(running) > 1:
+            mean, var = running.mean(0), running.var(0, unbiased=False)
+            count = torch.tensor([len(running)], device=gates.device)
+            self.update(mean.detach()[None], var.detach()[None], count, step)
+        else:
+            mean, var = (s[step] for s in self.statistics(step + 1))
+        return self.weight * (gates - mean) / torch.sqrt(var + self.eps) + self.bias
+
+    def extra_repr(self) -> str:
+        return f"{self.features}, max_steps={self.max_steps}"
+
+
+class OutputNorm(nn.Module):
+    """Batch norm of the output h, applied at every step with that step's batch statistics.
+
+    One set of running statistics serves all steps and is moved once a step, as in the release.
+    The raw h, not this output, recurs.
+
+    Example:
+        >>> OutputNorm(8)(torch.rand(5, 8)).shape
+        torch.Size([5, 8])
+    """
+
+    def __init__(self, features: int, eps: float = 1e-5, momentum: float = 0.1):
+        super().__init__()
+        self.features, self.eps, self.momentum = features, eps, momentum
+        self.weight = nn.Parameter(torch.ones(features))
+        self.bias = nn.Parameter(torch.zeros(features))
+        self.register_buffer("running_mean", torch.zeros(features))
+        self.register_buffer("running_var", torch.ones(features))
+
+    def reset_parameters(self) -> None:
+        nn.init.ones_(self.weight)
+        nn.init.zeros_(self.bias)
+
+    @torch.no_grad()
+    def update(self, mean: Tensor, var: Tensor, counts: Tensor) -> None:
+        """One move a step, in order of time; mean, var (steps, features), var biased."""
+        steps = len(mean)
+        if steps == 0:
+            return
+        counts = counts.to(mean.dtype)[:, None]
+        keep = 1.0 - self.momentum
+        powers = torch.arange(steps - 1, -1, -1, device=mean.device, dtype=mean.dtype)
+        weights = self.momentum * keep**powers
+        self.running_mean.mul_(keep**steps).add_(weights @ mean)
+        self.running_var.mul_(keep**steps).add_(weights @ (var * counts / (counts - 1)))
+
+    def forward(self, h: Tensor, valid: Tensor | None = None) -> Tensor:
+        """One step, as written: h (B, features) -> the same shape; ``valid`` as in GateNorm."""
+        running = h if valid is None else h[valid]
+        if self.training and len(running) > 1:
+            mean, var = running.mean(0), running.var(0, unbiased=False)
+            count = torch.tensor([len(running)], device=h.device)
+            self.update(mean.detach()[None], var.detach()[None], count)
+        else:
+            mean, var = self.running_mean, self.running_var
+        return self.weight * (h - mean) / torch.sqrt(var + self.eps) + self.bias
+
+    def sequence(self, h: Tensor, sizes: list[int]) -> Tensor:
+        """All steps at once: packed h (sum(sizes), features), ``sizes[t]`` rows a step."""
+        mean: Tensor = self.running_mean
+        var: Tensor = self.running_var
+        steps = sum(size > 1 for size in sizes) if self.training else 0
+        if steps:
+            rows = sum(sizes[:steps])
+            counts = torch.tensor(sizes[:steps], device=h.device)
+            if sizes[0] == sizes[steps - 1]:
+                block = h[:rows].view(steps, sizes[0], -1)
+                var_t, mean_t = torch.var_mean(block, dim=1, unbiased=False)
+                self.update(mean_t.detach(), var_t.detach(), counts)
+                xhat = (block - mean_t[:, None]) * torch.rsqrt(var_t + self.eps)[:, None]
+                xhat = xhat.view(rows, -1)
+            else:
+                step = torch.repeat_interleave(torch.arange(steps, device=h.device), counts)
+                share = (1.0 / counts.to(h.dtype))[step, None]
+                zeros = h.new_zeros(steps, h.shape[1])
+                mean_t = zeros.index_add(0, step, h[:rows] * share)
+                centred = h[:rows] - mean_t[step]
+                var_t = zeros.index_add(0, step, centred.square() * share)
+                self.update(mean_t.detach(), var_t.detach(), counts)
+                xhat = centred * torch.rsqrt(var_t + self.eps)[step]
+            if rows < len(h):
+                xhat = torch.cat([xhat, (h[rows:] - mean) * torch.rsqrt(var + self.eps)])
+        else:
+            xhat = (h - mean) * torch.rsqrt(var + self.eps)
+        return torch.addcmul(self.bias, xhat, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"{self.features}"

@@ -1,0 +1,22 @@
+"""Tables, confusion matrices and paired comparisons, from records alone (``ser report``).
+
+>>> from ser.report import make_report
+>>> report = make_report("book/results/emodb-loso")     # doctest: +SKIP
+>>> print(report.to_text())                             # doctest: +SKIP
+>>> report.table                                        # doctest: +SKIP
+"""
+
+from ser.report.build import Comparison, Report, make_report
+from ser.report.load import Record, load_records
+from ser.report.pool import Row, pool_records, row_order
+
+__all__ = [
+    "Comparison",
+    "Record",
+    "Report",
+    "Row",
+    "load_records",
+    "make_report",
+    "pool_records",
+    "row_order",
+]

@@ -1,0 +1,252 @@
+"""The report: rows, their table, confusion matrices and paired comparisons."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ser.corpora.base import EMOTIONS
+from ser.errors import RecordError
+from ser.metrics import Paired, paired_test
+from ser.report.load import Record, load_records
+from ser.report.pool import Row, pool_records
+from ser.report.summary import all_notes, finite, row_dict
+
+DEFAULT_PAIRS: tuple[tuple[str, str], ...] = (
+    ("ds-lstm", "cnn-lstm-pair"),
+    ("dual", "mfcc-lstm"),
+    ("dual", "ds-lstm"),
+)
+"""The paper's claims: DS-LSTM against two LSTMs, fusion against its branches."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two rows side by side: what they are, and :class:`ser.metrics.Paired`."""
+
+    a: Row
+    b: Row
+    result: Paired
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, in a fixed order."""
+        keys = ("corpus", "test_corpus", "protocol", "preset", "selection")
+        head = {k: getattr(self.a, k) or None for k in keys}
+        return {**head, "a": self.a.model, "b": self.b.model, **finite(self.result.as_dict())}
+
+
+class Report:
+    """What records say, as a table, text, CSV, JSON.
+
+    Attributes:
+        rows: the lines of the table, in the order of the paper's table within each block
+            (corpus, protocol).
+        table: DataFrame, one line a row: ``corpus``, ``test_corpus``, ``protocol``, ``preset``,
+            ``model``, ``selection``, ``seeds`` and ``folds`` (how many), ``folds_total``, ``n``
+            utterances, ``speakers``, ``wa``, ``wa_sd``, ``wa_low``, ``wa_high``, ``ua`` and so
+            on (fractions of 1; sd over seeds is NaN with one seed), ``parameters``, ``epochs``,
+            ``test_chosen``.
+        confusions: (model, selection, protocol, corpus) -> DataFrame of counts, rows true.
+        notes: what the reader should know.
+        resamples: bootstrap resamples behind every interval.
+
+    Example:
+        >>> report = make_report("book/results/emodb-loso")       # doctest: +SKIP
+        >>> report.table[["model", "selection", "ua"]]            # doctest: +SKIP
+        >>> report.paired("dual", "mfcc-lstm")[0].result.ua_p     # doctest: +SKIP
+    """
+
+    def __init__(self, rows: Sequence[Row], resamples: int = 2000) -> None:
+        self.rows = list(rows)
+        self.resamples = resamples
+        self._dicts = [row_dict(row, resamples) for row in self.rows]
+        wide = ("recalls", "confusion", "confusion_percent", "leak", "notes")
+        self.table = pd.DataFrame(
+            [{k: v for k, v in d.items() if k not in wide} for d in self._dicts]
+        )
+        for column in ("wa_sd", "wa_low", "wa_high", "ua_sd", "ua_low", "ua_high"):
+            self.table[column] = self.table[column].astype(float)
+        self.notes = all_notes(self.rows)
+
+    @property
+    def confusions(self) -> dict[tuple[str, str, str, str], pd.DataFrame]:
+        """Counts of every row, summed over seeds; rows true, columns answered."""
+        return {
+            (r.model, r.selection, r.protocol, r.test_corpus or r.corpus): pd.DataFrame(
+                r.confusion,
+                index=pd.Index(EMOTIONS, name="true"),
+                columns=pd.Index(EMOTIONS, name="answered"),
+            )
+            for r in self.rows
+        }
+
+    def row(self, model: str, selection: str = "last", **where: str) -> Row:
+        """The first row of *model*; *where* narrows by corpus, protocol, preset.
+
+        Raises:
+            RecordError: there is none; the message lists what there is.
+        """
+        return self._find(model, selection, **where)[0]
+
+    def paired(
+        self, row_a: str, row_b: str, selection: str = "last", **where: str
+    ) -> list[Comparison]:
+        """Compare two rows wherever both were run (each corpus, protocol and preset).
+
+        Utterances that only one of the rows has answered so far are left out.
+
+        Args:
+            row_a, row_b: models.
+            selection: of both.
+            where: narrows by ``corpus``, ``test_corpus``, ``protocol``, ``preset``.
+
+        Raises:
+            RecordError: a row is missing, or the two share no utterance.
+        """
+        result = []
+        others = self._find(row_b, selection, **where)
+        for a in self._find(row_a, selection, **where):
+            for b in others:
+                if a.block == b.block and (a.preset == b.preset or not (a.preset and b.preset)):
+                    result.append(compare(a, b, self.resamples))
+        if not result:
+            raise RecordError(
+                f"{row_a} and {row_b} were not run on the same corpus, protocol and preset"
+            )
+        return result
+
+    def default_pairs(self) -> list[Comparison]:
+        """The paper's claims where the rows are there; else the two rows, if there are two."""
+        models = {r.model for r in self.rows if r.selection == "last"}
+        pairs = [p for p in DEFAULT_PAIRS if set(p) <= models]
+        if not pairs and len(models) == 2:
+            in_order = list(dict.fromkeys(r.model for r in self.rows if r.selection == "last"))
+            pairs = [(in_order[1], in_order[0])]
+        found = []
+        for pair in pairs:
+            blocks = [
+                {(r.block, r.preset) for r in self.rows if r.model == m and r.selection == "last"}
+                for m in pair
+            ]
+            if blocks[0] & blocks[1]:
+                found += self.paired(*pair)
+        return found
+
+    def default_row(self) -> Row:
+        """The row whose confusion is shown unasked: ``dual`` if there, else the table's last."""
+        last = [r for r in self.rows if r.selection == "last"] or self.rows
+        return next((r for r in last if r.model == "dual"), last[-1])
+
+    def as_dict(self, comparisons: Sequence[Comparison] | None = None) -> dict[str, Any]:
+        """Everything, JSON-able; *comparisons* as given, or :meth:`default_pairs`."""
+        if comparisons is None:
+            comparisons = self.default_pairs()
+        return {
+            "schema": 1,
+            "emotions": list(EMOTIONS),
+            "resamples": self.resamples,
+            "rows": self._dicts,
+            "paired": [c.as_dict() for c in comparisons],
+            "notes": self.notes,
+        }
+
+    def to_json(self, comparisons: Sequence[Comparison] | None = None) -> str:
+        """:meth:`as_dict` as JSON; scores are fractions of 1, what is unknown is null."""
+        return json.dumps(self.as_dict(comparisons), indent=1, allow_nan=False)
+
+    def to_csv(self) -> str:
+        """The table as CSV with one header line; fractions of 1, empty where unknown."""
+        out = io.StringIO()
+        self.table.to_csv(out, index=False, lineterminator="\n")
+        return out.getvalue()
+
+    def to_text(
+        self,
+        confusion: str | Sequence[Row] | None = None,
+        comparisons: Sequence[Comparison] | None = None,
+    ) -> str:
+        """The report for people: tables, notes, confusion matrices, comparisons.
+
+        Args:
+            confusion: ``"all"``, ``"none"``, a model's name, rows, or None
+                (:meth:`default_row`).
+            comparisons: as given, or :meth:`default_pairs`.
+        """
+        from ser.report.text import render
+
+        if confusion is None:
+            rows: Sequence[Row] = [self.default_row()]
+        elif isinstance(confusion, str):
+            rows = {"all": self.rows, "none": []}.get(confusion) or (
+                [] if confusion == "none" else self._find(confusion, None)
+            )
+        else:
+            rows = confusion
+        if comparisons is None:
+            comparisons = self.default_pairs()
+        return render(self, rows, comparisons)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _find(self, model: str, selection: str | None, **where: str) -> list[Row]:
+        found = [
+            r
+            for r in self.rows
+            if r.model == model
+            and selection in (None, r.selection)
+            and all(getattr(r, k) == v for k, v in where.items())
+        ]
+        if not found:
+            have = ", ".join(dict.fromkeys(f"{r.model} ({r.selection})" for r in self.rows))
+            what = f"{model} ({selection})" if selection else model
+            raise RecordError(f"no row {what} in these records; there are: {have}")
+        return found
+
+
+def make_report(
+    source: str | os.PathLike | Iterable[str | os.PathLike | Record],
+    selection: str = "all",
+    resamples: int = 2000,
+) -> Report:
+    """Read records and report on them.
+
+    Args:
+        source: results folder, several folders, or records already loaded.
+        selection: ``"last"``, ``"dev"``, ``"test"`` or ``"all"``: which choice of epoch to show.
+        resamples: bootstrap resamples of the intervals.
+
+    Returns:
+        :class:`Report`.
+
+    Raises:
+        RecordError: as :func:`ser.report.load_records`, or no row with that selection.
+    """
+    items = [source] if isinstance(source, str | os.PathLike) else list(source)
+    records = [i for i in items if isinstance(i, Record)]
+    folders = [i for i in items if not isinstance(i, Record)]
+    if folders or not records:
+        records += load_records(folders)
+    rows = pool_records(records)
+    chosen = [r for r in rows if selection in ("all", r.selection)]
+    if not chosen:
+        have = ", ".join(dict.fromkeys(r.selection for r in rows))
+        raise RecordError(f"no record has selection {selection!r}; these have: {have}")
+    return Report(chosen, resamples)
+
+
+def compare(a: Row, b: Row, resamples: int = 2000) -> Comparison:
+    """Paired comparison of two rows on the utterances both have answered."""
+    common, at_a, at_b = np.intersect1d(a.utterances, b.utterances, return_indices=True)
+    if len(common) == 0 or not np.array_equal(a.labels[at_a], b.labels[at_b]):
+        raise RecordError(f"{a.name} and {b.name} were not tested on the same utterances")
+    first, second = a.predictions[:, at_a], b.predictions[:, at_b]
+    result = paired_test(a.labels[at_a], first, second, a.speakers[at_a], resamples=resamples)
+    return Comparison(a, b, result)

@@ -1,0 +1,179 @@
+"""The report as plain text, for a terminal 100 characters wide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ser.corpora.base import EMOTIONS
+
+if TYPE_CHECKING:
+    from ser.report.build import Comparison, Report
+    from ser.report.pool import Row
+
+PROTOCOLS = {
+    "random": "random folds, the same speakers on both sides",
+    "speakers": "folds of unseen speakers",
+    "loso": "leave one speaker out",
+    "sessions": "leave one session out",
+    "cross": "trained on one corpus, tested on another",
+}
+
+
+def render(report: Report, confusions: Sequence[Row], comparisons: Sequence[Comparison]) -> str:
+    """The whole report as text."""
+    parts = []
+    for block in dict.fromkeys(r.block for r in report.rows):
+        parts.append(_block(report, block))
+    if any(r.test_chosen for r in report.rows):
+        parts.append(
+            "* chosen on the test fold, as the paper did; not an estimate of anything a user would "
+            "get"
+        )
+    others = [n for n in report.notes if not n.startswith("selection test:")]
+    if others:
+        parts.append("\n".join(f"note: {n}" for n in others))
+    parts += [_confusion(row) for row in confusions]
+    if comparisons:
+        parts.append(_comparisons(comparisons))
+    return "\n\n".join(parts) + "\n"
+
+
+def _block(report: Report, block: tuple[str, str, str]) -> str:
+    rows = [(r, d) for r, d in zip(report.rows, report._dicts, strict=True) if r.block == block]
+    corpus, other, protocol = block
+    presets = sorted({r.preset for r, _ in rows if r.preset})
+    title = f"{corpus} -> {other}" if other else corpus
+    meaning = f" ({PROTOCOLS[protocol]})" if protocol in PROTOCOLS else ""
+    with_preset = len(presets) > 1
+    preset = "" if with_preset or not presets else f", preset {presets[0]}"
+    head = ["model", "preset", "epoch", "seeds", "folds", "n"]
+    head += ["WA %", "sd", "95 % interval", "UA %", "sd", "95 % interval", "params"]
+    lines = [head]
+    for row, d in rows:
+        line = [row.model, row.preset or "-", row.selection + "*" * row.test_chosen]
+        line += [str(d["seeds"]), f"{d['folds']}/{d['folds_total']}", str(d["n"])]
+        for metric in ("wa", "ua"):
+            line += [percent(d[metric]), percent(d[f"{metric}_sd"])]
+            line.append(span(d[f"{metric}_low"], d[f"{metric}_high"]))
+        line.append(short(d["parameters"]))
+        lines.append(line)
+    if not with_preset:
+        lines = [line[:1] + line[2:] for line in lines]
+    left = 3 if with_preset else 2
+    return "\n".join(
+        [f"{title}, protocol {protocol}{meaning}{preset}", *columns(lines, left), *_under(rows)]
+    )
+
+
+def _under(rows: Sequence[tuple[Row, dict]]) -> list[str]:
+    """The lines below a table: seeds, epochs, how epochs were chosen, the leak check."""
+    seeds = sorted({d["seeds"] for _, d in rows})
+    epochs = sorted({d["epochs"] for _, d in rows if d["epochs"]})
+    trained = f"; {_range(epochs)} epochs of training" if epochs else ""
+    speakers = max(d["speakers"] for _, d in rows)
+    lines = [
+        f"{_range(seeds)} seed{'' if seeds == [1] else 's'}{trained}; sd over seeds; intervals "
+        f"over {speakers} speaker{'' if speakers == 1 else 's'}, resampled"
+    ]
+    leaks = [d["leak"] for _, d in rows if d["leak"]]
+    if leaks:
+        kinds = {k: max(leak.get(k, 0) for leak in leaks) for k in leaks[0]}
+        names = {"audio": "identical recordings"}
+        found = ", ".join(f"{count} {names.get(k, k)}" for k, count in kinds.items())
+        lines.append(f"leak check, shared by training and test in the worst fold: {found}")
+    return lines
+
+
+def _confusion(row: Row) -> str:
+    counts, shares = row.confusion, row.confusion_percent
+    several = f", sum over {len(row.seeds)} seeds" if len(row.seeds) > 1 else ""
+    lines = [["true \\ answered", *EMOTIONS, "|", *[f"{e} %" for e in EMOTIONS]]]
+    for name, count, share in zip(EMOTIONS, counts, shares, strict=True):
+        cells = ["-" if v != v else f"{v:.1f}" for v in share]
+        lines.append([name, *map(str, count), "|", *cells])
+    star = "*" if row.test_chosen else ""
+    return "\n".join(
+        [f"confusion of {row.name}{star}: counts{several} | rows in percent", *columns(lines)]
+    )
+
+
+def _comparisons(comparisons: Sequence[Comparison]) -> str:
+    lines = [["a - b", "where", "metric", "a %", "b %", "difference", "95 % interval", "p"]]
+    for c in comparisons:
+        where = f"{c.a.corpus}{' -> ' + c.a.test_corpus if c.a.test_corpus else ''} {c.a.protocol}"
+        star = "*" if c.a.test_chosen else ""
+        for metric in ("wa", "ua"):
+            value = {k: getattr(c.result, f"{metric}_{k}") for k in ("a", "b", "low", "high", "p")}
+            difference = 100 * getattr(c.result, f"{metric}_difference")
+            lines.append(
+                [
+                    *((f"{c.a.model} - {c.b.model}{star}", where) if metric == "wa" else ("", "")),
+                    *(
+                        metric.upper(),
+                        percent(value["a"]),
+                        percent(value["b"]),
+                        f"{difference:+.1f}",
+                    ),
+                    span(value["low"], value["high"], sign=True),
+                    p_value(value["p"]),
+                ]
+            )
+    result = comparisons[0].result
+    swaps = "all swaps" if result.exact else "a sample of swaps"
+    return "\n".join(
+        [
+            "paired comparisons, in points",
+            *columns(lines, 3),
+            f"intervals: speakers resampled; p: {swaps} of the two rows' answers over "
+            f"{result.speakers} speaker{'' if result.speakers == 1 else 's'}",
+        ]
+    )
+
+
+def columns(lines: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Aligned lines under a header: the first *left* columns to the left, the rest right."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = []
+    for line in lines:
+        cells = [
+            cell.ljust(w) if i < left else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        ]
+        text.append("  ".join(cells).rstrip())
+    return [text[0], "-" * max(map(len, text)), *text[1:]]
+
+
+def percent(value: float | None) -> str:
+    """A fraction in percent, one decimal; "-" where there is none."""
+    return "-" if value is None or value != value else f"{100 * value:.1f}"
+
+
+def short(number: int | None) -> str:
+    """A number of parameters with three figures; "-" where there is none.
+
+    >>> short(514_804), short(3_220_000), short(None)
+    ('515 k', '3.22 M', '-')
+    """
+    if not number:
+        return "-"
+    return f"{number / 1e6:.2f} M" if number >= 999_500 else f"{number / 1e3:.3g} k"
+
+
+def span(low: float | None, high: float | None, sign: bool = False) -> str:
+    """An interval of fractions in percent; "-" where there is none."""
+    if low is None or high is None or low != low:
+        return "-"
+    plus = "+" if sign else ""
+    return f"{100 * low:{plus}.1f} to {100 * high:{plus}.1f}"
+
+
+def p_value(p: float) -> str:
+    """A p value with three decimals, or "< 0.001"."""
+    return "< 0.001" if p < 0.0005 else f"{p:.3f}"
+
+
+def _range(values: Sequence[int]) -> str:
+    if not values:
+        return "-"
+    return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
