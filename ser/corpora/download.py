@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -59,6 +60,7 @@ def download(
     retries: int = 5,
     pause: float = 1.0,
     progress: Callable[[int], object] | None = None,
+    stop: threading.Event | None = None,
 ) -> Path:
     """Fetch *url* into the file *target*, going on from ``<target>.part`` if it is there.
 
@@ -71,6 +73,7 @@ def download(
         retries: tries in a row without a new byte before giving up.
         pause: seconds before the first retry; doubled each time, a minute at most.
         progress: called with the bytes newly there (negative when it starts afresh).
+        stop: set by another thread to break off soon; the part is kept.
 
     Returns:
         *target* as a Path.
@@ -89,6 +92,7 @@ def download(
         raise FetchError(f"{url}: not an http:// or https:// address")
     part = target.with_name(target.name + ".part")
     tell = progress or (lambda count: None)
+    stop = stop or threading.Event()
     if target.is_file() and (checksum is None or checksum.fits(target)):
         tell(target.stat().st_size)
         return target
@@ -96,6 +100,8 @@ def download(
     best, failures = -1, 0
     tell(transfer.have)
     while True:
+        if stop.is_set():
+            raise FetchError(f"{url}: stopped; {part} is kept")
         try:
             transfer.go_on()
             break
@@ -111,7 +117,7 @@ def download(
                 ) from None
             wait = min(failure.wait or pause * 2 ** (failures - 1), LONGEST_WAIT)
             log.info("%s; trying again in %.0f s", failure, wait)
-            time.sleep(wait)
+            stop.wait(wait)
     if checksum and not checksum.fits(part):
         found, bad = checksum.of(part), target.with_name(target.name + ".bad")
         os.replace(part, bad)

@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from ser.corpora import corpus_info
 from ser.corpora.archive import unpack
 from ser.corpora.checksum import Checksum
 from ser.corpora.download import DiskFullError, download, need_room
-from ser.corpora.originals import Originals, file_digest, is_pointer, originals
+from ser.corpora.originals import Original, Originals, file_digest, is_pointer, originals
 from ser.corpora.scan import walk
 from ser.corpora.sources import Source, sources
 from ser.errors import FetchError
@@ -90,7 +91,7 @@ def fetch(
     show = progress or _no_bar
     options = {"timeout": timeout, "retries": retries, "pause": pause}
     with _only_one(work):
-        need_room(work, known.size - _bytes_in(work))
+        need_room(work, known.size + (ways[0][0].size or 0) - _bytes_in(work))
         for number, (source, checksum) in enumerate(ways, start=1):
             try:
                 get = _by_clip if source.by_clip else _by_archive
@@ -233,14 +234,21 @@ def _by_clip(
     place = work / "clips" / source.folder
     place.mkdir(parents=True, exist_ok=True)
 
-    def get(clip, tell: Bar) -> None:
+    stop, lock = threading.Event(), threading.Lock()
+
+    def get(clip: Original, tell: Bar) -> None:
+        def count(new: int) -> None:
+            with lock:
+                tell(new)
+
         target = place / PurePosixPath(clip.name).name
         download(
             source.url.replace("{name}", quote(PurePosixPath(clip.name).name)),
             target,
             size=clip.size,
             checksum=Checksum("sha256", clip.digest),
-            progress=tell,
+            progress=count,
+            stop=stop,
             **options,
         )
 
@@ -250,6 +258,7 @@ def _by_clip(
             for done in as_completed(waiting):
                 done.result()
         except BaseException:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return work / "clips"

@@ -128,10 +128,14 @@ class Recurrence(Function):
             a[:, gates:].tanh_()
             if norm:
                 s = torch.sigmoid(gate, out=sigma[now])
-                if training and n > 1:
-                    variances[t], means[t] = torch.var_mean(s, dim=0, unbiased=False)
+                own = training and n > 1
+                if own:
+                    torch.mean(s, dim=0, out=means[t])
+                z = torch.sub(s, means[t], out=xhat[now])
+                if own:
+                    torch.mean(z * z, dim=0, out=variances[t])
                     rstd[t] = torch.rsqrt(variances[t] + eps)
-                z = torch.sub(s, means[t], out=xhat[now]).mul_(rstd[t])
+                z.mul_(rstd[t])
                 torch.addcmul(shift, z, scale, out=gate)
             else:
                 gate.sigmoid_()
