@@ -165,8 +165,8 @@ def _originals(corpus: Corpus, clips: list[Clip]) -> tuple[dict | None, list[Pro
             Problem(
                 "renamed original",
                 "error",
-                f"{len(renamed)} files hold the bytes of another of the owners' clips, so their "
-                "labels are in doubt; restore the owners' names",
+                "the name of one of the owners' clips, the bytes of another, so the label is in "
+                f"doubt ({len(renamed)}); restore the owners' names",
                 renamed,
             )
         )
@@ -175,8 +175,8 @@ def _originals(corpus: Corpus, clips: list[Clip]) -> tuple[dict | None, list[Pro
             Problem(
                 "not original",
                 "warning",
-                f"{len(differing)} files bear an owners' name but hold other bytes (re-encoded, "
-                "resampled, cut?); numbers made on them compare with nothing published: "
+                f"an owners' name but other bytes ({len(differing)}): re-encoded, resampled or "
+                "cut? Numbers made on them compare with nothing published. "
                 f"{corpus_info(corpus.name).get}",
                 differing,
             )
@@ -186,7 +186,7 @@ def _originals(corpus: Corpus, clips: list[Clip]) -> tuple[dict | None, list[Pro
             Problem(
                 "not original",
                 "warning",
-                f"{len(recoded)} files are in another format than the owners' (such as "
+                f"another format than the owners' ({len(recoded)}, such as "
                 f"{Path(recoded[0]).suffix} for {Path(known.clips[0].name).suffix}), so they "
                 "cannot be compared with the originals byte for byte; say so beside your numbers",
                 recoded,
@@ -197,7 +197,7 @@ def _originals(corpus: Corpus, clips: list[Clip]) -> tuple[dict | None, list[Pro
             Problem(
                 "not original",
                 "warning",
-                f"{len(unlisted)} files have names that the owners' list does not hold",
+                f"names that the list of the owners' clips does not hold ({len(unlisted)})",
                 unlisted,
             )
         )

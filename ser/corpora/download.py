@@ -55,6 +55,7 @@ def download(
     target: str | os.PathLike,
     *,
     size: int | None = None,
+    limit: int = 100 << 30,
     checksum: Checksum | None = None,
     timeout: float = 30.0,
     retries: int = 5,
@@ -68,6 +69,7 @@ def download(
         url: an http or https address.
         target: where the complete, verified file goes; its folder must exist.
         size: bytes expected, if known.
+        limit: most bytes to accept.
         checksum: checked before *target* appears.
         timeout: seconds of silence after which the connection counts as lost.
         retries: tries in a row without a new byte before giving up.
@@ -96,7 +98,7 @@ def download(
     if target.is_file() and (checksum is None or checksum.fits(target)):
         tell(target.stat().st_size)
         return target
-    transfer = _Transfer(url, part, size, timeout, tell)
+    transfer = _Transfer(url, part, size, limit, timeout, tell)
     best, failures = -1, 0
     tell(transfer.have)
     while True:
@@ -136,9 +138,10 @@ class _Transfer:
     """One file on its way: the part on disk and what is known of the version being sent."""
 
     def __init__(
-        self, url: str, part: Path, size: int | None, timeout: float, tell: Callable
+        self, url: str, part: Path, size: int | None, limit: int, timeout: float, tell: Callable
     ) -> None:
-        self.url, self.part, self.size, self.timeout, self.tell = url, part, size, timeout, tell
+        self.url, self.part, self.size, self.limit = url, part, size, limit
+        self.timeout, self.tell = timeout, tell
         self.note = part.with_name(part.name + ".json")
         self.version: str | None = None
         memory = {}
@@ -204,16 +207,22 @@ class _Transfer:
                 "this is not the same file"
             )
         total = total if total is not None else self.size
+        self._allow(total or 0)
         self._remember(response)
         need_room(self.part.parent, (total or 0) - first)
         with open(self.part, "ab") as stream:
-            while chunk := response.read(CHUNK):
+            at = first
+            # read1 gives what is there: bytes that came before a connection died are kept.
+            while at != total and (chunk := response.read1(CHUNK)):
+                at += len(chunk)
+                self._allow(at)
                 self._write(stream, chunk)
         if total is not None and self.have < total:
             raise _Retry(f"the connection closed after {self.have:,} of {total:,} bytes")
-        if total is not None and self.have > total:
-            self._start_afresh()
-            raise _Retry(f"more than the announced {total:,} bytes came")
+
+    def _allow(self, size: int) -> None:
+        if size > self.limit:
+            raise FetchError(f"{self.url}: larger than {self.limit:,} bytes; this is not the file")
 
     def _write(self, stream: IO, chunk: bytes) -> None:
         try:

@@ -16,16 +16,15 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
 
 from ser.corpora import corpus_info
 from ser.corpora.archive import unpack
 from ser.corpora.checksum import Checksum
+from ser.corpora.compare import compare
 from ser.corpora.download import DiskFullError, download, need_room
-from ser.corpora.originals import Original, Originals, file_digest, is_pointer, originals
-from ser.corpora.scan import walk
+from ser.corpora.originals import Original, Originals, originals
 from ser.corpora.sources import Source, sources
 from ser.errors import FetchError
 from ser.paths import data_dir
@@ -89,7 +88,8 @@ def fetch(
     work = root.with_name(root.name + ".download")
     work.mkdir(parents=True, exist_ok=True)
     show = progress or _no_bar
-    options = {"timeout": timeout, "retries": retries, "pause": pause}
+    limit = 2 * known.size + (1 << 30)
+    options = {"timeout": timeout, "retries": retries, "pause": pause, "limit": limit}
     with _only_one(work):
         need_room(work, known.size + (ways[0][0].size or 0) - _bytes_in(work))
         for number, (source, checksum) in enumerate(ways, start=1):
@@ -123,42 +123,6 @@ def _is_there(name: str, root: Path, known: Originals) -> bool:
         f"{root}: is not empty ({found}). 'ser check {name} --root \"{root}\"' tells what it "
         f"holds; --force fetches anew and sets it aside as {root.name}.before"
     )
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A folder against the owners' list: clips that match, names missing or differing."""
-
-    matching: int
-    missing: tuple[str, ...]
-    differing: tuple[Path, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Every clip is there, byte for byte."""
-        return not self.missing and not self.differing
-
-
-def compare(folder: str | os.PathLike, known: Originals) -> Comparison:
-    """Hash every clip below *folder* whose name is known.
-
-    Example:
-        >>> import tempfile
-        >>> compare(tempfile.mkdtemp(), originals("urdu")).matching
-        0
-    """
-    files = [path for path in walk(Path(folder)) if path.name.lower() in known.by_name]
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        digests = list(pool.map(file_digest, files))
-    good = {
-        path.name.lower()
-        for path, digest in zip(files, digests, strict=True)
-        if known.by_name[path.name.lower()].digest == digest
-    }
-    bad = tuple(path for path in files if path.name.lower() not in good)
-    seen = {path.name.lower() for path in files}
-    missing = tuple(clip.name for base, clip in known.by_name.items() if base not in seen)
-    return Comparison(len(good), missing, bad)
 
 
 def _by_archive(
@@ -195,11 +159,11 @@ def _by_archive(
             len(found.missing), len(known), len(found.differing),
         )  # fmt: skip
     else:
-        bad = _set_aside(archive)
+        what, bad = found.summary(), _set_aside(archive)
         shutil.rmtree(place, ignore_errors=True)
         raise FetchError(
-            f"{source.url}: not the owners' corpus: {_what_differs(found, known)}. The archive "
-            f"is set aside as {bad}; nothing was installed"
+            f"{source.url}: not the owners' corpus: {what}. The archive is set aside as {bad}; "
+            "nothing was installed"
         )
     return _home(place)
 
@@ -208,18 +172,6 @@ def _set_aside(archive: Path) -> Path:
     bad = archive.with_name(archive.name + ".bad")
     os.replace(archive, bad)
     return bad
-
-
-def _what_differs(found: Comparison, known: Originals) -> str:
-    parts = [f"{found.matching} of {len(known)} clips match"]
-    if found.missing:
-        parts.append(f"{len(found.missing)} are missing, such as {found.missing[0]}")
-    if found.differing:
-        parts.append(f"{len(found.differing)} differ, such as {found.differing[0].name}")
-    pointers = [path for path in found.differing if path.exists() and is_pointer(path)]
-    if pointers:
-        parts.append("they are git-lfs pointers: clone with git and type: git lfs pull")
-    return ", ".join(parts)
 
 
 def _by_clip(
@@ -261,6 +213,17 @@ def _by_clip(
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    for bad in place.glob("*.bad"):
+        bad.unlink()
+    for url in source.extras:
+        try:
+            download(url, place.parent / PurePosixPath(url).name, **(options | {"limit": 1 << 20}))
+        except DiskFullError:
+            raise
+        except FetchError as error:
+            log.warning("%s; the corpus is complete without it", error)
+            for rest in place.parent.glob(PurePosixPath(url).name + "*"):
+                rest.unlink()
     return work / "clips"
 
 

@@ -62,15 +62,15 @@ class Problem:
 
 
 UNUSABLE = {
-    "missing": ("missing", "are listed but not there", "copy them or fetch the corpus again"),
-    "empty": ("empty", "hold no sound", "copy or download them again"),
+    "missing": ("missing", "listed but not there", "copy them or fetch the corpus again"),
+    "empty": ("empty", "without a sound in it", "copy or download them again"),
     "pointer": (
         "git-lfs pointer",
-        "hold no audio but a pointer to it",
+        "a pointer instead of audio",
         "type `git lfs install && git lfs pull` in the corpus's folder",
     ),
-    "unreadable": ("unreadable", "cannot be read", "copy or download them again"),
-    "short": ("too short", "are shorter than 25 ms", "remove them or cut them anew"),
+    "unreadable": ("unreadable", "not readable", "copy or download them again"),
+    "short": ("too short", "shorter than 25 ms", "remove them or cut them anew"),
 }
 
 
@@ -83,13 +83,17 @@ def files_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
             bad = [c for emotion, c in rows if c.kind == kind and bool(emotion) == wanted]
             if not bad:
                 continue
-            whose = "utterances of the four classes" if wanted else "utterances of other emotions"
+            whose = "of the four classes" if wanted else "of other emotions"
             first = "" if kind in ("missing", "pointer") else f" (the first: {bad[0].error})"
             advice = f"; {way_out}" if wanted else "; the four-class task does not need them"
             names = [below(Path(c.path), corpus.root) for c in bad]
-            text = f"{len(bad)} {whose} {what}{first}{advice}"
+            text = f"{what}: {_many(len(bad), 'utterance')} {whose}{first}{advice}"
             problems.append(Problem(name, severity, text, names))
     return [*problems, *_copies(corpus), *_reader_problems(corpus)]
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _copies(corpus: Corpus) -> list[Problem]:
@@ -102,9 +106,9 @@ def _copies(corpus: Corpus) -> list[Problem]:
     if not copies:
         return []
     text = (
-        f"{len(copies)} files repeat a clip that is there already (a nested or second copy of the "
-        "tree); each clip was taken once, but a recursive search would count them twice and "
-        "leak them into the test side: remove the copy"
+        f"{_many(len(copies), 'file')} beside a clip of the same name (a nested or second copy of "
+        "the tree); each clip was taken once here, but a recursive search counts them twice and "
+        "leaks them into the test side: remove the copy"
     )
     return [Problem("nested copy", "warning", text, copies)]
 
@@ -123,7 +127,7 @@ def _reader_problems(corpus: Corpus) -> list[Problem]:
     for kind, texts in grouped.items():
         severity, meaning = READER.get(kind, ("warning", "see the files"))
         count = totals.get(kind, len(texts))
-        problems.append(Problem(kind, severity, f"{count} times: {meaning}", texts, count))
+        problems.append(Problem(kind, severity, f"{meaning} ({count})", texts, count))
     return problems
 
 
@@ -141,21 +145,21 @@ def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
         if silent:
             whose = "of the four classes" if wanted else "of other emotions"
             advice = "; leave them out: move them out of the folder" if wanted else ""
-            text = f"{len(silent)} clips {whose} are silent from end to end{advice}"
+            text = f"silent from end to end: {_many(len(silent), 'clip')} {whose}{advice}"
             problems.append(Problem("silent", severity, text, silent))
     clipped = [c for _, c in rows if c.clipped]
     if clipped:
         samples = sum(c.clipped for c in clipped)
         text = (
-            f"{len(clipped)} clips touch full scale in runs of three samples or more ({samples} "
-            "samples in all): they were recorded or made too loud, and their spectra show it"
+            f"at full scale for three samples or more in a row: {_many(len(clipped), 'clip')} "
+            f"({samples} samples in all), recorded or made too loud, and their spectra show it"
         )
         severity = "warning" if len(clipped) > 0.05 * len(rows) else "note"
         problems.append(Problem("clipped", severity, text, [name(c) for c in clipped]))
     holes = sorted((c for _, c in rows if not c.silent and c.zeros > ZEROS), key=lambda c: -c.zeros)
     if holes:
         text = (
-            f"{len(holes)} clips contain digital silence: exact zeros for up to "
+            f"{_many(len(holes), 'clip')} with digital silence inside: exact zeros for up to "
             f"{1000 * holes[0].zeros:.0f} ms, whose logarithm needs a floor"
         )
         problems.append(Problem("digital silence", "note", text, [name(c) for c in holes]))
@@ -188,14 +192,14 @@ def _duplicates(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
         if labels_ == "different":
             kind = "duplicate audio with different labels"
             text = (
-                f"{len(found)} recordings are there twice or more, under different labels "
-                f"({files} files, such as {' = '.join(found[0][:3])}): one label must be wrong; "
+                f"the same audio under different labels: {_many(len(found), 'recording')} "
+                f"({files} files, such as {' = '.join(found[0][:3])}); one label must be wrong: "
                 "move them out of the folder"
             )
         else:
             kind = "duplicate audio"
             text = (
-                f"{len(found)} recordings are there twice or more ({files} files, such as "
+                f"there more than once: {_many(len(found), 'recording')} ({files} files, such as "
                 f"{' = '.join(found[0][:3])}); in a random split one copy trains and the other "
                 "tests: keep one"
             )
@@ -293,7 +297,7 @@ def _format_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
         problems.append(Problem("sample rate", "note", text, odd))
     several = [below(Path(c.path), corpus.root) for _, c in used if c.channels > 1]
     if several:
-        text = f"{len(several)} files have several channels; their mean is used"
+        text = f"{_many(len(several), 'file')} with several channels; their mean is used"
         problems.append(Problem("channels", "note", text, several))
     lengths = {round(clip.seconds, 3) for _, clip in used}
     if len(lengths) == 1 and len(used) >= 10 and not corpus.everything.segment.any():

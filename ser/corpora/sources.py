@@ -19,12 +19,14 @@ class Source:
         size: the archive's bytes, if published.
         md5: the archive's MD5, if published.
         folder: for single clips, the folder that they belong in.
+        extras: small tables that go beside that folder; not verified, done without if they fail.
     """
 
     url: str
     size: int | None = None
     md5: str | None = None
     folder: str = ""
+    extras: tuple[str, ...] = ()
 
     @property
     def by_clip(self) -> bool:
@@ -53,6 +55,10 @@ SOURCES: dict[str, tuple[Source, ...]] = {
             "https://media.githubusercontent.com/media/CheyneyComputerScience/CREMA-D/master/"
             "AudioWAV/{name}",
             folder="AudioWAV",
+            extras=(
+                "https://raw.githubusercontent.com/CheyneyComputerScience/CREMA-D/master/"
+                "VideoDemographics.csv",
+            ),
         ),
     ),
     "urdu": (

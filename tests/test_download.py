@@ -1,0 +1,204 @@
+"""Downloads from a server on this machine: cut, wrong, endless, busy, honest."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from pathlib import Path
+
+import pytest
+from fileserver import PAYLOAD, misbehaving
+
+import ser.corpora.download as download_module
+from ser.corpora.checksum import Checksum
+from ser.corpora.download import DiskFullError, download
+from ser.errors import FetchError
+
+
+@pytest.fixture
+def server():
+    with misbehaving() as server:
+        yield server
+
+
+SHA = hashlib.sha256(PAYLOAD).hexdigest()
+
+
+def get(server, target, **options) -> Path:
+    return download(f"{server.url}/a.zip", target, pause=0.01, **options)
+
+
+def test_whole_download_counts_every_byte(server, tmp_path):
+    seen = []
+    get(
+        server, tmp_path / "a", size=1_000_000, checksum=Checksum("sha256", SHA),
+        progress=seen.append,
+    )  # fmt: skip
+    assert (tmp_path / "a").read_bytes() == PAYLOAD and sum(seen) == 1_000_000
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_cut_connections_are_resumed(server, tmp_path):
+    server.cuts = [300_000, 200_000, 1]
+    seen = []
+    get(server, tmp_path / "a", checksum=Checksum("sha256", SHA), progress=seen.append)
+    ranges = [asked for _, asked in server.requests]
+    assert ranges == [None, "bytes=300000-", "bytes=500000-", "bytes=500001-"]
+    assert (tmp_path / "a").read_bytes() == PAYLOAD and sum(seen) == 1_000_000
+
+
+def test_part_of_an_earlier_call_is_taken_up(server, tmp_path):
+    server.cuts = [400_000]
+    with pytest.raises(FetchError, match=r"400,000 bytes are kept in .*a\.part"):
+        get(server, tmp_path / "a", retries=0)
+    assert (tmp_path / "a.part").stat().st_size == 400_000 and not (tmp_path / "a").exists()
+    get(server, tmp_path / "a")
+    assert server.requests[-1][1] == "bytes=400000-"
+    assert (tmp_path / "a").read_bytes() == PAYLOAD
+
+
+def test_server_that_ignores_range_starts_afresh(server, tmp_path):
+    server.ignore_range, server.cuts = True, [400_000]
+    seen = []
+    get(server, tmp_path / "a", checksum=Checksum("sha256", SHA), progress=seen.append)
+    assert (tmp_path / "a").read_bytes() == PAYLOAD and sum(seen) == 1_000_000
+
+
+def test_ignored_range_and_the_same_cut_each_time_ends(server, tmp_path):
+    server.ignore_range, server.cuts = True, [400_000] * 50
+    with pytest.raises(FetchError, match="gave up after 3 retries"):
+        get(server, tmp_path / "a", retries=3)
+    assert len(server.requests) == 4
+
+
+def test_two_versions_are_never_glued_together(server, tmp_path):
+    server.cuts = [400_000]
+    with pytest.raises(FetchError):
+        get(server, tmp_path / "a", retries=0)
+    server.files["/a.zip"], server.etag = PAYLOAD[::-1], '"v2"'
+    get(server, tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == PAYLOAD[::-1]
+
+
+def test_part_of_another_address_is_not_used(server, tmp_path):
+    server.files["/b.zip"] = PAYLOAD[::-1]
+    server.cuts = [400_000]
+    with pytest.raises(FetchError):
+        get(server, tmp_path / "a", retries=0)
+    download(f"{server.url}/b.zip", tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == PAYLOAD[::-1]
+
+
+def test_complete_part_needs_no_more_bytes(server, tmp_path):
+    server.cuts = [400_000]
+    with pytest.raises(FetchError):
+        get(server, tmp_path / "a", retries=0)
+    (tmp_path / "a.part").write_bytes(PAYLOAD)
+    get(server, tmp_path / "a", checksum=Checksum("sha256", SHA))
+    assert server.requests[-1][1] == "bytes=1000000-"
+
+
+def test_too_long_a_part_is_dropped_at_416(server, tmp_path):
+    server.cuts = [400_000]
+    with pytest.raises(FetchError):
+        get(server, tmp_path / "a", retries=0)
+    (tmp_path / "a.part").write_bytes(PAYLOAD + b"more")
+    get(server, tmp_path / "a", checksum=Checksum("sha256", SHA))
+    assert (tmp_path / "a").read_bytes() == PAYLOAD
+
+
+def test_no_content_length(server, tmp_path):
+    server.length = False
+    get(server, tmp_path / "a", checksum=Checksum("sha256", SHA))
+    assert (tmp_path / "a").read_bytes() == PAYLOAD
+
+
+def test_busy_server_is_asked_again(server, tmp_path):
+    server.statuses = [(503,), (429, "0")]
+    get(server, tmp_path / "a")
+    assert len(server.requests) == 3
+
+
+def test_missing_file_is_told_at_once(server, tmp_path):
+    with pytest.raises(FetchError, match=r"404.*no such file.*--url"):
+        download(f"{server.url}/none.zip", tmp_path / "a", pause=0.01)
+    assert len(server.requests) == 1
+
+
+def test_nobody_answers(tmp_path):
+    with pytest.raises(FetchError, match=r"no connection.*gave up after 1 retries"):
+        download("http://127.0.0.1:9/a.zip", tmp_path / "a", retries=1, pause=0.01)
+
+
+def test_silent_server_times_out(server, tmp_path):
+    server.delay = 3.0
+    with pytest.raises(FetchError, match="timed out"):
+        get(server, tmp_path / "a", retries=0, timeout=0.2)
+    assert (tmp_path / "a.part").stat().st_size > 0
+
+
+def test_wrong_checksum_sets_the_file_aside(server, tmp_path):
+    with pytest.raises(FetchError, match=r"wrong checksum.*set aside as .*a\.bad"):
+        get(server, tmp_path / "a", checksum=Checksum("md5", "0" * 32))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.bad"]
+
+
+def test_wrong_size_is_seen_before_the_bytes_come(server, tmp_path):
+    with pytest.raises(FetchError, match=r"offers 1,000,000 bytes, expected are 999"):
+        get(server, tmp_path / "a", size=999)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_endless_answers_are_cut_short(server, tmp_path, length):
+    server.length = length
+    with pytest.raises(FetchError, match="larger than 300,000 bytes"):
+        get(server, tmp_path / "a", limit=300_000)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "a.zip", "http:///a"])
+def test_only_the_web(tmp_path, url):
+    with pytest.raises(FetchError, match="not an http"):
+        download(url, tmp_path / "a")
+
+
+def test_bad_checksum_text():
+    with pytest.raises(FetchError, match="no sha256 checksum"):
+        Checksum("sha256", "abc")
+
+
+def test_no_room_is_seen_up_front(server, tmp_path, monkeypatch):
+    class Usage:
+        free = 500_000
+
+    monkeypatch.setattr(download_module.shutil, "disk_usage", lambda folder: Usage)
+    with pytest.raises(DiskFullError, match="1 MB are needed"):
+        get(server, tmp_path / "a")
+
+
+def test_disk_full_midway_keeps_the_part(server, tmp_path, monkeypatch):
+    class Full:
+        def __init__(self, *arguments):
+            self.file = open(*arguments)  # noqa: SIM115
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self.file.close()
+
+        def flush(self):
+            self.file.flush()
+
+        def write(self, data):
+            if self.file.tell() > 100_000:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            self.file.write(data)
+
+    monkeypatch.setattr(download_module, "open", Full, raising=False)
+    with pytest.raises(DiskFullError, match="disk is full"):
+        get(server, tmp_path / "a")
+    monkeypatch.undo()
+    assert (tmp_path / "a.part").stat().st_size > 0
+    get(server, tmp_path / "a", checksum=Checksum("sha256", SHA))
