@@ -120,7 +120,11 @@ def load_audio(
             first, count = _segment(path, sound, start, seconds)
         wave = _read(path, sound, first, count)
     if not len(wave):
-        raise AudioError(f"{path}: holds no sound (0 samples); replace it or leave it out")
+        raise AudioError(
+            f"{path}: holds no sound (its header says 0 samples; the file has "
+            f"{path.stat().st_size} bytes); if a recorder did not close it, save it again in an "
+            "audio editor, else leave it out"
+        )
     if not np.isfinite(wave).all():
         bad = np.flatnonzero(~np.isfinite(wave))
         raise AudioError(

@@ -151,6 +151,7 @@ class FeatureStore:
                 for arrays, _ in items.values():
                     for array in arrays:
                         stream.write(np.ascontiguousarray(array, dtype="<f4").data)
+                content["bytes"] = stream.tell()
             with atomic_write(self.folder / f"{name}.json", "w") as stream:
                 json.dump(content, stream)
         except OSError as error:
@@ -174,8 +175,8 @@ class FeatureStore:
             raise ValueError(f"format {content['format']}, expected {FORMAT}")
         numbers = content["numbers"]
         have = index.with_suffix(".npy").stat().st_size
-        if have < numbers * 4 + 64:
-            raise ValueError(f"its data has {have} bytes, too few for {numbers} numbers")
+        if have < content["bytes"]:
+            raise ValueError(f"its data has {have} of {content['bytes']} bytes")
         entries = {}
         for key, (offset, shapes, samples) in content["keys"].items():
             shapes = tuple(tuple(int(n) for n in shape) for shape in shapes)

@@ -126,7 +126,7 @@ def extract(
         corpus={"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation},
         report={
             "computed": done.computed,
-            "left_out": [str(error) for error in done.errors],
+            "left_out": done.errors,
             "computed_seconds": done.computed_seconds,
             "wall_seconds": done.wall_seconds,
             "device": str(device),

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ SHARD_UTTERANCES = 256
 SHARD_NUMBERS = 1 << 24
 
 Item = tuple[str, str, float, float | None]
-Result = tuple[str, list[np.ndarray] | AudioError, int]
+Result = tuple[str, list[np.ndarray] | str, int]
 Compute = Callable[[list[np.ndarray]], list[list[np.ndarray]]]
 
 
@@ -40,14 +41,14 @@ class Filled:
 
     Attributes:
         keys: content hash of each row's audio; None where it could not be read.
-        errors: one for each file or part that could not be read.
+        errors: why not, one message for each row that could not be read.
         computed: utterances computed now; the others were in the store.
         computed_seconds: their duration.
         wall_seconds: time it took.
     """
 
     keys: list[str | None]
-    errors: list[AudioError] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     computed: int = 0
     computed_seconds: float = 0.0
     wall_seconds: float = 0.0
@@ -82,57 +83,62 @@ def fill(
             is kept), the message lists the first few; or a store that cannot be written.
     """
     began = time.perf_counter()
-    keys, errors = audio_keys(table)
-    done = Filled(keys, errors)
-    missing = _missing(table, keys, store)
+    done = Filled(audio_keys(table))
+    bad: dict[str, str] = {}
+    missing = _missing(table, done.keys, store, bad)
     with tqdm(
         total=len(missing),
         desc=f"features of {name}",
         unit="utt",
         disable=not (progress and missing),
     ) as bar:
-        for shard in _shards(_results(missing, compute, task), errors, bar):
+        for shard in _shards(_results(missing, compute, task), bad, bar):
             store.write(shard)
             done.computed += len(shard)
             done.computed_seconds += sum(count for _, count in shard.values()) / SAMPLE_RATE
-    done.keys = [key if key in store else None for key in keys]
+    for i, path in enumerate(table["path"]):
+        if done.keys[i] not in store:
+            reason = bad.get(done.keys[i], "its features were lost while they were computed")
+            done.errors.append(f"{path}: {reason}")
+            done.keys[i] = None
     done.wall_seconds = time.perf_counter() - began
-    if errors and not (skip_bad and any(done.keys)):
-        raise FeatureError(_complaint(name, errors, len(table)))
+    if done.errors and not (skip_bad and any(done.keys)):
+        raise FeatureError(_complaint(name, done.errors, len(table)))
     return done
 
 
-def audio_keys(table: pd.DataFrame) -> tuple[list[str | None], list[AudioError]]:
-    """Content hash of each row's audio; None where the file cannot be read.
+def audio_keys(table: pd.DataFrame) -> list[str]:
+    """Content hash of each row's audio.
 
     Args:
         table: with columns path, start, seconds, segment.
 
     Returns:
-        Keys (sha256 of the file's bytes, with ``@start+seconds`` for segments), and the errors.
+        sha256 of each file's bytes, with ``@start+seconds`` for segments; for a file that cannot
+        be read ``!`` and the reason.
     """
     paths = list(dict.fromkeys(table["path"]))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         hashes = dict(zip(paths, pool.map(_hash_file, paths), strict=True))
-    keys: list[str | None] = []
-    for path, start, seconds, segment in _parts(table):
-        key = hashes[path]
-        if isinstance(key, AudioError):
-            keys.append(None)
-        else:
-            keys.append(f"{key}@{start:.6f}+{seconds:.6f}" if segment else key)
-    return keys, [e for e in hashes.values() if isinstance(e, AudioError)]
+    return [
+        f"{hashes[path]}@{start:.6f}+{seconds:.6f}" if segment else hashes[path]
+        for path, start, seconds, segment in _parts(table)
+    ]
 
 
 def _parts(table: pd.DataFrame) -> Iterator[tuple[str, float, float, bool]]:
     return zip(table["path"], table["start"], table["seconds"], table["segment"], strict=True)
 
 
-def _missing(table: pd.DataFrame, keys: list[str | None], store: FeatureStore) -> list[Item]:
-    """(key, path, start, seconds) of what the store lacks, each key once."""
+def _missing(
+    table: pd.DataFrame, keys: list[str], store: FeatureStore, bad: dict[str, str]
+) -> list[Item]:
+    """(key, path, start, seconds) of what the store lacks, each key once; *bad* takes the rest."""
     wanted = {}
     for key, (path, start, seconds, segment) in zip(keys, _parts(table), strict=True):
-        if key is not None and key not in store and key not in wanted:
+        if key.startswith("!"):
+            bad[key] = key[1:].partition("@")[0]
+        elif key not in store and key not in wanted:
             wanted[key] = (key, path, start, seconds) if segment else (key, path, 0.0, None)
     return list(wanted.values())
 
@@ -155,30 +161,30 @@ def _results(missing: list[Item], compute: Compute, size: int) -> Iterator[list[
 
 
 def _work(items: list[Item], compute: Compute) -> list[Result]:
-    """Read and compute a few utterances."""
-    waves: list[np.ndarray | AudioError] = []
+    """Read and compute a few utterances; of one that cannot be read, say why."""
+    waves: list[np.ndarray | str] = []
     for _, path, start, seconds in items:
         try:
             waves.append(load_audio(path, start=start, seconds=seconds))
         except AudioError as error:
-            waves.append(error)
-    good = [wave for wave in waves if not isinstance(wave, AudioError)]
+            waves.append(str(error).removeprefix(f"{Path(path)}: "))
+    good = [wave for wave in waves if not isinstance(wave, str)]
     arrays = iter(compute(good) if good else [])
     return [
-        (item[0], wave, 0) if isinstance(wave, AudioError) else (item[0], next(arrays), len(wave))
+        (item[0], wave, 0) if isinstance(wave, str) else (item[0], next(arrays), len(wave))
         for item, wave in zip(items, waves, strict=True)
     ]
 
 
 def _shards(
-    results: Iterator[list[Result]], errors: list[AudioError], bar: tqdm
+    results: Iterator[list[Result]], bad: dict[str, str], bar: tqdm
 ) -> Iterator[dict[str, tuple[list[np.ndarray], int]]]:
-    """Collect results into shards; what could not be read goes to *errors*."""
+    """Collect results into shards; what could not be read goes to *bad*."""
     shard, numbers = {}, 0
     for result in results:
         for key, arrays, samples in result:
-            if isinstance(arrays, AudioError):
-                errors.append(arrays)
+            if isinstance(arrays, str):
+                bad[key] = arrays
                 continue
             shard[key] = (arrays, samples)
             numbers += sum(a.size for a in arrays)
@@ -190,18 +196,18 @@ def _shards(
         yield shard
 
 
-def _hash_file(path: str) -> str | AudioError:
+def _hash_file(path: str) -> str:
     try:
         with open(path, "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
-        return AudioError(f"{path}: no such file; check the name and the corpus folder")
+        return "!no such file; check the name and the corpus folder"
     except OSError as error:
-        return AudioError(f"{path}: cannot be read ({error.strerror})")
+        return f"!cannot be read ({error.strerror})"
 
 
-def _complaint(name: str, errors: list[AudioError], total: int) -> str:
-    shown = "\n".join(f"  {e}" for e in errors[:5])
+def _complaint(name: str, errors: list[str], total: int) -> str:
+    shown = "\n".join(f"  {error}" for error in errors[:5])
     more = f"\n  ... and {len(errors) - 5} more" if len(errors) > 5 else ""
     return (
         f"{len(errors)} of {total} utterances of {name} cannot be read:\n{shown}{more}\n"

@@ -1,0 +1,85 @@
+"""Packs: features that travel without audio and are read without sound libraries."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from made import get, make_corpus, same, shards
+
+from ser.errors import FeatureError
+from ser.features import PRESETS, load_pack, save_pack
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return make_corpus(tmp_path / "Körper und Stimme")
+
+
+def test_pack_holds_everything(corpus, tmp_path):
+    features = get(corpus, tmp_path / "c")
+    folder = save_pack(features, tmp_path / "ein Päckchen")
+    shutil.rmtree(tmp_path / "c")
+    shutil.rmtree(corpus.root)
+    pack = load_pack(folder)
+    assert pack.content_hash == features.content_hash and pack.keys == features.keys
+    assert pack.corpus == {"name": "made", "licence": "made up, free", "citation": "nobody"}
+    assert pack.preset == PRESETS["release"] and pack.mel(3)[0].shape[0] == 128
+    assert pack.table.drop(columns="path").equals(corpus.table.drop(columns="path"))
+    assert pack.table.speaker.tolist()[:3] == ["00", "01", "02"], "no numbers made of names"
+    assert set(pack.table.text) == {"NA"}, "no missing values made of words"
+    assert str(tmp_path) not in (folder / "table.csv").read_text(encoding="utf-8")
+
+
+def test_pack_has_the_same_bits(corpus, tmp_path):
+    features = get(corpus, tmp_path / "c", preset="paper")
+    pack = load_pack(save_pack(features, tmp_path / "p"))
+    assert same(pack, features) and pack.preset == PRESETS["paper"]
+    assert (pack.lengths == features.lengths).all() and (pack.samples == features.samples).all()
+
+
+def test_pack_is_read_without_sound_libraries(corpus, tmp_path):
+    folder = save_pack(get(corpus, tmp_path / "c"), tmp_path / "p")
+    code = f"""
+        import sys
+        class Absent:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in {{"soundfile", "librosa", "soxr", "opensmile",
+                                           "parselmouth", "torchaudio"}}:
+                    raise ImportError(name + " is not installed")
+        sys.meta_path.insert(0, Absent())
+        from ser.features import load_pack
+        features = load_pack({str(folder)!r})
+        print(len(features), features.mfcc(1).shape[1], features.mel(1)[1].shape[0])
+    """
+    answer = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == ["12", "39", "256"]
+
+
+def test_pack_written_twice_is_not_doubled(corpus, tmp_path):
+    features = get(corpus, tmp_path / "c")
+    save_pack(features, tmp_path / "p")
+    save_pack(features, tmp_path / "p")
+    assert len(shards(tmp_path / "p")) == 1 and same(load_pack(tmp_path / "p"), features)
+
+
+def test_pack_of_damaged_or_foreign_folders(corpus, tmp_path):
+    with pytest.raises(FeatureError, match="not a pack"):
+        load_pack(tmp_path / "nothing")
+    features = get(corpus, tmp_path / "c")
+    with pytest.raises(FeatureError, match="not a pack"):
+        save_pack(features, corpus.root)
+    folder = save_pack(features, tmp_path / "p")
+    table = folder / "table.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("angry", "happy"), encoding="utf-8")
+    with pytest.raises(FeatureError, match="does not fit"):
+        load_pack(folder)
+    for path in shards(folder):
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(FeatureError, match="of 12 utterances"):
+        load_pack(folder)
