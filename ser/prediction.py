@@ -103,7 +103,7 @@ def load_model(checkpoint: str | os.PathLike, device: str = "auto") -> SavedMode
     device = resolve_device(device)
     branches = {}
     for row, digest in body["branches"].items():
-        network = build_model(row, preset=body["preset"]).parts[0]
+        network = build_model(row, preset=body["preset"], hidden=body["hidden"]).parts[0]
         try:
             network.load_state_dict(read_weights(body["folder"], row, digest))
         except RuntimeError as error:

@@ -89,6 +89,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--milestones", default="10,20,30", metavar="E,E", help="epochs after which it falls")
     add("--gamma", type=float, default=0.5, metavar="G", help="by this factor (default: 0.5)")
     add("--clip", type=float, default=0.0, metavar="NORM", help="largest gradient norm; 0: none")
+    add("--hidden", type=int, default=200, metavar="H", help="hidden size of every LSTM")
     add("--joint", action="store_true", help="train fused rows as one network")
 
     add = parser.add_argument_group("where and how").add_argument
@@ -166,6 +167,7 @@ def _training(args: argparse.Namespace):
         gamma=args.gamma,
         clip=args.clip,
         frames=args.frames,
+        hidden=args.hidden,
     )
 
 

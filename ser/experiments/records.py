@@ -96,7 +96,7 @@ def pack_logits(logits: np.ndarray) -> dict:
     >>> unpack_logits(pack_logits(np.zeros((2, 3, 4)))).shape
     (2, 3, 4)
     """
-    data = np.ascontiguousarray(logits, dtype="<f2")
+    data = np.ascontiguousarray(np.clip(logits, -65504, 65504), dtype="<f2")
     packed = base64.b64encode(zlib.compress(data.tobytes(), 9)).decode()
     return {"shape": list(data.shape), "dtype": "<f2", "zlib": packed}
 

@@ -85,6 +85,7 @@ def _describe(folder: Path, task: Task, digests: dict[str, str], trained_on: dic
         "row": task.row,
         "preset": task.preset,
         "frames": task.frames,
+        "hidden": task.train.hidden,
         "emotions": list(EMOTIONS),
         "branches": digests,
         "trained_on": trained_on,

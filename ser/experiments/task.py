@@ -209,7 +209,7 @@ def _network(task: Task, side: Side, test: Side) -> dict:
     previous = torch.get_num_threads()
     torch.set_num_threads(task.threads)
     try:
-        model = build_model(task.row, preset=task.preset, seed=task.seed)
+        model = build_model(task.row, preset=task.preset, hidden=task.train.hidden, seed=task.seed)
         sides = {}
         for name, source, rows in (
             ("data", side, task.fold.train),

@@ -25,6 +25,7 @@ class TrainConfig:
         clip: largest gradient norm; 0 does not clip.
         frames: ``fixed`` squashes spectrograms to the preset's frames (the release's way),
             ``true`` keeps true lengths, ``preset`` does what the preset does.
+        hidden: hidden size of every LSTM and DS-LSTM.
 
     Raises:
         TrainingError: a value that cannot be trained with.
@@ -43,6 +44,7 @@ class TrainConfig:
     gamma: float = 0.5
     clip: float = 0.0
     frames: str = "preset"
+    hidden: int = 200
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(int(m) for m in self.milestones))
@@ -56,6 +58,7 @@ class TrainConfig:
                 "weight_decay": self.weight_decay >= 0,
                 "gamma": 0 < self.gamma <= 1,
                 "clip": self.clip >= 0,
+                "hidden": self.hidden >= 1,
                 "frames": self.frames in ("preset", "fixed", "true"),
             }.items()
             if not fine

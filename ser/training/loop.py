@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVALUATION_BATCH = 128
+DIVERGED = 1e4
+"""A loss above this (guessing costs 1.39) is taken for a run that will not come back."""
 
 
 class Data(Protocol):
@@ -84,7 +86,7 @@ def train(
         on_epoch: called with each epoch's entry of the history.
 
     Raises:
-        TrainingError: fewer than two utterances, or a loss that is not finite.
+        TrainingError: fewer than two utterances, or a loss that is not finite or above 10,000.
     """
     if len(data) < 2:
         raise TrainingError(f"{len(data)} training utterances; batch norm needs at least two")
@@ -173,9 +175,9 @@ def _one_epoch(
         each = branch_logits(model, batch)
         loss = sum(functional.cross_entropy(logits, batch.labels) for logits in each) / len(each)
         value = loss.item()
-        if not math.isfinite(value):
+        if not value <= DIVERGED:
             raise TrainingError(
-                f"the loss is {value} in epoch {epoch}, step {step}: the run cannot go on. "
+                f"the loss is {value:.3g} in epoch {epoch}, step {step}: the run cannot go on. "
                 f"Look for broken audio with 'ser check', or use a smaller --lr (now "
                 f"{config.rate(epoch):g}) or --clip 1. Finished runs are kept."
             )
