@@ -103,7 +103,7 @@ class Dataset:
         self._data: dict[str, Tensor] = {}
         self._lengths: dict[str, Tensor] = {}
         if "mfcc" in self.needs:
-            self._store("mfcc", [features.mfcc(i) for i in self.indices], time=0)
+            self._store_ragged("mfcc", [np.asarray(features.mfcc(i)) for i in self.indices])
         wanted = [(k, name) for k, name in enumerate(("s1", "s2")) if name in self.needs]
         if wanted:
             mels: dict[str, list[np.ndarray]] = {name: [] for _, name in wanted}
@@ -112,23 +112,34 @@ class Dataset:
                 if frames == "fixed":
                     pair = features.preset.squash(*pair)
                 for k, name in wanted:
-                    mels[name].append(np.asarray(pair[k]))
+                    mels[name].append(np.asarray(pair[k], dtype=np.float32))
             for name, arrays in mels.items():
-                self._store(name, arrays, time=1)
                 if frames == "fixed":
-                    del self._lengths[name]
+                    stacked = np.stack(arrays) if arrays else np.zeros((0, 0, 0), np.float32)
+                    self._data[name] = torch.from_numpy(stacked).to(self.device)
+                else:
+                    self._store_ragged(name, [array.T for array in arrays])
 
-    def _store(self, name: str, arrays: list[np.ndarray], time: int) -> None:
-        lengths = np.array([a.shape[time] for a in arrays], dtype=np.int64)
-        longest = int(lengths.max()) if len(lengths) else 0
-        other = arrays[0].shape[1 - time] if arrays else 0
-        shape = (len(arrays), longest, other) if time == 0 else (len(arrays), other, longest)
-        padded = torch.zeros(shape)
-        for row, array in zip(padded, arrays, strict=True):
-            source = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-            row.narrow(time, 0, array.shape[time]).copy_(source)
-        self._data[name] = padded.to(self.device)
+    def _store_ragged(self, name: str, arrays: list[np.ndarray]) -> None:
+        """Frames (F, size) of all utterances one after another, and a last one of zeros."""
+        lengths = np.array([len(a) for a in arrays], dtype=np.int64)
+        size = arrays[0].shape[1] if arrays else 0
+        flat = np.zeros((int(lengths.sum()) + 1, size), np.float32)
+        if arrays:
+            np.concatenate(arrays, out=flat[:-1], casting="same_kind")
+        self._data[name] = torch.from_numpy(flat).to(self.device)
         self._lengths[name] = torch.from_numpy(lengths)
+
+    def _gather(self, name: str, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Padded (B, F, size) and the lengths (B,) of the utterances at ``rows``."""
+        data, lengths = self._data[name], self._lengths[name]
+        starts = (lengths.cumsum(0) - lengths)[rows].to(self.device)
+        lengths = lengths[rows]
+        longest = int(lengths.max()) if len(lengths) else 0
+        time = torch.arange(longest, device=self.device)
+        there = lengths.to(self.device)[:, None]
+        index = torch.where(time < there, starts[:, None] + time, len(data) - 1)
+        return data.index_select(0, index.flatten()).view(*index.shape, data.shape[1]), lengths
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -144,13 +155,11 @@ class Dataset:
         there = rows.to(self.device)
         out: dict[str, Tensor | None] = {}
         for name, data in self._data.items():
-            lengths = self._lengths.get(name)
-            if lengths is not None:
-                lengths = lengths[rows]
-                longest = int(lengths.max()) if len(lengths) else 0
-                data = data.narrow(1 if name == "mfcc" else 2, 0, longest)
-                out[f"{name}_lengths"] = lengths
-            out[name] = data.index_select(0, there)
+            if name in self._lengths:
+                padded, out[f"{name}_lengths"] = self._gather(name, rows)
+                out[name] = padded if name == "mfcc" else padded.transpose(1, 2).contiguous()
+            else:
+                out[name] = data.index_select(0, there)
         if self.labels is not None:
             out["labels"] = self.labels.index_select(0, there)
         return Batch(**out)

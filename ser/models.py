@@ -152,11 +152,12 @@ def build_model(
     """
     row = get_row(name)
     if row.kind == "baseline":
-        raise ModelError(f"{name} is a baseline without a network; `ser run --model {name}` runs it")
+        raise ModelError(f"{name} is a baseline, no network; `ser run --model {name}` runs it")
     known = {"channels", "layers", "max_steps", "fast", *_NORMS}
     if unknown := set(options) - known:
         raise ModelError(
-            f"unknown model options {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}"
+            f"unknown model options {', '.join(sorted(unknown))}; "
+            f"there are {', '.join(sorted(known))}"
         )
     n_mels = _n_mels(preset)
     parts = {}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ser.nn import DSLSTM
+from ser.nn import DSLSTM, FrontEnd, align
 
 TOLERANCE = {"rtol": 1e-10, "atol": 1e-10}
 
@@ -66,7 +66,7 @@ def check(model, gold, prefix):
         torch.testing.assert_close(got.permute(1, 2, 0), gold[prefix + name], **TOLERANCE)
     for name, parameter in parameter_map(model).items():
         expected = gold[f"{prefix}grad.{name}"]
-        torch.testing.assert_close(parameter.grad, expected, **TOLERANCE, msg=lambda m, n=name: n + m)
+        torch.testing.assert_close(parameter.grad, expected, **TOLERANCE, msg=lambda m: name + m)  # noqa: B023
     return state
 
 
@@ -103,3 +103,34 @@ def test_dslstm_every_step(shared, case):
             torch.testing.assert_close(output[t], gold["out_steps"][-1, t], **TOLERANCE)
             torch.testing.assert_close(h, gold["h_steps"][:, t], **TOLERANCE)
             torch.testing.assert_close(c, gold["c_steps"][:, t], **TOLERANCE)
+
+
+@pytest.mark.parametrize("case", range(3))
+def test_alignment(shared, case):
+    gold = load(shared / "golden" / "alignment.npz")
+    x, y = (gold[f"case{case}.input{k}"].transpose(1, 2) for k in (1, 2))
+    got = align(x, y)
+    for tensor, name in zip(got, "xy", strict=True):
+        expected = gold[f"case{case}.{name}"].transpose(1, 2)
+        torch.testing.assert_close(tensor, expected, **TOLERANCE)
+
+
+@pytest.mark.parametrize(("branch", "kernel"), [("b0", "s1"), ("b1", "s2")])
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("lengths", [False, True], ids=["fixed", "lengths"])
+def test_cnn(shared, branch, kernel, mode, lengths):
+    gold = load(shared / "golden" / "cnn_branches.npz")
+    x = gold[f"{branch}.input"][:, 0].double()
+    front = FrontEnd(x.shape[1], kernel, channels=(4, 3)).double()
+    with torch.no_grad():
+        for k, block in enumerate(front.blocks):
+            for module, name in ((block.conv, "conv"), (block.norm, "bn")):
+                for key, tensor in module.state_dict().items():
+                    if tensor.dtype.is_floating_point:
+                        tensor.copy_(gold[f"{branch}.l{k}.{name}.{key}"])
+    front.train(mode == "train")
+    output = front(x, torch.full((len(x),), x.shape[2]) if lengths else None)
+    expected = gold[f"{branch}.output_{mode}"].transpose(1, 2)
+    torch.testing.assert_close(output, expected, **TOLERANCE)
+    size, steps = gold[f"{branch}.dimension"].tolist()
+    assert (front.size, front.out_lengths(x.shape[2])) == (size, steps)

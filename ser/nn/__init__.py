@@ -9,15 +9,15 @@ from ser.nn.branches import (
     MFCCBranch,
     mean_over_time,
 )
-from ser.nn.dslstm import DSLSTM, DSLSTMCell
+from ser.nn.cell import DSLSTMCell
+from ser.nn.dslstm import DSLSTM
 from ser.nn.frontend import FrontEnd
 from ser.nn.fusion import Fused, fuse, fused_loss
-from ser.nn.lstm import LSTM
+from ser.nn.lstm import lstm_output
 from ser.nn.norms import GateNorm, OutputNorm
 
 __all__ = [
     "DSLSTM",
-    "LSTM",
     "CNNLSTMBranch",
     "CNNLSTMPairBranch",
     "DSBranch",
@@ -31,6 +31,7 @@ __all__ = [
     "aligned_lengths",
     "fuse",
     "fused_loss",
+    "lstm_output",
     "mean_over_time",
     "tune_allocator",
 ]

@@ -14,7 +14,7 @@ from ser.batch import Batch
 from ser.nn.alignment import align
 from ser.nn.dslstm import DSLSTM
 from ser.nn.frontend import FrontEnd
-from ser.nn.lstm import LSTM
+from ser.nn.lstm import lstm_output
 
 MFCC_SIZE = 39
 
@@ -27,6 +27,7 @@ def mean_over_time(steps: Tensor, lengths: Tensor | None = None) -> Tensor:
     """
     if lengths is None:
         return steps.mean(1)
+    lengths = lengths.to(steps.device)
     valid = torch.arange(steps.shape[1], device=steps.device) < lengths[:, None]
     total = steps.masked_fill(~valid[:, :, None], 0.0).sum(1)
     return total / lengths[:, None].to(steps.dtype)
@@ -52,11 +53,11 @@ class MFCCBranch(nn.Module):
         fast: bool = True,
     ):
         super().__init__()
-        self.lstm = LSTM(size, hidden, layers, batch_first=True, fast=fast)
+        self.lstm, self.fast = nn.LSTM(size, hidden, layers, batch_first=True), fast
         self.linear = nn.Linear(hidden, classes)
 
     def forward(self, batch: Batch) -> Tensor:
-        output, _ = self.lstm(batch.mfcc, batch.mfcc_lengths)
+        output = lstm_output(self.lstm, batch.mfcc, batch.mfcc_lengths, self.fast)
         return self.linear(mean_over_time(output, batch.mfcc_lengths))
 
 
@@ -86,7 +87,7 @@ class CNNLSTMBranch(nn.Module):
         super().__init__()
         self.which, self.needs = which, frozenset({which})
         self.front = FrontEnd(n_mels, which, channels, fast)
-        self.lstm = LSTM(self.front.size, hidden, layers, batch_first=True, fast=fast)
+        self.lstm, self.fast = nn.LSTM(self.front.size, hidden, layers, batch_first=True), fast
         self.linear = nn.Linear(hidden, classes)
 
     def pooled(self, batch: Batch) -> Tensor:
@@ -95,7 +96,7 @@ class CNNLSTMBranch(nn.Module):
         steps = self.front(spectrogram, lengths)
         if lengths is not None:
             lengths = self.front.out_lengths(lengths)
-        output, _ = self.lstm(steps, lengths)
+        output = lstm_output(self.lstm, steps, lengths, self.fast)
         return mean_over_time(output, lengths)
 
     def forward(self, batch: Batch) -> Tensor:

@@ -1,120 +1,21 @@
-"""The Dual-Sequence LSTM (Wang et al. 2020, section 2.3; book: chapter "The DS-LSTM").
+"""The stacked Dual-Sequence LSTM: the cell of :mod:`ser.nn.cell` over time, layers, directions.
 
-Two sequences, one memory: x is fine in time (T), y fine in frequency (F).
-
-    f, iT, o, iF = sigmoid(W [x; y; h] + b)
-    gT = tanh(W_T [x; h] + b_T)          gF = tanh(W_F [y; h] + b_F)
-    c' = f c + iT gT + iF gF             h' = o tanh(c')
+Two ways to the same numbers: ``_reference`` is the equations in a loop; ``_fast`` takes all
+products with x and y out of the loop and runs layer after layer, which is exact because a layer
+needs nothing of the one above.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ser.nn.cell import DSLSTMCell, State, check_features, shape_of
 from ser.nn.functional import Packing, Recurrence
 from ser.nn.norms import GateNorm, OutputNorm
-
-State = tuple[Tensor, Tensor]
-
-
-class DSLSTMCell(nn.Module):
-    """One step of the DS-LSTM, called as :class:`torch.nn.LSTMCell` is.
-
-    Args:
-        x_size: features of x, the time-fine input.
-        y_size: features of y, the frequency-fine input.
-        hidden_size: H, size of h and c.
-        y_candidate: False leaves out iF and gF, so that y only steers the gates (the release's
-            "model1").
-
-    Attributes:
-        W, b: (4H, x_size + y_size + H), rows f, iT, o, iF; 3H rows without y-candidate.
-        W_T, b_T: (H, x_size + H), candidate of x.
-        W_F, b_F: (H, y_size + H), candidate of y; None without y-candidate.
-
-    Example:
-        >>> cell = DSLSTMCell(x_size=5, y_size=7, hidden_size=4)
-        >>> h, c = cell(torch.randn(2, 5), torch.randn(2, 7))
-        >>> h.shape, c.shape
-        (torch.Size([2, 4]), torch.Size([2, 4]))
-    """
-
-    def __init__(self, x_size: int, y_size: int, hidden_size: int, y_candidate: bool = True):
-        super().__init__()
-        for name, size in (("x_size", x_size), ("y_size", y_size), ("hidden_size", hidden_size)):
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
-        self.x_size, self.y_size, self.hidden_size = x_size, y_size, hidden_size
-        self.y_candidate = y_candidate
-        gates = (4 if y_candidate else 3) * hidden_size
-        self.W = nn.Parameter(torch.empty(gates, x_size + y_size + hidden_size))
-        self.b = nn.Parameter(torch.empty(gates))
-        self.W_T = nn.Parameter(torch.empty(hidden_size, x_size + hidden_size))
-        self.b_T = nn.Parameter(torch.empty(hidden_size))
-        if y_candidate:
-            self.W_F = nn.Parameter(torch.empty(hidden_size, y_size + hidden_size))
-            self.b_F = nn.Parameter(torch.empty(hidden_size))
-        else:
-            self.register_parameter("W_F", None)
-            self.register_parameter("b_F", None)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Each matrix and its bias uniform within 1 / sqrt(columns), as torch.nn.Linear does."""
-        for weight, bias in ((self.W, self.b), (self.W_T, self.b_T), (self.W_F, self.b_F)):
-            if weight is not None:
-                bound = 1 / math.sqrt(weight.shape[1])
-                nn.init.uniform_(weight, -bound, bound)
-                nn.init.uniform_(bias, -bound, bound)
-
-    def forward(
-        self,
-        x: Tensor,
-        y: Tensor,
-        state: State | None = None,
-        gate_norm: Callable[[Tensor], Tensor] | None = None,
-    ) -> State:
-        """x (B, x_size), y (B, y_size), state (h, c) each (B, H) or None for zeros -> (h, c).
-
-        All may lack the batch dimension. ``gate_norm`` is applied to the gates (B, 4H) after
-        the sigmoid (see :class:`ser.nn.GateNorm`).
-
-        Raises:
-            ValueError: sizes that do not fit.
-        """
-        shape = (self.hidden_size,) if x.dim() == 1 else (len(x), self.hidden_size)
-        if x.dim() not in (1, 2) or x.dim() != y.dim() or x.shape[:-1] != y.shape[:-1]:
-            raise ValueError(f"x {_shape(x)} and y {_shape(y)} must be (B, size) or (size,)")
-        _check_features(self, x, y)
-        if state is None:
-            h, c = x.new_zeros(shape), x.new_zeros(shape)
-        else:
-            h, c = state
-            if h.shape != shape or c.shape != shape:
-                raise ValueError(f"state must be {shape}, got h {_shape(h)} and c {_shape(c)}")
-
-        gates = torch.sigmoid(F.linear(torch.cat([x, y, h], dim=-1), self.W, self.b))
-        if gate_norm is not None:
-            gates = gate_norm(gates)
-        gT = torch.tanh(F.linear(torch.cat([x, h], dim=-1), self.W_T, self.b_T))
-        if self.y_candidate:
-            f, iT, o, iF = gates.chunk(4, dim=-1)
-            gF = torch.tanh(F.linear(torch.cat([y, h], dim=-1), self.W_F, self.b_F))
-            c = f * c + iT * gT + iF * gF
-        else:
-            f, iT, o = gates.chunk(3, dim=-1)
-            c = f * c + iT * gT
-        h = o * torch.tanh(c)
-        return h, c
-
-    def extra_repr(self) -> str:
-        text = f"{self.x_size}, {self.y_size}, {self.hidden_size}"
-        return text if self.y_candidate else text + ", y_candidate=False"
 
 
 class DSLSTMLayer(nn.Module):
@@ -167,9 +68,10 @@ class DSLSTMLayer(nn.Module):
                 pre, weight_h, h0, c0, None, None, None, None, sizes, 0.0, False
             )
         else:
+            affine = norm.weight, norm.bias
             stats = norm.statistics(len(sizes))
             h, c, mean, var = Recurrence.apply(
-                pre, weight_h, h0, c0, norm.weight, norm.bias, *stats, sizes, norm.eps, norm.training
+                pre, weight_h, h0, c0, *affine, *stats, sizes, norm.eps, norm.training
             )
             if norm.training:
                 norm.update(mean, var, torch.tensor(sizes, device=mean.device))
@@ -224,16 +126,17 @@ class DSLSTM(nn.Module):
         if not 0 <= dropout <= 1:
             raise ValueError(f"dropout must be between 0 and 1, got {dropout}")
         self.x_size, self.y_size, self.hidden_size = x_size, y_size, hidden_size
-        self.num_layers, self.batch_first, self.bidirectional = num_layers, batch_first, bidirectional
-        self.dropout, self.reference = dropout, reference
+        self.num_layers, self.batch_first = num_layers, batch_first
+        self.bidirectional, self.dropout, self.reference = bidirectional, dropout, reference
         self.directions = 2 if bidirectional else 1
         sizes = [x_size, *[hidden_size * self.directions] * (num_layers - 1)]
-        self.layers = nn.ModuleList(
-            DSLSTMLayer(
-                DSLSTMCell(size, y_size, hidden_size, y_candidate), gate_norm, output_norm, max_steps
-            )
+        cells = [
+            DSLSTMCell(size, y_size, hidden_size, y_candidate)
             for size in sizes
             for _ in range(self.directions)
+        ]
+        self.layers = nn.ModuleList(
+            DSLSTMLayer(cell, gate_norm, output_norm, max_steps) for cell in cells
         )
 
     def reset_parameters(self) -> None:
@@ -306,7 +209,8 @@ class DSLSTM(nn.Module):
         """The equations in a loop over time: slow, and short enough to be read."""
         steps, batch = x.shape[:2]
         if lengths is None:
-            lengths = torch.full((batch,), steps, device=x.device)
+            lengths = torch.full((batch,), steps)
+        lengths = lengths.to(x.device)
         h_n, c_n = [], []
         for depth in range(self.num_layers):
             outputs = []
@@ -314,11 +218,13 @@ class DSLSTM(nn.Module):
                 k = depth * self.directions + way
                 layer, h, c = self.layers[k], state[0][k], state[1][k]
                 in_x, in_y = (flip(x, lengths), flip(y, lengths)) if way else (x, y)
+                norm, gate_norm = layer.gate_norm, None
+                before = norm.statistics(steps) if norm else None
                 out = []
                 for t in range(steps):
                     valid = t < lengths
-                    norm = layer.gate_norm
-                    gate_norm = norm and (lambda g, n=norm, t=t, v=valid: n(g, t, v))
+                    if norm:
+                        gate_norm = partial(norm, step=t, valid=valid, statistics=before)
                     new_h, new_c = layer.cell(in_x[t], in_y[t], (h, c), gate_norm)
                     h = torch.where(valid[:, None], new_h, h)
                     c = torch.where(valid[:, None], new_c, c)
@@ -334,24 +240,25 @@ class DSLSTM(nn.Module):
 
     def _check(self, x: Tensor, y: Tensor, lengths: Tensor | None, state: State | None):
         if x.dim() != 3 or y.dim() != 3:
-            raise ValueError(f"x and y must have 3 dimensions, got {_shape(x)} and {_shape(y)}")
+            raise ValueError(f"x and y must have 3 dimensions, got {shape_of(x)} and {shape_of(y)}")
         if x.shape[:2] != y.shape[:2]:
             raise ValueError(
                 f"x has {x.shape[0]} steps of {x.shape[1]} sequences, y has {y.shape[0]} of "
                 f"{y.shape[1]}; ser.nn.align makes two sequences equally long"
             )
-        _check_features(self, x, y)
+        check_features(self, x, y)
         steps, batch = x.shape[:2]
         if steps == 0:
-            raise ValueError(f"sequences have no steps: x {_shape(x)}, y {_shape(y)}")
+            raise ValueError(f"sequences have no steps: x {shape_of(x)}, y {shape_of(y)}")
         expected = (len(self.layers), batch, self.hidden_size)
         if state is not None and any(s.shape != expected for s in state):
-            raise ValueError(f"state must be two tensors {expected}, got {[_shape(s) for s in state]}")
+            got = [shape_of(s) for s in state]
+            raise ValueError(f"state must be two tensors {expected}, got {got}")
         if lengths is None:
             return None
-        lengths = torch.as_tensor(lengths, device=x.device)
+        lengths = torch.as_tensor(lengths)
         if lengths.shape != (batch,):
-            raise ValueError(f"lengths must be ({batch},), got {_shape(lengths)}")
+            raise ValueError(f"lengths must be ({batch},), got {shape_of(lengths)}")
         if batch and (int(lengths.min()) < 1 or int(lengths.max()) > steps):
             raise ValueError(f"lengths must lie in 1 to {steps}, got {lengths.tolist()}")
         return lengths
@@ -362,15 +269,3 @@ def flip(padded: Tensor, lengths: Tensor) -> Tensor:
     time = torch.arange(len(padded), device=padded.device)[:, None]
     index = torch.where(time < lengths, lengths - 1 - time, time)
     return padded.gather(0, index[:, :, None].expand_as(padded))
-
-
-def _shape(tensor: Tensor) -> tuple[int, ...]:
-    return tuple(tensor.shape)
-
-
-def _check_features(module: DSLSTMCell | DSLSTM, x: Tensor, y: Tensor) -> None:
-    if x.shape[-1] != module.x_size or y.shape[-1] != module.y_size:
-        raise ValueError(
-            f"expected x with {module.x_size} and y with {module.y_size} features, got x "
-            f"{_shape(x)} and y {_shape(y)}"
-        )

@@ -82,7 +82,7 @@ class FrontEnd(nn.Module):
         super().__init__()
         if isinstance(kernel, str):
             if kernel not in KERNELS:
-                raise ValueError(f"kernel must be one of {sorted(KERNELS)} or a pair, not {kernel!r}")
+                raise ValueError(f"kernel must be 's1', 's2' or a pair, not {kernel!r}")
             kernel = KERNELS[kernel]
         self.n_mels = n_mels
         self.blocks = nn.ModuleList(
@@ -123,6 +123,7 @@ class FrontEnd(nn.Module):
             needed = next(n for n in range(1, 1000) if self.out_lengths(n) >= 1)
             raise ValueError(f"a clip has {shortest} frames, the front end needs at least {needed}")
         x = spectrogram.unsqueeze(1)
+        lengths = None if lengths is None else lengths.to(x.device)
         for block in self.blocks:
             x = block(x, lengths)
             if lengths is not None:

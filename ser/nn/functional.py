@@ -66,9 +66,9 @@ class Packing:
     def unpack(self, packed: Tensor) -> Tensor:
         """(N, F) -> (T, B, F), zeros at the padding."""
         if self.rows is None:
-            return packed.view(self.steps, self.batch, -1)
+            return packed.view(self.steps, self.batch, packed.shape[1])
         flat = packed.new_zeros(self.steps * self.batch, packed.shape[1])
-        return flat.index_copy(0, self.rows, packed).view(self.steps, self.batch, -1)
+        return flat.index_copy(0, self.rows, packed).view(self.steps, self.batch, packed.shape[1])
 
     def sort(self, state: Tensor) -> Tensor:
         """State (B, H) in the packed order."""

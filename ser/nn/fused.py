@@ -13,6 +13,7 @@ open) up to the two terms of batch norm, which again need only mean(p) and cov(p
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -51,7 +52,7 @@ def _share(count: int, work: Callable[[int, int], None]) -> None:
         return
     cuts = [count * k // threads for k in range(threads + 1)]
     pool = _pool(threads - 1, os.getpid())
-    jobs = [pool.submit(work, a, b) for a, b in zip(cuts[1:-1], cuts[2:], strict=True)]
+    jobs = [pool.submit(work, a, b) for a, b in itertools.pairwise(cuts[1:])]
     work(cuts[0], cuts[1])
     for job in jobs:
         job.result()

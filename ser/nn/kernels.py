@@ -8,6 +8,8 @@ convolution's kernel; ``frames[b]`` limits what is computed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numba
 import numpy as np
 
@@ -17,7 +19,17 @@ CHANNELS = 64
 """Output channels, a constant so that the compiler can keep the sums in registers."""
 
 
-@numba.njit(nogil=True, cache=True, fastmath=SUMS)
+def _compiled(fastmath: set[str]) -> Callable:
+    def wrap(function: Callable) -> Callable:
+        try:
+            return numba.njit(nogil=True, cache=True, fastmath=fastmath)(function)
+        except RuntimeError:  # no folder that can hold the cache
+            return numba.njit(nogil=True, fastmath=fastmath)(function)
+
+    return wrap
+
+
+@_compiled(SUMS)
 def patch_moments(x, rows, cols, height, width, first, second, start, stop):
     """Sums of patches (B, 8) and of their products (B, 8, 8), in double precision.
 
@@ -43,7 +55,7 @@ def patch_moments(x, rows, cols, height, width, first, second, start, stop):
                 second[b, j, i] = second[b, i, j]
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@_compiled(FAST)
 def conv_pool_relu(x, w, shift, frames, width, out, best, start, stop):
     """Convolution with w (8, C), maximum of 2x2, shift (C), ReLU -> out (B, rows, cols, C).
 
@@ -104,9 +116,9 @@ def conv_pool_relu(x, w, shift, frames, width, out, best, start, stop):
                     o[c] = m if m > zero else zero
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)
+@_compiled(FAST)
 def conv_pool_relu_grad(x, grad, best, frames, width, by_patch, total, start, stop):
-    """Sums over the winners: gradient times patch, by_patch (B, 8, C), and gradient, total (B, C)."""
+    """Sums over the winners: gradient times patch (B, 8, C), and gradient alone (B, C)."""
     stride = x.shape[2]
     o1, o2 = 1 // width * stride + 1 % width, 2 // width * stride + 2 % width
     o3, o4 = 3 // width * stride + 3 % width, 4 // width * stride + 4 % width

@@ -1,4 +1,4 @@
-"""torch.nn.LSTM with lengths: padding costs nothing and changes nothing."""
+"""torch.nn.LSTM over sequences of different lengths, without paying for the padding."""
 
 from __future__ import annotations
 
@@ -7,63 +7,61 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ser.nn.functional import Packing, Recurrence
+GROUPS = 8
+"""The batch shrinks in at most so many steps: more cost more calls, fewer more padding."""
 
 
-class LSTM(nn.LSTM):
-    """:class:`torch.nn.LSTM`, same parameters, called with lengths (B,) instead of packing.
+def lstm_output(
+    lstm: nn.LSTM, x: Tensor, lengths: Tensor | None = None, fast: bool = True
+) -> Tensor:
+    """Output of every valid step, zeros at the padding; padding has no influence.
 
-    On the CPU, sequences of different lengths run through the recurrence of the DS-LSTM (an
-    LSTM is one without y), which skips the padding; all else is torch's own.
+    On the CPU torch runs packed sequences step by step, several times slower than padded ones.
+    There, sequences are sorted by length and run padded up to the end of the shortest eighth,
+    then, without those, to the end of the next, the state carried on.
 
     Args:
-        fast: False always uses torch's.
+        lstm: with ``batch_first=True``, any number of layers.
+        x: (B, T, size).
+        lengths: (B,) valid steps, or None: all.
+        fast: False always packs.
+
+    Returns:
+        (B, T, hidden), times two where the LSTM has two directions.
 
     Example:
-        >>> lstm = LSTM(39, 8, 2, batch_first=True)
-        >>> output, _ = lstm(torch.randn(2, 50, 39), torch.tensor([50, 30]))
+        >>> lstm = nn.LSTM(39, 8, 2, batch_first=True)
+        >>> output = lstm_output(lstm, torch.randn(2, 50, 39), torch.tensor([50, 30]))
         >>> output.shape, bool((output[1, 30:] == 0).all())
         (torch.Size([2, 50, 8]), True)
     """
-
-    def __init__(self, *args, fast: bool = True, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.fast = fast
-
-    def forward(self, x: Tensor, lengths: Tensor | None = None):
-        """x (B, T, input) or (T, B, input) -> output padded with zeros, (h_n, c_n)."""
-        if lengths is None:
-            return super().forward(x)
-        if lengths.shape != (x.shape[0 if self.batch_first else 1],):
-            raise ValueError(f"lengths {tuple(lengths.shape)} for x {tuple(x.shape)}")
-        own = self.fast and not (self.bidirectional or self.dropout or self.proj_size)
-        if own and x.device.type == "cpu":
-            return self._packed(x, lengths)
-        packed = pack_padded_sequence(x, lengths.cpu(), self.batch_first, enforce_sorted=False)
-        output, state = super().forward(packed)
-        steps = x.shape[1 if self.batch_first else 0]
-        output, _ = pad_packed_sequence(output, self.batch_first, total_length=steps)
-        return output, state
-
-    def _packed(self, x: Tensor, lengths: Tensor):
-        x = x.transpose(0, 1) if self.batch_first else x
-        packing = Packing.make(*x.shape[:2], lengths, x.device)
-        seq = packing.pack(x)
-        zeros = x.new_zeros(x.shape[1], self.hidden_size)
-        h_n, c_n = [], []
-        for w_ih, w_hh, *bias in self.all_weights:
-            pre = F.linear(seq, _ordered(w_ih), _ordered(sum(bias)) if bias else None)
-            seq, c, _, _ = Recurrence.apply(
-                pre, _ordered(w_hh), zeros, zeros, None, None, None, None, packing.sizes, 0.0, False
-            )
-            h_n.append(seq[packing.last])
-            c_n.append(c[packing.last])
-        output = packing.unpack(seq)
-        state = (torch.stack(h_n), torch.stack(c_n))
-        return (output.transpose(0, 1) if self.batch_first else output), state
+    if lengths is None:
+        return lstm(x)[0]
+    if lengths.shape != (len(x),) or not lstm.batch_first:
+        raise ValueError(f"lengths {tuple(lengths.shape)} do not go with x {tuple(x.shape)}")
+    lengths = lengths.to("cpu", torch.long)
+    if fast and x.device.type == "cpu" and not lstm.bidirectional:
+        return _shrinking(lstm, x, lengths)
+    packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    output, _ = lstm(packed)
+    return pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])[0]
 
 
-def _ordered(rows: Tensor) -> Tensor:
-    """Rows i, f, g, o as torch keeps them -> f, i, o, g as the recurrence wants them."""
-    i, f, g, o = rows.chunk(4)
-    return torch.cat([f, i, o, g])
+def _shrinking(lstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
+    ordered, order = torch.sort(lengths, descending=True, stable=True)
+    padding = torch.arange(x.shape[1]) >= ordered[:, None]
+    x = x.index_select(0, order).masked_fill(padding[:, :, None], 0.0)
+    group = max(1, -(-len(x) // GROUPS))
+    pieces, state, start, active = [], None, 0, len(x)
+    while active:
+        keep = max(0, active - group)
+        stop = int(ordered[keep])
+        if stop > start:
+            output, state = lstm(x[:active, start:stop], state)
+            pieces.append(F.pad(output, (0, 0, 0, 0, 0, len(x) - active)))
+            start = stop
+        state = tuple(s[:, :keep].contiguous() for s in state)
+        active = keep
+    pieces.append(x.new_zeros(len(x), x.shape[1] - start, lstm.proj_size or lstm.hidden_size))
+    output = torch.cat(pieces, dim=1).masked_fill(padding[:, :, None], 0.0)
+    return output.index_select(0, torch.argsort(order))

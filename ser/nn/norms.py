@@ -72,10 +72,17 @@ class GateNorm(nn.Module):
         self.running_var[rows] += rate * (var - self.running_var[rows])
         self.num_batches_tracked[rows] += (counts[:, 0] > 1).long()
 
-    def forward(self, gates: Tensor, step: int, valid: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        gates: Tensor,
+        step: int,
+        valid: Tensor | None = None,
+        statistics: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
         """One step, as written: gates (B, features) after the sigmoid -> the same shape.
 
         ``valid`` (B,) marks the sequences which are still running; the others do not count.
+        ``statistics`` are those from before the first step (they change on the way).
         """
         running = gates if valid is None else gates[valid]
         if self.training and len(running) > 1:
@@ -83,7 +90,7 @@ class GateNorm(nn.Module):
             count = torch.tensor([len(running)], device=gates.device)
             self.update(mean.detach()[None], var.detach()[None], count, step)
         else:
-            mean, var = (s[step] for s in self.statistics(step + 1))
+            mean, var = (s[step] for s in statistics or self.statistics(step + 1))
         return self.weight * (gates - mean) / torch.sqrt(var + self.eps) + self.bias
 
     def extra_repr(self) -> str:

@@ -1,0 +1,126 @@
+"""One step of the Dual-Sequence LSTM (Wang et al. 2020, section 2.3; chapter "The DS-LSTM").
+
+Two sequences, one memory: x is fine in time (T), y fine in frequency (F).
+
+    f, iT, o, iF = sigmoid(W [x; y; h] + b)
+    gT = tanh(W_T [x; h] + b_T)          gF = tanh(W_F [y; h] + b_F)
+    c' = f c + iT gT + iF gF             h' = o tanh(c')
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+State = tuple[Tensor, Tensor]
+
+
+class DSLSTMCell(nn.Module):
+    """One step of the DS-LSTM, called as :class:`torch.nn.LSTMCell` is.
+
+    Args:
+        x_size: features of x, the time-fine input.
+        y_size: features of y, the frequency-fine input.
+        hidden_size: H, size of h and c.
+        y_candidate: False leaves out iF and gF, so that y only steers the gates (the release's
+            "model1").
+
+    Attributes:
+        W, b: (4H, x_size + y_size + H), rows f, iT, o, iF; 3H rows without y-candidate.
+        W_T, b_T: (H, x_size + H), candidate of x.
+        W_F, b_F: (H, y_size + H), candidate of y; None without y-candidate.
+
+    Example:
+        >>> cell = DSLSTMCell(x_size=5, y_size=7, hidden_size=4)
+        >>> h, c = cell(torch.randn(2, 5), torch.randn(2, 7))
+        >>> h.shape, c.shape
+        (torch.Size([2, 4]), torch.Size([2, 4]))
+    """
+
+    def __init__(self, x_size: int, y_size: int, hidden_size: int, y_candidate: bool = True):
+        super().__init__()
+        for name, size in (("x_size", x_size), ("y_size", y_size), ("hidden_size", hidden_size)):
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
+        self.x_size, self.y_size, self.hidden_size = x_size, y_size, hidden_size
+        self.y_candidate = y_candidate
+        gates = (4 if y_candidate else 3) * hidden_size
+        self.W = nn.Parameter(torch.empty(gates, x_size + y_size + hidden_size))
+        self.b = nn.Parameter(torch.empty(gates))
+        self.W_T = nn.Parameter(torch.empty(hidden_size, x_size + hidden_size))
+        self.b_T = nn.Parameter(torch.empty(hidden_size))
+        if y_candidate:
+            self.W_F = nn.Parameter(torch.empty(hidden_size, y_size + hidden_size))
+            self.b_F = nn.Parameter(torch.empty(hidden_size))
+        else:
+            self.register_parameter("W_F", None)
+            self.register_parameter("b_F", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Each matrix and its bias uniform within 1 / sqrt(columns), as torch.nn.Linear does."""
+        for weight, bias in ((self.W, self.b), (self.W_T, self.b_T), (self.W_F, self.b_F)):
+            if weight is not None:
+                bound = 1 / math.sqrt(weight.shape[1])
+                nn.init.uniform_(weight, -bound, bound)
+                nn.init.uniform_(bias, -bound, bound)
+
+    def forward(
+        self,
+        x: Tensor,
+        y: Tensor,
+        state: State | None = None,
+        gate_norm: Callable[[Tensor], Tensor] | None = None,
+    ) -> State:
+        """x (B, x_size), y (B, y_size), state (h, c) each (B, H) or None for zeros -> (h, c).
+
+        All may lack the batch dimension. ``gate_norm`` is applied to the gates (B, 4H) after
+        the sigmoid (see :class:`ser.nn.GateNorm`).
+
+        Raises:
+            ValueError: sizes that do not fit.
+        """
+        shape = (self.hidden_size,) if x.dim() == 1 else (len(x), self.hidden_size)
+        if x.dim() not in (1, 2) or x.dim() != y.dim() or x.shape[:-1] != y.shape[:-1]:
+            raise ValueError(f"x {shape_of(x)} and y {shape_of(y)} must be (B, size) or (size,)")
+        check_features(self, x, y)
+        if state is None:
+            h, c = x.new_zeros(shape), x.new_zeros(shape)
+        else:
+            h, c = state
+            if h.shape != shape or c.shape != shape:
+                raise ValueError(f"state must be {shape}, got h {shape_of(h)} and c {shape_of(c)}")
+
+        gates = torch.sigmoid(F.linear(torch.cat([x, y, h], dim=-1), self.W, self.b))
+        if gate_norm is not None:
+            gates = gate_norm(gates)
+        gT = torch.tanh(F.linear(torch.cat([x, h], dim=-1), self.W_T, self.b_T))
+        if self.y_candidate:
+            f, iT, o, iF = gates.chunk(4, dim=-1)
+            gF = torch.tanh(F.linear(torch.cat([y, h], dim=-1), self.W_F, self.b_F))
+            c = f * c + iT * gT + iF * gF
+        else:
+            f, iT, o = gates.chunk(3, dim=-1)
+            c = f * c + iT * gT
+        h = o * torch.tanh(c)
+        return h, c
+
+    def extra_repr(self) -> str:
+        text = f"{self.x_size}, {self.y_size}, {self.hidden_size}"
+        return text if self.y_candidate else text + ", y_candidate=False"
+
+
+def shape_of(tensor: Tensor) -> tuple[int, ...]:
+    return tuple(tensor.shape)
+
+
+def check_features(module: nn.Module, x: Tensor, y: Tensor) -> None:
+    if x.shape[-1] != module.x_size or y.shape[-1] != module.y_size:
+        raise ValueError(
+            f"expected x with {module.x_size} and y with {module.y_size} features, got x "
+            f"{shape_of(x)} and y {shape_of(y)}"
+        )
