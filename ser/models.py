@@ -1,11 +1,9 @@
-"""The rows of the table, by name (paper.md's ablations; book: chapter "Which part matters?")."""
+"""From a row's name to its network (book: "Ablations"); the names are in :mod:`ser.rows`."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,107 +12,12 @@ from torch import nn
 from ser.errors import ModelError
 from ser.nn.branches import CNNLSTMBranch, CNNLSTMPairBranch, DSBranch, MFCCBranch
 from ser.nn.fusion import Fused
+from ser.rows import ROWS, Row, get_row
 
+__all__ = ["ROWS", "Row", "build_model", "count_parameters", "get_row"]
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the results table.
-
-    Attributes:
-        name: what ``--model`` takes.
-        release: the row's name in the authors' code, "" if it is ours.
-        kind: ``"network"``; ``"fused"``: the mean of other rows' logits; ``"baseline"``: no
-            network at all.
-        branches: the rows that a fused row fuses, or the row itself.
-        summary: one line for people.
-        needs: features a network reads.
-        options: of the DS-LSTM.
-        parameters: trainable numbers with preset ``release`` and hidden 200; 0 for baselines.
-    """
-
-    name: str
-    release: str
-    kind: str
-    branches: tuple[str, ...]
-    summary: str
-    needs: frozenset[str] = frozenset()
-    options: dict[str, bool] = field(default_factory=dict)
-    parameters: int = 0
-
-
-_NORMS = {"gate_norm": True, "output_norm": True, "y_candidate": True}
-_VARIANTS = {
-    "": ({}, "", "as released", 3_217_092),
-    "-no-y-candidate": ({"y_candidate": False}, "model1", "no y-candidate", 2_109_892),
-    "-no-gate-norm": ({"gate_norm": False}, "model2", "without the gates' norm", 3_213_892),
-    "-no-output-norm": ({"output_norm": False}, "model3", "without the output's norm", 3_216_292),
-    "-equations": (
-        {"gate_norm": False, "output_norm": False},
-        "",
-        "the paper's equations, no norm",
-        3_213_092,
-    ),
-}
-_MFCC = 515_204
-
-
-def _rows() -> dict[str, Row]:
-    both = frozenset({"s1", "s2"})
-    rows = [
-        Row("mfcc-lstm", "base1", "network", ("mfcc-lstm",), "LSTM on MFCCs",
-            frozenset({"mfcc"}), parameters=_MFCC),
-        Row("cnn-lstm-s1", "base2", "network", ("cnn-lstm-s1",),
-            "CNN and LSTM on the time-fine spectrogram", frozenset({"s1"}), parameters=889_748),
-        Row("cnn-lstm-s2", "base3", "network", ("cnn-lstm-s2",),
-            "CNN and LSTM on the frequency-fine spectrogram", frozenset({"s2"}),
-            parameters=1_299_348),
-        Row("cnn-lstm-pair", "base4", "network", ("cnn-lstm-pair",),
-            "both spectrograms, pooled outputs concatenated", both, parameters=2_189_092),
-        Row("mfcc+cnn-lstm-s1", "base6", "fused", ("mfcc-lstm", "cnn-lstm-s1"),
-            "mfcc-lstm and cnn-lstm-s1, logits averaged", parameters=_MFCC + 889_748),
-        Row("mfcc+cnn-lstm-pair", "base5", "fused", ("mfcc-lstm", "cnn-lstm-pair"),
-            "mfcc-lstm and cnn-lstm-pair, logits averaged", parameters=_MFCC + 2_189_092),
-    ]  # fmt: skip
-    for suffix, (change, _, text, count) in _VARIANTS.items():
-        name = "ds-lstm" + suffix
-        release = "" if suffix else "model10"
-        rows.append(
-            Row(name, release, "network", (name,), f"DS-LSTM on both spectrograms, {text}",
-                both, {**_NORMS, **change}, count)
-        )  # fmt: skip
-    for suffix, (_, release, text, count) in _VARIANTS.items():
-        branch = "ds-lstm" + suffix
-        rows.append(
-            Row("dual" + suffix, release if suffix else "model4", "fused", ("mfcc-lstm", branch),
-                f"mfcc-lstm and {branch} ({text}), logits averaged", parameters=_MFCC + count)
-        )  # fmt: skip
-    rows += [
-        Row("majority", "", "baseline", ("majority",), "always the most frequent emotion"),
-        Row("egemaps-svm", "", "baseline", ("egemaps-svm",), "eGeMAPS functionals and an RBF SVM"),
-        Row("egemaps-lr", "", "baseline", ("egemaps-lr",),
-            "eGeMAPS functionals and logistic regression"),
-    ]  # fmt: skip
-    return {row.name: row for row in rows}
-
-
-ROWS: dict[str, Row] = _rows()
-"""Every row by name, in the order of the table."""
-
-
-def get_row(name: str) -> Row:
-    """The row of that name.
-
-    Raises:
-        ModelError: no such row; the message lists close names.
-
-    >>> get_row("dual").branches
-    ('mfcc-lstm', 'ds-lstm')
-    """
-    if name in ROWS:
-        return ROWS[name]
-    close = difflib.get_close_matches(name, ROWS, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(ROWS)}"
-    raise ModelError(f"no model is called {name!r}; {hint}")
+OPTIONS = frozenset({"channels", "layers", "max_steps", "fast"})
+DS_OPTIONS = ("gate_norm", "output_norm", "y_candidate")
 
 
 def build_model(
@@ -153,7 +56,7 @@ def build_model(
     row = get_row(name)
     if row.kind == "baseline":
         raise ModelError(f"{name} is a baseline, no network; `ser run --model {name}` runs it")
-    known = {"channels", "layers", "max_steps", "fast", *_NORMS}
+    known = OPTIONS | set(DS_OPTIONS)
     if unknown := set(options) - known:
         raise ModelError(
             f"unknown model options {', '.join(sorted(unknown))}; "
@@ -204,7 +107,7 @@ def _maker(
         return lambda: CNNLSTMBranch(which, n_mels[which == "s2"], **common)
     if row.name == "cnn-lstm-pair":
         return lambda: CNNLSTMPairBranch(n_mels, **common)
-    extra = {k: options[k] for k in ("max_steps", *_NORMS) if k in options}
+    extra = {k: options[k] for k in ("max_steps", *DS_OPTIONS) if k in options}
     return lambda: DSBranch(n_mels, **{**row.options, **common, **extra})
 
 

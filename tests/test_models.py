@@ -46,7 +46,7 @@ def small(name: str, **options) -> torch.nn.Module:
     return build_model(name, SMALL, hidden=12, seed=3, **options)
 
 
-PUBLISHED = {  # thousands, paper.md's table; the last but one row of it is the release's "model1"
+PUBLISHED = {  # thousands, as released; the last but one row of it is "model1"
     "mfcc-lstm": 515,
     "cnn-lstm-s1": 890,
     "cnn-lstm-s2": 1300,

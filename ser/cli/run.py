@@ -51,7 +51,7 @@ corpus of a few hundred utterances: use --batch-size 32 there."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``ser run``."""
-    from ser.models import ROWS
+    from ser.rows import ROWS
 
     width = max(map(len, ROWS))
     rows = "\n".join(f"  {name:<{width}}  {row.summary}" for name, row in ROWS.items())
@@ -172,10 +172,10 @@ def _training(args: argparse.Namespace):
 
 
 def _models(text: str) -> tuple[str, ...]:
-    from ser.models import ROWS
+    from ser.rows import ROWS
 
     if text == "all":
-        return tuple(n for n in ROWS if "-no-" not in n and not n.endswith("-equations"))
+        return tuple(name for name, row in ROWS.items() if not row.variant)
     return tuple(t.strip() for t in text.split(",") if t.strip())
 
 

@@ -69,7 +69,7 @@ class RunConfig:
     command: str = ""
 
     def __post_init__(self) -> None:
-        from ser.models import get_row
+        from ser.rows import get_row
 
         for name in ("models", "select"):
             value = getattr(self, name)

@@ -31,8 +31,8 @@ from ser.experiments.records import (
 )
 from ser.experiments.sides import load_sides
 from ser.experiments.task import Side, Task, execute
-from ser.models import get_row
 from ser.protocols import find_leaks, split
+from ser.rows import get_row
 
 log = logging.getLogger(__name__)
 

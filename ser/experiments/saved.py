@@ -60,7 +60,7 @@ def save_model(
 
 def fuse_models(task: Task, record: dict) -> None:
     """Make the folder of a fused row from its branches' folders, where these were kept."""
-    from ser.models import get_row
+    from ser.rows import get_row
 
     sources = {b: task.out / "models" / b / task.name for b in get_row(task.row).branches}
     if not all((s / DESCRIPTION).exists() for s in sources.values()):

@@ -1,4 +1,4 @@
-"""The release's two batch norms around the DS-LSTM cell (paper.md: options, not the equations).
+"""The release's two batch norms around the DS-LSTM cell (options; not in the paper's equations).
 
 Both normalise over the sequences of a batch that are still running at a step. A step with one
 such sequence has no variance to speak of: it is normalised with the running statistics, which

@@ -140,9 +140,13 @@ class Report:
         return found
 
     def default_row(self) -> Row:
-        """The row whose confusion is shown unasked: ``dual`` if there, else the table's last."""
-        last = [r for r in self.rows if r.selection == "last"] or self.rows
-        return next((r for r in last if r.model == "dual"), last[-1])
+        """The row whose confusion is shown unasked: ``dual`` if there, else the table's last.
+
+        The last epoch's, and one whose folds are all there, where there is one.
+        """
+        rows = [r for r in self.rows if r.selection == "last"] or self.rows
+        rows = [r for r in rows if r.folds == r.folds_total] or rows
+        return next((r for r in rows if r.model == "dual"), rows[-1])
 
     def as_dict(self, comparisons: Sequence[Comparison] | None = None) -> dict[str, Any]:
         """Everything, JSON-able; *comparisons* as given, or :meth:`default_pairs`."""

@@ -64,7 +64,8 @@ def leak_counts(row: Row) -> dict[str, int]:
     kinds: dict[str, int] = {}
     for record in row.records:
         for kind, count in (record.data["protocol"].get("leak") or {}).items():
-            kinds[kind] = max(kinds.get(kind, 0), int(count))
+            if isinstance(count, int):
+                kinds[kind] = max(kinds.get(kind, 0), count)
     return kinds
 
 

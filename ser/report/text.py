@@ -152,11 +152,13 @@ def percent(value: float | None) -> str:
 def short(number: int | None) -> str:
     """A number of parameters with three figures; "-" where there is none.
 
-    >>> short(514_804), short(3_220_000), short(None)
-    ('515 k', '3.22 M', '-')
+    >>> short(4), short(514_804), short(3_220_000), short(None)
+    ('4', '515 k', '3.22 M', '-')
     """
     if not number:
         return "-"
+    if number < 1000:
+        return str(number)
     return f"{number / 1e6:.2f} M" if number >= 999_500 else f"{number / 1e3:.3g} k"
 
 

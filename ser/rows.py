@@ -1,0 +1,117 @@
+"""The rows of the results table, by name (the paper's ablations; book: "Ablations").
+
+Nothing here imports torch, so the command line can list rows at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+
+from ser.errors import ModelError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the results table.
+
+    Attributes:
+        name: what ``--model`` takes.
+        release: the row's name in the authors' code, "" if it is ours.
+        kind: ``"network"``; ``"fused"``: the mean of other rows' logits; ``"baseline"``: no
+            network at all.
+        branches: the rows that a fused row fuses, or the row itself.
+        summary: one line for people.
+        needs: features a network reads.
+        options: of the DS-LSTM.
+        parameters: trainable numbers with preset ``release`` and hidden 200; 0 for baselines.
+    """
+
+    name: str
+    release: str
+    kind: str
+    branches: tuple[str, ...]
+    summary: str
+    needs: frozenset[str] = frozenset()
+    options: dict[str, bool] = field(default_factory=dict)
+    parameters: int = 0
+
+    @property
+    def variant(self) -> bool:
+        """Whether the row is another row with a part changed."""
+        return any(self.name.endswith(suffix) for suffix in _VARIANTS if suffix)
+
+
+_NORMS = {"gate_norm": True, "output_norm": True, "y_candidate": True}
+_VARIANTS = {
+    "": ({}, "", "as released", 3_217_092),
+    "-no-y-candidate": ({"y_candidate": False}, "model1", "no y-candidate", 2_109_892),
+    "-no-gate-norm": ({"gate_norm": False}, "model2", "without the gates' norm", 3_213_892),
+    "-no-output-norm": ({"output_norm": False}, "model3", "without the output's norm", 3_216_292),
+    "-equations": (
+        {"gate_norm": False, "output_norm": False},
+        "",
+        "the paper's equations, no norm",
+        3_213_092,
+    ),
+}
+_MFCC = 515_204
+
+
+def _rows() -> dict[str, Row]:
+    both = frozenset({"s1", "s2"})
+    rows = [
+        Row("mfcc-lstm", "base1", "network", ("mfcc-lstm",), "LSTM on MFCCs",
+            frozenset({"mfcc"}), parameters=_MFCC),
+        Row("cnn-lstm-s1", "base2", "network", ("cnn-lstm-s1",),
+            "CNN and LSTM on the time-fine spectrogram", frozenset({"s1"}), parameters=889_748),
+        Row("cnn-lstm-s2", "base3", "network", ("cnn-lstm-s2",),
+            "CNN and LSTM on the frequency-fine spectrogram", frozenset({"s2"}),
+            parameters=1_299_348),
+        Row("cnn-lstm-pair", "base4", "network", ("cnn-lstm-pair",),
+            "both spectrograms, pooled outputs concatenated", both, parameters=2_189_092),
+        Row("mfcc+cnn-lstm-s1", "base6", "fused", ("mfcc-lstm", "cnn-lstm-s1"),
+            "mfcc-lstm and cnn-lstm-s1, logits averaged", parameters=_MFCC + 889_748),
+        Row("mfcc+cnn-lstm-pair", "base5", "fused", ("mfcc-lstm", "cnn-lstm-pair"),
+            "mfcc-lstm and cnn-lstm-pair, logits averaged", parameters=_MFCC + 2_189_092),
+    ]  # fmt: skip
+    for suffix, (change, _, text, count) in _VARIANTS.items():
+        name = "ds-lstm" + suffix
+        release = "" if suffix else "model10"
+        rows.append(
+            Row(name, release, "network", (name,), f"DS-LSTM on both spectrograms, {text}",
+                both, {**_NORMS, **change}, count)
+        )  # fmt: skip
+    for suffix, (_, release, text, count) in _VARIANTS.items():
+        branch = "ds-lstm" + suffix
+        rows.append(
+            Row("dual" + suffix, release if suffix else "model4", "fused", ("mfcc-lstm", branch),
+                f"mfcc-lstm and {branch} ({text}), logits averaged", parameters=_MFCC + count)
+        )  # fmt: skip
+    rows += [
+        Row("majority", "", "baseline", ("majority",), "always the most frequent emotion"),
+        Row("egemaps-svm", "", "baseline", ("egemaps-svm",), "eGeMAPS functionals and an RBF SVM"),
+        Row("egemaps-lr", "", "baseline", ("egemaps-lr",),
+            "eGeMAPS functionals and logistic regression"),
+    ]  # fmt: skip
+    return {row.name: row for row in rows}
+
+
+ROWS: dict[str, Row] = _rows()
+"""Every row by name, in the order of the table."""
+
+
+def get_row(name: str) -> Row:
+    """The row of that name.
+
+    Raises:
+        ModelError: no such row; the message lists close names.
+
+    >>> get_row("dual").branches
+    ('mfcc-lstm', 'ds-lstm')
+    """
+    if name in ROWS:
+        return ROWS[name]
+    close = difflib.get_close_matches(name, ROWS, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(ROWS)}"
+    raise ModelError(f"no model is called {name!r}; {hint}")
