@@ -148,7 +148,7 @@ def main(args: argparse.Namespace) -> int:
     from ser.report import make_report
 
     report = make_report(config.out)
-    print(json.dumps(report.to_json(), indent=1) if args.json else report.to_text())
+    print(report.to_json() if args.json else report.to_text())
     if not args.json:
         print(f"\nRecords: {config.out}. More of them: ser report {config.out} --help")
     return 0

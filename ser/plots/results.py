@@ -1,0 +1,245 @@
+"""Figures of results: confusion matrix, the table as a forest plot, paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from ser.corpora.base import EMOTIONS
+from ser.metrics import row_percent
+from ser.plots.style import (
+    BLUE,
+    CARD,
+    GREEN,
+    GRID,
+    INK,
+    MUTED,
+    VERMILLION,
+    drawing,
+    ink_on,
+    set_alt,
+    set_title,
+)
+
+SELECTIONS = {
+    "last": ("last epoch", BLUE, "o", BLUE),
+    "dev": ("dev-chosen", GREEN, "s", GREEN),
+    "test": ("test-chosen*", VERMILLION, "D", "white"),
+}
+
+
+def confusion_matrix(
+    counts: ArrayLike,
+    title: str | None = None,
+    ax: Axes | None = None,
+    classes: Sequence[str] = EMOTIONS,
+) -> Figure:
+    """Confusion matrix: counts and rows in percent; the colour is the row's percent.
+
+    Args:
+        counts: (4, 4) whole numbers, rows true, as :func:`ser.metrics.confusion`.
+        title: of the figure.
+        ax: axes to draw into.
+        classes: names of rows and columns.
+
+    Returns:
+        Figure.
+    """
+    counts = np.asarray(counts)
+    shares = row_percent(counts)
+    colours = matplotlib.colormaps["Blues"]
+    with drawing(ax, height=4.6) as (fig, ax):
+        filled = np.nan_to_num(shares) / 100
+        ax.imshow(filled, cmap=colours, vmin=0, vmax=1)
+        for row, column in np.ndindex(counts.shape):
+            share = shares[row, column]
+            percent = "–" if np.isnan(share) else f"{share:.0f} %"
+            ink = ink_on(colours(filled[row, column]))
+            at = {"ha": "center", "color": ink}
+            ax.text(column, row - 0.02, percent, va="bottom", fontsize=13, weight="bold", **at)
+            ax.text(column, row + 0.06, f"{counts[row, column]}", va="top", fontsize=11, **at)
+        ticks = range(len(classes))
+        ax.set_xticks(ticks, classes)
+        ax.set_yticks(ticks, classes)
+        ax.set_xlabel("answered")
+        ax.set_ylabel("true")
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+        set_title(ax, title)
+    return set_alt(fig, _say_confusion(counts, shares, title, classes))
+
+
+def _say_confusion(
+    counts: np.ndarray, shares: np.ndarray, title: str | None, classes: Sequence[str]
+) -> str:
+    known = [i for i in range(len(classes)) if not np.isnan(shares[i, i])]
+    recalls = ", ".join(
+        f"{classes[i]}{' recalled' if i == known[0] else ''} {shares[i, i]:.0f} %" for i in known
+    )
+    text = f"Confusion matrix of {counts.sum()} answers, rows true: {recalls}."
+    wrong = np.nan_to_num(shares) * (1 - np.eye(len(classes)))
+    if wrong.max() > 0:
+        row, column = np.unravel_index(wrong.argmax(), wrong.shape)
+        text += (
+            f" The most frequent mistake is {classes[row]} taken for {classes[column]}, "
+            f"{wrong[row, column]:.0f} % of {classes[row]}."
+        )
+    return f"{title}. {text}" if title else text
+
+
+def results_table_plot(
+    table: pd.DataFrame, metric: str = "ua", title: str | None = None, chance: float = 25.0
+) -> Figure:
+    """The table of results as points with their 95 % intervals over speakers.
+
+    One panel a corpus and protocol, one line a row, one mark a selection: last epoch (filled
+    disc), dev-chosen (square), test-chosen (open diamond, starred).
+
+    Args:
+        table: ``Report.table``, or some of its lines.
+        metric: ``"ua"`` or ``"wa"``.
+        title: of the figure.
+        chance: the dashed line, in percent.
+
+    Returns:
+        Figure.
+
+    Raises:
+        ValueError: an empty table.
+    """
+    if table.empty:
+        raise ValueError("the table has no rows to draw")
+    table = table.assign(where=_where(table), label=_labels(table))
+    panels = list(dict.fromkeys(table["where"]))
+    lines = [list(dict.fromkeys(table[table["where"] == p].label)) for p in panels]
+    chosen = [s for s in SELECTIONS if s in set(table.selection)]
+    chosen += sorted(set(table.selection) - set(chosen))
+    step = 0.5 / max(1, len(chosen))
+    height = 1.3 + 0.75 * len(panels) + 0.42 * sum(map(len, lines))
+    ratios = {"height_ratios": [len(names) + 0.6 for names in lines]}
+    with drawing(None, height, len(panels), sharex=True, gridspec_kw=ratios, squeeze=False) as (
+        fig,
+        grid,
+    ):
+        axes = grid[:, 0]
+        for ax, panel, names in zip(axes, panels, lines, strict=True):
+            ax.axvline(chance, color=MUTED, linestyle="--", linewidth=1, label="chance")
+            for number, selection in enumerate(chosen):
+                part = table[(table["where"] == panel) & (table.selection == selection)]
+                offset = (number - (len(chosen) - 1) / 2) * step
+                _points(ax, part, metric, [names.index(n) + offset for n in part.label], selection)
+            ax.set_yticks(range(len(names)), names)
+            ax.set_ylim(len(names) - 0.4, -0.6)
+            ax.grid(axis="x")
+            ax.tick_params(axis="y", length=0)
+            set_title(
+                ax, panel if title is None else f"{title}\n{panel}" if ax is axes[0] else panel
+            )
+        axes[-1].set_xlabel(f"{metric.upper()} in percent, 95 % interval over speakers")
+        handles, names = [], []
+        for ax in axes:
+            for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
+                if name not in names:
+                    handles.append(handle)
+                    names.append(name)
+        fig.legend(handles, names, loc="outside lower center", ncols=2, handletextpad=0.5)
+    return set_alt(fig, _say_table(table, metric, panels))
+
+
+def _points(ax: Axes, part: pd.DataFrame, metric: str, y: Sequence[float], selection: str) -> None:
+    if part.empty:
+        return
+    label, colour, marker, face = SELECTIONS.get(selection, (selection, MUTED, "o", MUTED))
+    middle = 100 * part[metric].to_numpy(float)
+    ends = [100 * part[f"{metric}_{e}"].to_numpy(float) for e in ("low", "high")]
+    ax.hlines(y, *ends, color=colour, linewidth=2)
+    ax.plot(middle, y, marker, color=colour, markerfacecolor=face, markersize=7, label=label)
+
+
+def _where(table: pd.DataFrame) -> list[str]:
+    return [
+        f"{r.corpus}{f' → {r.test_corpus}' if isinstance(r.test_corpus, str) else ''}, {r.protocol}"
+        for r in table.itertuples()
+    ]
+
+
+def _labels(table: pd.DataFrame) -> list[str]:
+    presets = {p for p in table.preset if isinstance(p, str)}
+    if len(presets) < 2:
+        return list(table.model)
+    return [f"{m} ({p})" if isinstance(p, str) else m for m, p in zip(table.model, table.preset)]  # noqa: B905
+
+
+def _say_table(table: pd.DataFrame, metric: str, panels: Sequence[str]) -> str:
+    text = [f"{metric.upper()} of each row with its 95 percent interval over speakers."]
+    for panel in panels:
+        part = table[table["where"] == panel]
+        said = ", ".join(
+            f"{r.label} {r.selection} {100 * getattr(r, metric):.1f} %" for r in part.itertuples()
+        )
+        text.append(f"{panel}: {said}.")
+    if "test" in set(table.selection):
+        text.append("Test-chosen scores are chosen on the test fold and too good to be true.")
+    return " ".join(text)
+
+
+def paired_difference(
+    comparisons: Iterable[Any], metric: str = "ua", title: str | None = None
+) -> Figure:
+    """Differences between pairs of rows, with 95 % intervals over speakers and p values.
+
+    Args:
+        comparisons: of ``Report.paired`` or ``Report.default_pairs``.
+        metric: ``"ua"`` or ``"wa"``.
+        title: of the figure.
+
+    Returns:
+        Figure.
+
+    Raises:
+        ValueError: nothing to compare.
+    """
+    comparisons = list(comparisons)
+    if not comparisons:
+        raise ValueError("no comparisons to draw")
+    said = []
+    with drawing(None, 1.5 + 0.75 * len(comparisons)) as (fig, ax):
+        ax.axvline(0, color=INK, linewidth=1)
+        labels = []
+        for y, c in enumerate(comparisons):
+            middle, low, high, p = (
+                getattr(c.result, f"{metric}_{k}") for k in ("difference", "low", "high", "p")
+            )
+            _, colour, marker, face = SELECTIONS.get(c.a.selection, SELECTIONS["last"])
+            ax.hlines(y, 100 * low, 100 * high, color=colour, linewidth=2.5)
+            ax.plot(100 * middle, y, marker, color=colour, markerfacecolor=face, markersize=8)
+            shown = "p < 0.001" if p < 0.0005 else f"p = {p:.3f}"
+            ax.annotate(
+                f"{100 * middle:+.1f}, {shown}",
+                (100 * middle, y),
+                xytext=(0, 8),
+                textcoords="offset points",
+                ha="center",
+                fontsize=11,
+                bbox={"facecolor": CARD, "edgecolor": "none", "pad": 1},
+            )
+            star = "*" if c.a.test_chosen else ""
+            labels.append(f"{c.a.model}{star}\n− {c.b.model}{star}\n({c.a.protocol})")
+            said.append(
+                f"{c.a.model} minus {c.b.model} on {c.a.corpus} {c.a.protocol}: "
+                f"{100 * middle:+.1f} points, {100 * low:+.1f} to {100 * high:+.1f}, {shown}."
+            )
+        ax.set_yticks(range(len(labels)), labels)
+        ax.set_ylim(len(labels) - 0.5, -0.6)
+        ax.set_xlabel(f"difference in {metric.upper()}, points")
+        ax.grid(axis="x", color=GRID)
+        ax.margins(x=0.18)
+        set_title(ax, title)
+    return set_alt(fig, "Paired differences with 95 percent intervals. " + " ".join(said))

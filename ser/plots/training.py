@@ -1,0 +1,207 @@
+"""Figures of a run: learning curves, calibration, and what each branch answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from ser.corpora.base import EMOTIONS
+from ser.metrics import ece, reliability
+from ser.plots.style import (
+    BLUE,
+    EMOTION_COLOURS,
+    GREEN,
+    GREY,
+    INK,
+    VERMILLION,
+    drawing,
+    set_alt,
+    set_title,
+)
+
+CURVES = {
+    "train_ua": ("training", GREY, "--"),
+    "dev_ua": ("dev", GREEN, "-."),
+    "test_ua": ("test", BLUE, "-"),
+}
+
+
+def learning_curves(
+    history: Sequence[Mapping[str, Any]] | Sequence[Sequence[Mapping[str, Any]]],
+    title: str | None = None,
+) -> Figure:
+    """Loss and UA after each epoch; several runs are drawn thin, their mean thick.
+
+    The open diamond marks the epoch with the best mean test UA: the one that a choice on the
+    test fold would report.
+
+    Args:
+        history: ``history`` of a record, or of several records.
+        title: of the figure.
+
+    Returns:
+        Figure.
+
+    Raises:
+        ValueError: no epochs.
+    """
+    runs = [history] if history and isinstance(history[0], Mapping) else list(history)
+    runs = [run for run in runs if run]
+    if not runs:
+        raise ValueError("no epochs to draw; baselines have no history")
+    said = []
+    with drawing(None, 5.4, 2, sharex=True) as (fig, (upper, lower)):
+        _, loss = _curve(upper, runs, "loss", 1.0, INK, "-", "training loss")
+        upper.set_ylabel("loss, nats")
+        upper.set_ylim(bottom=0)
+        said.append(f"Training loss goes from {loss[0]:.2f} to {loss[-1]:.2f}.")
+        for name, (label, colour, line) in CURVES.items():
+            if not any(point.get(name) is not None for run in runs for point in run):
+                continue
+            epochs, values = _curve(lower, runs, name, 100.0, colour, line, label)
+            said.append(f"UA on {label} ends at {values[-1]:.0f} %.")
+            if name == "test_ua":
+                best = int(np.nanargmax(values))
+                lower.plot(
+                    epochs[best],
+                    values[best],
+                    "D",
+                    color=VERMILLION,
+                    markerfacecolor="white",
+                    markersize=8,
+                    linestyle="none",
+                    label=f"best on test: epoch {epochs[best]}",
+                )
+                said.append(f"The best test epoch is {epochs[best]} with {values[best]:.0f} %.")
+        lower.set_ylabel("UA, percent")
+        lower.set_ylim(0, 102)
+        lower.set_xlabel("epoch")
+        lower.xaxis.get_major_locator().set_params(integer=True)
+        for ax in (upper, lower):
+            ax.grid(axis="y")
+        fig.legend(*lower.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        set_title(upper, title)
+    count = f"{len(runs)} runs" if len(runs) > 1 else "one run"
+    return set_alt(fig, f"Learning curves of {count}. " + " ".join(said))
+
+
+def _curve(
+    ax: Axes,
+    runs: Sequence[Sequence[Mapping[str, Any]]],
+    name: str,
+    scale: float,
+    colour: str,
+    line: str,
+    label: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    epochs = np.array(sorted({point["epoch"] for run in runs for point in run}))
+    values = np.full((len(runs), len(epochs)), np.nan)
+    for i, run in enumerate(runs):
+        for point in run:
+            if point.get(name) is not None:
+                values[i, np.searchsorted(epochs, point["epoch"])] = scale * point[name]
+    if len(runs) > 1:
+        ax.plot(epochs, values.T, color=colour, linewidth=0.7, alpha=0.35)
+    known = ~np.isnan(values).all(0)
+    epochs, mean = epochs[known], np.nanmean(values[:, known], axis=0)
+    marker = "o" if len(epochs) == 1 else None
+    ax.plot(epochs, mean, line, color=colour, linewidth=2.2, label=label, marker=marker)
+    return epochs, mean
+
+
+def reliability_diagram(
+    labels: ArrayLike,
+    logits: ArrayLike,
+    title: str | None = None,
+    ax: Axes | None = None,
+    bins: int = 10,
+) -> Figure:
+    """How often the model is right against how sure it is; on the diagonal it is honest.
+
+    Args:
+        labels: (n,) true classes.
+        logits: (n, 4).
+        title: of the figure.
+        ax: axes to draw into.
+        bins: bins of confidence.
+
+    Returns:
+        Figure.
+    """
+    table = reliability(labels, logits, bins)
+    table = table[table.n > 0]
+    error = 100 * ece(labels, logits, bins)
+    with drawing(ax, 4.4) as (fig, ax):
+        ax.plot([0, 100], [0, 100], "--", color=VERMILLION, linewidth=2, zorder=3)
+        middle, width = 50 * (table.low + table.high), 100 * (table.high - table.low)
+        ax.bar(middle, 100 * table.accuracy, width * 0.92, color=BLUE, edgecolor=INK, linewidth=0.6)
+        for x, y, n in zip(middle, 100 * table.accuracy, table.n, strict=True):
+            ax.annotate(
+                f"{n}", (x, y), (0, 3), textcoords="offset points", ha="center", fontsize=11
+            )
+        ax.set_xlim(0, 100)
+        ax.set_ylim(0, 108)
+        ax.set_yticks(range(0, 101, 20))
+        ax.set_xlabel("how sure (largest probability), percent")
+        ax.set_ylabel("how often right, percent")
+        ax.text(3, 99, f"ECE {error:.1f} points\nnumbers: utterances", va="top")
+        set_title(ax, title)
+    bars = ", ".join(
+        f"{100 * t.confidence:.0f} % sure {100 * t.accuracy:.0f} % right"
+        for t in table.itertuples()
+    )
+    return set_alt(
+        fig, f"Reliability diagram, expected calibration error {error:.1f} points: {bars}."
+    )
+
+
+def branch_probabilities(
+    answers: Mapping[str, ArrayLike],
+    title: str | None = None,
+    classes: Sequence[str] = EMOTIONS,
+) -> Figure:
+    """What a model and each of its branches say about one utterance.
+
+    Args:
+        answers: name (e.g. ``"dual"``, ``"mfcc-lstm"``, ``"ds-lstm"``) -> (4,) probabilities.
+        title: of the figure.
+        classes: their names.
+
+    Returns:
+        Figure.
+
+    Raises:
+        ValueError: no answers, or probabilities that do not sum to 1.
+    """
+    if not answers:
+        raise ValueError("no answers to draw")
+    values = {name: np.asarray(p, dtype=float) for name, p in answers.items()}
+    for name, p in values.items():
+        if p.shape != (len(classes),) or abs(p.sum() - 1) > 1e-3:
+            raise ValueError(f"{name}: {len(classes)} probabilities that sum to 1 are needed")
+    said = []
+    with drawing(None, 0.9 + 1.5 * len(values), len(values), sharex=True, squeeze=False) as (
+        fig,
+        grid,
+    ):
+        for ax, (name, p) in zip(grid[:, 0], values.items(), strict=True):
+            colours = [EMOTION_COLOURS.get(c, GREY) for c in classes]
+            ax.barh(range(len(classes)), 100 * p, color=colours, edgecolor=INK, linewidth=0.6)
+            for y, share in enumerate(100 * p):
+                weight = "bold" if share == 100 * p.max() else "normal"
+                ax.text(share + 1, y, f"{share:.0f} %", va="center", fontsize=11, weight=weight)
+            ax.set_yticks(range(len(classes)), classes)
+            ax.set_ylim(len(classes) - 0.4, -0.6)
+            ax.tick_params(axis="y", length=0)
+            ax.set_xlim(0, 112)
+            ax.set_xticks(range(0, 101, 25))
+            set_title(ax, f"{title}\n{name}" if title and ax is grid[0, 0] else name)
+            shares = ", ".join(f"{c} {100 * v:.0f} %" for c, v in zip(classes, p, strict=True))
+            said.append(f"{name}: {shares}.")
+        grid[-1, 0].set_xlabel("probability, percent")
+    return set_alt(fig, "Class probabilities. " + " ".join(said))

@@ -1,0 +1,138 @@
+"""Makes record files as runs leave them, for the tests of what reads them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+CLASSES = 4
+
+
+def corpus_rows(speakers: int = 5, each: int = 16, seed: int = 0) -> dict[str, list]:
+    """A test table: utterance, speaker, gender, text, label; *each* utterances a speaker."""
+    rng = np.random.default_rng(seed)
+    rows: dict[str, list] = {
+        k: [] for k in ("utterances", "speakers", "genders", "texts", "labels")
+    }
+    for s in range(speakers):
+        for i in range(each):
+            rows["utterances"].append(f"wav/S{s:02d}_{i:03d}")
+            rows["speakers"].append(f"S{s:02d}")
+            rows["genders"].append("female" if s % 2 else "male")
+            rows["texts"].append(f"t{i % 5}")
+            rows["labels"].append(int(rng.integers(CLASSES)) if i >= CLASSES else i)
+    return rows
+
+
+def make_logits(labels: list[int], skill: float, seed: int) -> list[list[float]]:
+    """Random logits that point to the truth with strength *skill*."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(len(labels), CLASSES))
+    logits[np.arange(len(labels)), labels] += skill
+    return np.round(logits, 4).tolist()
+
+
+def record(
+    model: str = "ds-lstm",
+    fold: str = "S00",
+    seed: int = 0,
+    *,
+    corpus: str = "emodb",
+    protocol: str = "loso",
+    preset: str | None = "release",
+    rows: dict[str, list] | None = None,
+    skill: float = 1.5,
+    selections: tuple[str, ...] = ("last", "test"),
+    epochs: int = 3,
+    folds: int | None = None,
+    content_hash: str = "c" * 64,
+    split_hash: str | None = None,
+    test_corpus: str | None = None,
+) -> dict:
+    """One record; the test side are the utterances of speaker *fold*."""
+    rows = rows or corpus_rows()
+    everyone = sorted(set(rows["speakers"]))
+    mine = [i for i, s in enumerate(rows["speakers"]) if s == fold] or range(len(rows["labels"]))
+    test = {key: [values[i] for i in mine] for key, values in rows.items()}
+    number = int(hashlib.sha256(f"{model}{fold}{seed}".encode()).hexdigest()[:8], 16)
+    selection = {
+        name: {
+            "epoch": epochs if name == "last" else max(1, epochs - 1),
+            "logits": make_logits(test["labels"], skill + 0.4 * (name == "test"), number + extra),
+        }
+        for extra, name in enumerate(selections)
+    }
+    history = [
+        {
+            "epoch": e + 1,
+            "lr": 0.001,
+            "loss": 1.4 / (e + 1),
+            "train_ua": 0.4 + 0.5 * e / max(1, epochs),
+            "test_ua": 0.4 + 0.1 * e / max(1, epochs),
+            "test_wa": 0.4 + 0.1 * e / max(1, epochs),
+            "dev_ua": None,
+        }
+        for e in range(epochs)
+    ]
+    baseline = model == "majority" or model.startswith("egemaps")
+    fold_hash = split_hash or hashlib.sha256(f"{protocol}{fold}".encode()).hexdigest()
+    return {
+        "schema": 1,
+        "id": f"{corpus}/{protocol}/{preset}/{model}/{fold}/seed{seed}",
+        "fingerprint": hashlib.sha256(f"{model}{fold}{seed}".encode()).hexdigest(),
+        "command": "ser run --corpus emodb",
+        "package": {"version": "0.1.0", "commit": "0" * 40},
+        "corpus": {"name": corpus, "content_hash": content_hash, "utterances": len(rows["labels"])},
+        "test_corpus": test_corpus
+        and {"name": test_corpus, "content_hash": "d" * 64, "utterances": len(test["labels"])},
+        "protocol": {
+            "name": protocol,
+            "fold": fold,
+            "folds": folds or len(everyone),
+            "hash": fold_hash,
+            "leak": {"speakers": 0, "texts": 5, "sessions": 0, "audio": 0},
+            "leak_told": "shared between training and test: 5 texts",
+        },
+        "preset": preset,
+        "model": model,
+        "seed": seed,
+        "device": "cpu",
+        "threads": 1,
+        "versions": {"python": "3.11", "torch": "2.11.0"},
+        "wall_seconds": 1.5,
+        "parameters": None if baseline else 3_220_000,
+        "config": {"epochs": epochs, "batch_size": 32, "seed": seed},
+        "history": [] if baseline else history,
+        "test": test,
+        "selection": {"last": selection["last"]} if baseline else selection,
+    }
+
+
+def write(out: Path, data: dict) -> Path:
+    """Write a record where a run writes it."""
+    protocol = data["protocol"]
+    name = f"{protocol['name']}-{data['preset']}-{protocol['fold']}-seed{data['seed']}.json"
+    path = out / data["model"] / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return path
+
+
+def make_results(
+    out: Path,
+    models: dict[str, float] | None = None,
+    speakers: int = 5,
+    each: int = 16,
+    seeds: int = 1,
+    **options,
+) -> Path:
+    """A finished grid: every model (name -> skill), one fold a speaker, every seed."""
+    rows = corpus_rows(speakers, each)
+    for model, skill in (models or {"mfcc-lstm": 0.8, "ds-lstm": 1.2, "dual": 2.0}).items():
+        for fold in sorted(set(rows["speakers"])):
+            for seed in range(seeds):
+                write(out, record(model, fold, seed, rows=rows, skill=skill, **options))
+    return out
