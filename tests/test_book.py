@@ -1,0 +1,194 @@
+"""The pages as built: strict, complete, readable without a network and without eyes.
+
+One build of the stored notebooks (nothing is executed) serves all tests here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+from conftest import ROOT
+
+SKIP = "*.json,*.bib,*.txt,*.csv,*.tsv,*.ipynb,*.pyc,*.png"
+REMOTE = re.compile(r"^(https?:)?//")
+
+
+def build(output: Path, root: Path = ROOT) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "tools.book", "render", "--output", str(output)]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("book with space")
+    done = build(output)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return output / "html"
+
+
+@pytest.fixture(scope="module")
+def pages(html) -> dict[Path, BeautifulSoup]:
+    files = sorted((html / "book").rglob("*.html"))
+    return {p: BeautifulSoup(p.read_text(encoding="utf-8"), "html.parser") for p in files}
+
+
+def broken_links(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSoup]) -> list[str]:
+    """Links and sources of *page* that lead nowhere; other hosts are not looked up."""
+    broken = []
+    for tag in soup.find_all(True):
+        for address in (tag.get("href"), tag.get("src")):
+            if not address or urlsplit(address).scheme or REMOTE.match(address):
+                continue
+            parts = urlsplit(address)
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            if not target.exists():
+                broken.append(address)
+            elif parts.fragment and target in pages:
+                name = unquote(parts.fragment)
+                there = pages[target]
+                if not there.find(id=name) and not there.find(attrs={"name": name}):
+                    broken.append(address)
+    return broken
+
+
+def test_every_page_of_the_contents_is_built(html):
+    contents = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    for name in re.findall(r"(?:root|file): *(\S+)", contents):
+        assert (html / f"{name}.html").is_file()
+    assert (html / "index.html").is_file()
+
+
+def test_every_source_is_in_the_contents():
+    contents = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    listed = set(re.findall(r"(?:root|file): *(\S+)", contents))
+    sources = {
+        p.relative_to(ROOT).with_suffix("").as_posix()
+        for p in (ROOT / "book").rglob("*")
+        if p.suffix in (".md", ".ipynb") and not {".ipynb_checkpoints", "results"} & set(p.parts)
+    }
+    assert sources == listed
+
+
+def test_links_inside_the_book_resolve(pages):
+    found = {page.name: broken_links(page.resolve(), soup, pages) for page, soup in pages.items()}
+    assert {page: links for page, links in found.items() if links} == {}
+
+
+def test_a_broken_link_would_be_found(tmp_path):
+    page = tmp_path / "a.html"
+    soup = BeautifulSoup(
+        '<a href="b.html">x</a><a href="#no">y</a><a id="yes" href="#yes">z</a>', "html.parser"
+    )
+    page.write_text(str(soup))
+    assert broken_links(page, soup, {page: soup}) == ["b.html", "#no"]
+
+
+def test_nothing_is_loaded_from_elsewhere(html, pages):
+    for soup in pages.values():
+        loaded = [
+            t.get("src") for t in soup.find_all(["script", "img", "iframe", "audio", "video"])
+        ]
+        loaded += [t.get("href") for t in soup.find_all("link") if "canonical" not in t.get("rel")]
+        assert [a for a in loaded if a and REMOTE.match(a)] == []
+    for style in (html / "_static").rglob("*.css"):
+        text = style.read_text(encoding="utf-8", errors="replace")
+        assert not re.search(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//", text), style.name
+
+
+def test_mathematics_comes_with_the_pages(html, pages):
+    notation = next(soup for page, soup in pages.items() if page.stem == "notation")
+    sources = [t["src"] for t in notation.find_all("script", src=True) if "mathjax" in t["src"]]
+    assert sources
+    assert (html / "book" / sources[0].split("?")[0]).resolve().is_file()
+    assert list((html / "_static").rglob("MathJax_Math-Italic.woff"))
+
+
+def test_no_picture_without_alternative_text(pages):
+    bare = [
+        (page.name, str(image)[:200])
+        for page, soup in pages.items()
+        for image in soup.find("main").find_all("img")
+        if not image.get("alt", "").strip()
+    ]
+    assert bare == []
+
+
+def test_pages_have_a_title_and_a_language(pages):
+    for soup in pages.values():
+        assert soup.html.get("lang") == "en"
+        assert len(soup.find("article").find_all("h1")) == 1
+
+
+def test_the_synthetic_corpus_is_never_without_its_caveat(pages):
+    for page, soup in pages.items():
+        text = soup.find("main").get_text()
+        if "synthetic" in text and page.stem in ("welcome", "ten_minutes"):
+            assert re.search(r"say[s]?\s+nothing about people", text), page.name
+
+
+def test_a_warning_fails_the_build(tmp_path):
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    book = tmp_path / "book"
+    shutil.copytree(ROOT / "book", book, ignore=shutil.ignore_patterns("results", "*.ipynb"))
+    contents = re.sub(
+        r"  - caption: (Start|Measured)\n(?:    .*\n)*", "", (tmp_path / "_toc.yml").read_text()
+    )
+    (tmp_path / "_toc.yml").write_text(contents)
+    for page in book.glob("*.md"):
+        page.write_text(re.sub(r"\[\]\([a-z_]+\.\w+\)", "there", page.read_text("utf-8")), "utf-8")
+    (book / "setup.md").unlink()
+    good = build(tmp_path / "out", tmp_path)
+    assert good.returncode == 0, good.stderr[-2000:]
+    with (book / "notation.md").open("a", encoding="utf-8") as page:
+        page.write("\nSee {cite}`nobody2000` and [this](missing.md).\n")
+    bad = build(tmp_path / "out", tmp_path)
+    assert bad.returncode != 0
+    assert "nobody2000" in bad.stderr
+    assert "missing.md" in bad.stderr
+
+
+def test_spelling():
+    pytest.importorskip("codespell_lib")
+    paths = ["README.md", "CONTRIBUTING.md", "book", "tools"]
+    command = [sys.executable, "-m", "codespell_lib", "-L", "ser", "--skip", SKIP]
+    done = subprocess.run([*command, *paths], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_spelling_of_notebooks(tmp_path):
+    pytest.importorskip("codespell_lib")
+    import nbformat
+
+    for path in (ROOT / "book").rglob("*.ipynb"):
+        if ".ipynb_checkpoints" not in path.parts:
+            cells = nbformat.read(path, 4).cells
+            (tmp_path / f"{path.stem}.md").write_text("\n".join(c.source for c in cells), "utf-8")
+    command = [sys.executable, "-m", "codespell_lib", "-L", "ser", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_mathematics_shows_in_a_browser_without_a_network(html):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
+    with tempfile.TemporaryDirectory() as profile:
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]
+        command += ["--no-first-run", "--disable-background-networking", "--disable-sync"]
+        command += ["--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND"]
+        command += [f"--user-data-dir={profile}", "--virtual-time-budget=10000", "--dump-dom"]
+        page = (html / "book" / "notation.html").as_uri()
+        done = subprocess.run(
+            [*command, page], capture_output=True, text=True, timeout=120, check=False
+        )
+    assert done.stdout.count("<mjx-container") > 10

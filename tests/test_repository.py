@@ -1,0 +1,265 @@
+"""The two commands, the environment's versions, what stands in the root, and the build's cache."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tools import book, check, execute, readme
+
+
+def pins() -> dict[str, Requirement]:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(r.name): r for r in wanted}
+
+
+def needs_make() -> str:
+    make = shutil.which("make")
+    if make is None or os.name == "nt":
+        pytest.skip("needs make (the README says what to type instead)")
+    return make
+
+
+def test_requirements_are_exact_and_name_no_host():
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert not re.search(r"^\s*-", text, re.MULTILINE)
+    for name, requirement in pins().items():
+        assert [s.operator for s in requirement.specifier] == ["=="], name
+
+
+def test_requirements_fulfil_pyproject():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["book"], *extras["test"]]
+    wanted += [*extras["synthetic"], *extras["egemaps"]]
+    have = pins()
+    for requirement in map(Requirement, wanted):
+        name = canonicalize_name(requirement.name)
+        if name == project["name"]:
+            continue
+        assert name in have, f"{name} is in pyproject.toml and not in requirements.txt"
+        version = next(iter(have[name].specifier)).version
+        assert requirement.specifier.contains(version), f"{name} {version}"
+
+
+def test_the_environment_is_the_pinned_one():
+    if Path(sys.prefix).resolve() != (ROOT / ".venv").resolve():
+        pytest.skip("not run in the project's .venv")
+    here = {name: r for name, r in pins().items() if r.marker is None or r.marker.evaluate()}
+    other = {name: metadata.version(name) for name, r in here.items()}
+    assert {n: v for n, v in other.items() if not here[n].specifier.contains(v)} == {}
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_packages_for_one_system_are_marked():
+    for name, requirement in pins().items():
+        assert name.startswith(("nvidia-", "cuda-", "triton")) == (
+            requirement.marker is not None and "Linux" in str(requirement.marker)
+        ), name
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "LICENSE", "LICENSE-TEXT", "CITATION.cff", "CONTRIBUTING.md", "Makefile"]
+)
+def test_root_has(name):
+    assert (ROOT / name).stat().st_size > 400
+
+
+def test_licences_are_the_ones_named():
+    assert "MIT License" in (ROOT / "LICENSE").read_text("utf-8")
+    assert "Attribution 4.0 International" in (ROOT / "LICENSE-TEXT").read_text("utf-8")
+
+
+def test_citation_file():
+    import yaml
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert citation["version"] == project["version"]
+    assert citation["references"][0]["year"] == 2020
+    assert len(citation["references"][0]["authors"]) == 6
+
+
+def test_make_alone_lists_the_commands():
+    done = subprocess.run([needs_make()], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in ("make book", "make test", "make clean"):
+        assert name in done.stdout
+
+
+def test_make_plans_both_commands_where_a_path_has_spaces(tmp_path):
+    folder = tmp_path / "my book ä"
+    folder.mkdir()
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder / name)
+    command = [needs_make(), "-n", "-j2", "test", "book"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    for part in ("-m venv .venv", "-r requirements.txt", "tools.check", "tools.book build"):
+        assert done.stdout.count(part) == 1, part
+
+
+def test_the_environment_is_made_once(tmp_path):
+    make = needs_make()
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    stamp = tmp_path / ".venv" / ".made"
+    stamp.parent.mkdir()
+    stamp.touch()
+    command = [make, "-n", "book"]
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "pip install" not in again.stdout
+    os.utime(tmp_path / "requirements.txt", (stamp.stat().st_mtime + 10,) * 2)
+    changed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "pip install" in changed.stdout
+
+
+def test_an_old_python_is_refused_in_words(tmp_path):
+    make = needs_make()
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    command = [make, "book", "PYTHON="]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "Python 3.11" in done.stderr
+
+
+def test_continuous_integration_calls_both_commands():
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    assert script.startswith("#!/usr/bin/env bash")
+    assert "set -euo pipefail" in script
+    lines = script.splitlines()
+    assert lines.index("make test") < lines.index("make book")
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_readme_says_what_it_should():
+    text = (ROOT / "README.md").read_text("utf-8")
+    for part in ("make book", "make test", "IEMOCAP", "Windows", ".venv\\Scripts", "LICENSE-TEXT"):
+        assert part in text
+    for image in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text):
+        assert (ROOT / image).is_file()
+    for target in re.findall(r"(?<!!)\[[^\]]+\]\((?!http)([^)]+)\)", text):
+        assert (ROOT / target).exists()
+
+
+def test_commands_in_the_readme_are_accepted_by_the_command_line():
+    from ser.cli import build_parser
+
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    commands = [line.split("#")[0].split()[1:] for line in lines if line.startswith("ser ")]
+    assert {c[0] for c in commands} >= {"check", "run", "report", "corpora", "predict"}
+    for command in commands:
+        assert build_parser(command[0]).parse_args(command).command == command[0]
+
+
+def test_the_table_of_the_readme_is_made_from_the_records():
+    results = ROOT / "book" / "results"
+    folders = [results / "emodb-loso", results / "emodb-random"]
+    if not all(f.is_dir() for f in folders):
+        pytest.skip("needs the records under book/results")
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert readme.fill(text, readme.table(folders)) == text
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A project with a package of one file and a notebook of one cell."""
+    for folder in ("ser", "book/results"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "ser" / "__init__.py").write_text("x = 1\n")
+    (tmp_path / "requirements.txt").write_text("numpy==1\n")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print(6 * 7)")])
+    nbformat.write(notebook, tmp_path / "book" / "one.ipynb")
+    return tmp_path
+
+
+def test_key_follows_package_records_versions_and_cells(project):
+    path = project / "book" / "one.ipynb"
+    keys = [execute.notebook_key(path, project)]
+    for change in ("ser/__init__.py", "ser/new.py", "requirements.txt", "book/results/a/b.json"):
+        (project / change).parent.mkdir(exist_ok=True)
+        (project / change).write_text("changed")
+        keys.append(execute.notebook_key(path, project))
+    notebook = nbformat.read(path, 4)
+    notebook.cells[0].source = "print(42)"
+    nbformat.write(notebook, path)
+    keys.append(execute.notebook_key(path, project))
+    assert len(set(keys)) == len(keys)
+
+
+def test_key_ignores_outputs_and_what_python_leaves(project):
+    path = project / "book" / "one.ipynb"
+    key = execute.notebook_key(path, project)
+    notebook = nbformat.read(path, 4)
+    notebook.cells[0].outputs = [nbformat.v4.new_output("stream", text="42\n")]
+    notebook.cells[0].execution_count = 3
+    nbformat.write(notebook, path)
+    cache = project / "ser" / "__pycache__" / "x.pyc"
+    cache.parent.mkdir()
+    cache.write_bytes(b"1")
+    assert execute.notebook_key(path, project) == key
+
+
+def test_executed_once_and_again_after_a_change_in_the_package(project):
+    path, cache = project / "book" / "one.ipynb", project / "cache"
+
+    def go():
+        return execute.execute_cached(path, project, cache, project)
+
+    first, second = go(), go()
+    assert (first["ran"], second["ran"]) == (True, False)
+    executed = nbformat.read(second["path"], 4)
+    assert executed.cells[0].outputs[0].text == "42\n"
+    (project / "ser" / "__init__.py").write_text("x = 2\n")
+    assert go()["ran"]
+    assert len(list(cache.glob("*.ipynb"))) == 1
+
+
+def test_a_failing_cell_fails_the_build(project, capsys):
+    path = project / "book" / "one.ipynb"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+    nbformat.write(notebook, path)
+    (project / "book" / "run_times.md").write_text(book.RUN_TIMES)
+    for name in ("_config.yml", "_toc.yml"):
+        (project / name).write_text("")
+    staged = book.stage(project / "stage", project)
+    with pytest.raises(SystemExit, match=r"one\.ipynb"):
+        book.execute_all(project / "build", staged, project)
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_the_page_of_run_times():
+    table = book.run_times({"book/a.ipynb": {"seconds": 61.2}, "book/b.ipynb": {"seconds": 3.4}})
+    assert "| `book/a.ipynb` | 61 |" in table
+    assert "| **all** | **65** |" in table
+
+
+def test_style_comes_before_tests_and_stops_there(monkeypatch):
+    commands = []
+
+    def run(command, **_):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(check.subprocess, "run", run)
+    monkeypatch.setattr(check, "prepare", lambda _: None)
+    assert check.main([]) == 1
+    assert len(commands) == 1
+    assert commands[0][:3] == [sys.executable, "-m", "ruff"]

@@ -1,0 +1,109 @@
+"""Build the book: ``python -m tools.book build`` (what ``make book`` calls).
+
+The sources are copied to ``_build/stage``, the notebooks are executed there (see
+:mod:`tools.execute`), and Jupyter Book renders the copy, strictly: a warning fails the build.
+Nothing outside ``_build`` is written, so a build leaves the working tree as it was.
+``store`` also copies the executed notebooks back to ``book/``, for a commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+from tools.execute import ROOT, execute_cached, notebooks, prepare
+
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+RUN_TIMES = "<!-- run times: filled in by the build -->"
+
+
+def stage(folder: Path, root: Path = ROOT) -> Path:
+    """Copy the book's sources to *folder*, anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+    ignore = shutil.ignore_patterns("_build", "__pycache__", ".ipynb_checkpoints", "work", "models")
+    shutil.copytree(root / "book", folder / "book", ignore=ignore)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy2(root / name, folder / name)
+    return folder
+
+
+def run_times(results: dict[str, dict]) -> str:
+    """The table of the page of run times, as Markdown."""
+    rows = [f"| `{name}` | {result['seconds']:.0f} |" for name, result in results.items()]
+    total = sum(result["seconds"] for result in results.values())
+    rows.append(f"| **all** | **{total:.0f}** |")
+    machine = (
+        f"Measured by the build on {os.cpu_count()} cores ({platform.machine()}), "
+        f"{platform.system()}, Python {platform.python_version()}, torch {version('torch')}, "
+        "each notebook from the top in a fresh kernel, one after the other."
+    )
+    return "\n".join([machine, "", "| notebook | seconds |", "| :-- | --: |", *rows])
+
+
+def execute_all(build: Path, staged: Path, root: Path = ROOT) -> dict[str, dict]:
+    """Execute every notebook and put it into the staged copy; exit where one fails."""
+    results, failed = {}, []
+    for notebook in notebooks(root):
+        name = notebook.relative_to(root).as_posix()
+        target = staged / name
+        result = execute_cached(notebook, target.parent, build / "executed", root)
+        state = "ran" if result["ran"] else "unchanged, kept from"
+        print(f"{name}: {state} {result['seconds']:.1f} s", flush=True)
+        if "error" in result:
+            failed.append(name)
+            print(result["error"], file=sys.stderr, flush=True)
+            continue
+        shutil.copyfile(result["path"], target)
+        results[name] = result
+    if failed:
+        sys.exit(f"a cell failed in: {', '.join(failed)}")
+    page = staged / "book" / "run_times.md"
+    page.write_text(page.read_text("utf-8").replace(RUN_TIMES, run_times(results)), "utf-8")
+    return results
+
+
+def render(staged: Path, output: Path) -> Path:
+    """HTML from the staged sources; every warning is an error, links included."""
+    shutil.rmtree(output / "_build", ignore_errors=True)
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(staged)]
+    command += ["--path-output", str(output), "-W", "-n", "--keep-going", "--all"]
+    output.mkdir(parents=True, exist_ok=True)
+    log = output / "log.txt"
+    with log.open("w", encoding="utf-8") as stream:  # warnings and errors still reach the screen
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, check=False)
+    if done.returncode:
+        sys.exit(f"Jupyter Book ended with exit code {done.returncode}; its log: {log}")
+    return output / "_build" / "html"
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.book", description=__doc__)
+    parser.add_argument("command", choices=["build", "store", "render"])
+    parser.add_argument("--output", type=Path, default=ROOT / "_build", help="default: _build")
+    args = parser.parse_args(argv)
+    output = args.output.resolve()
+    staged = stage(output / "stage")
+    if args.command != "render":
+        prepare(output)
+        results = execute_all(output, staged)
+        if args.command == "store":
+            for name, result in results.items():
+                shutil.copyfile(result["path"], ROOT / name)
+            return 0
+    scratch = output / "sphinx"
+    html = render(staged, scratch)
+    final = output / "html"
+    shutil.rmtree(final, ignore_errors=True)
+    html.replace(final)
+    print(f"the book: {final / 'index.html'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
