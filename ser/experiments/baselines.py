@@ -56,14 +56,13 @@ def baseline_logits(
     else:
         last = SVC(kernel="rbf", decision_function_shape="ovr", random_state=seed)
     fitted = make_pipeline(StandardScaler(), last).fit(train, labels)
+    scores = fitted.decision_function(test)
     if row == "egemaps-lr":
-        scores = fitted.predict_log_proba(test)
         parameters = last.coef_.size + last.intercept_.size
     else:
-        scores = fitted.decision_function(test)
         parameters = last.dual_coef_.size + last.support_vectors_.size + last.intercept_.size
     if scores.ndim == 1:
-        scores = np.stack([-scores, scores], axis=1)
+        scores = np.stack([-scores, scores], axis=1) / 2
     logits = np.full((n_test, classes), _ABSENT, dtype=np.float32)
     logits[:, last.classes_] = np.maximum(scores, _ABSENT)
     return logits, int(parameters)
