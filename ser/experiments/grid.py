@@ -151,7 +151,8 @@ def _run(config: RunConfig, out: Path) -> list[dict]:
         threads,
         device,
     )
-    if device == "cpu" and config.train.batch_size > max(1, len(side.table)) // 8 and left:
+    large = config.train.batch_size > max(32, len(side.table) // 8)
+    if large and left:
         log.info(
             "hint: batches of %d are large for %d utterances; --batch-size 32 learns more from "
             "a small corpus",
