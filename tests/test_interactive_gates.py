@@ -1,0 +1,128 @@
+"""The gates' slider: what stands in the page, and that it moves in a browser without a network."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+
+from ser.player import player
+from ser.plots.interactive_gates import interactive_gates
+
+STEPS, UNITS = 90, 32
+
+
+def made(**options):
+    rng = np.random.default_rng(0)
+    s1, s2 = rng.uniform(0, 90, (64, 183)), rng.uniform(0, 90, (128, 92))
+    iT, iF = rng.uniform(size=(2, STEPS, UNITS))
+    return interactive_gates(s1, s2, iT, iF, **options), iT, iF
+
+
+def test_stands_in_the_page_complete():
+    page, iT, _ = made(caption="A <sentence>.", units=[3, 8])
+    assert len(page.html) < 400_000
+    assert not re.search(r"""(?:src|href)=["'](?!data:)""", page.html)
+    soup = BeautifulSoup(page.html, "html.parser")
+    slider = soup.find("input", type="range")
+    assert soup.find("label", attrs={"for": slider["id"]})
+    assert slider["max"] == str(STEPS - 1)
+    assert [o.text for o in soup.find_all("option")] == [
+        f"mean of all {UNITS} units",
+        *("unit 3", "unit 8"),
+    ]
+    assert "A <sentence>." in soup.find("figcaption").text
+    assert f"{iT.mean():.2f}" in soup.find("svg")["aria-label"]
+    assert len(soup.find_all("image")) == 2
+    for line in soup.find_all("polyline"):
+        assert len(line["points"].split()) == STEPS
+    assert page.text.startswith("[gates over time] A <sentence>. Two input gates over")
+    assert soup.find(class_="controls").has_attr("hidden"), "without a script there is no slider"
+
+
+def test_the_same_data_give_the_same_page_and_others_another():
+    assert made()[0].html == made()[0].html
+    name = re.compile(r'id="(gates-\w+)"')
+    assert name.findall(made()[0].html) != name.findall(made(units=[1])[0].html)
+
+
+def test_picks_the_units_whose_gates_differ_most():
+    iT = np.full((5, 4), 0.5)
+    iF = iT + np.array([0.0, 0.3, 0.0, -0.4])
+    page = interactive_gates(np.zeros((64, 11)), np.zeros((128, 6)), iT, iF, units=None)
+    assert "unit 3" in page.html
+    assert "they differ most at" in page.text
+
+
+def test_gates_beyond_0_and_1_and_silence_are_drawn():
+    iT = np.linspace(-0.5, 1.5, 12).reshape(6, 2)
+    page = interactive_gates(np.full((64, 13), -100.0), np.full((128, 7), -100.0), iT, -iT)
+    heights = [
+        float(point.split(",")[1])
+        for line in BeautifulSoup(page.html, "html.parser").find_all("polyline")
+        for point in line["points"].split()
+    ]
+    assert min(heights) >= 338
+    assert max(heights) <= 442
+
+
+def test_plays_along():
+    sound = player(np.zeros(16000), caption="silence")
+    soup = BeautifulSoup(made(sound=sound)[0].html, "html.parser")
+    assert soup.find("audio")["aria-label"] == "silence"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"iT": np.zeros((5, 3))}, "gates are"),
+        ({"iT": np.zeros((1, 4)), "iF": np.zeros((1, 4))}, "at least 2"),
+        ({"iF": np.full((5, 4), np.nan)}, "finite"),
+        ({"s1": np.zeros(64)}, "spectrograms are"),
+        ({"times": [0, 1]}, "times"),
+        ({"times": [0, 1, 1, 2, 3]}, "increasing"),
+        ({"units": [4]}, "units are 0 to 3"),
+    ],
+)
+def test_what_does_not_fit_is_said(change, message):
+    given = {"s1": np.zeros((64, 11)), "s2": np.zeros((128, 6))}
+    given |= {"iT": np.zeros((5, 4)), "iF": np.zeros((5, 4))} | change
+    with pytest.raises(ValueError, match=message):
+        interactive_gates(**given)
+
+
+def test_the_slider_moves_in_a_browser_without_a_network(tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if browser is None:
+        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
+    page, iT, iF = made(units=[3, 8])
+    act = """<script>
+      var root = document.querySelector('.ser-gates');
+      root.querySelector('select').value = '2';
+      root.querySelector('select').dispatchEvent(new Event('change'));
+      root.querySelector('input').value = '40';
+      root.querySelector('input').dispatchEvent(new Event('input'));
+    </script>"""
+    file = tmp_path / "page.html"
+    file.write_text(f"<!doctype html><meta charset='utf-8'>{page.html}{act}", encoding="utf-8")
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]
+    command += ["--no-first-run", "--disable-background-networking", "--disable-sync"]
+    command += ["--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    command += [
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--virtual-time-budget=3000",
+        "--dump-dom",
+    ]
+    done = subprocess.run(
+        [*command, file.as_uri()], capture_output=True, text=True, timeout=120, check=False
+    )
+    soup = BeautifulSoup(done.stdout, "html.parser")
+    said = soup.find("output").text
+    assert said.startswith(f"0.64 s, unit 8: iT {iT[40, 8]:.2f}, iF {iF[40, 8]:.2f}.")
+    assert not soup.find(class_="controls").has_attr("hidden")
+    place = soup.find("polyline", class_="T")["points"].split()[40].split(",")[0]
+    assert {line["x1"] for line in soup.find_all("line", class_="now")} == {place}
