@@ -108,8 +108,12 @@ class FeatureStore:
                 for key, entry in self._parse(index).items():
                     self._entries.setdefault(key, entry)
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-                log.warning("feature cache: %s is left out (%s); its keys are recomputed",
-                            index, error)  # fmt: skip
+                log.warning(
+                    "feature cache: %s is damaged (%s); what it held is computed again. Delete it "
+                    "to be rid of this line",
+                    index,
+                    error,
+                )
 
     def read(self, key: str) -> list[np.ndarray]:
         """The arrays of *key* as read-only views of the mapped file.
