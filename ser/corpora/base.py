@@ -5,7 +5,7 @@ Columns of :attr:`Corpus.table`, one row an utterance, sorted by ``utterance``:
 =========== ======== =====================================================================
 column      type     meaning
 =========== ======== =====================================================================
-utterance   str      name, unique in the corpus (path below the root without its ending)
+utterance   str      name, unique in the corpus, wherever its root lies (the clip's own name)
 path        str      absolute path of the audio file
 emotion     str      ``angry``, ``happy``, ``neutral`` or ``sad``
 speaker     str      who talks
