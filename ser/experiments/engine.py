@@ -49,6 +49,8 @@ def spread(
 
     calls = [delayed(function)(item) for item in items]
     if engine == "local":
+        from joblib.externals.loky import get_reusable_executor
+
         parallel = Parallel(
             n_jobs=jobs,
             return_as="generator_unordered",
@@ -58,7 +60,14 @@ def spread(
             inner_max_num_threads=threads,
             max_nbytes=None,
         )
-        yield from parallel(calls)
+        finished = False
+        try:
+            yield from parallel(calls)
+            finished = True
+        finally:
+            # Idle workers would hold their memory, and print a traceback at the next Ctrl-C;
+            # after one, what they are at is resumed by the next command.
+            get_reusable_executor().shutdown(wait=True, kill_workers=not finished)
         return
     with _cluster(engine, address) as options, parallel_config(**options):
         workers = jobs if jobs > 1 else -1
