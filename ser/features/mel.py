@@ -6,7 +6,7 @@ Slaney's mel scale with area-normalised triangles from 0 to 8000 Hz. Then ``10 l
 power of samples on the 16-bit scale (speech: about -31 to 118 dB). Powers below ``FLOOR`` count as
 ``FLOOR``: digital silence is -100 dB, as in ``librosa.power_to_db(top_db=None)``; the release
 takes the logarithm of 0 there and one such file makes a training NaN. Book: chapter
-"Two spectrograms of one utterance".
+"Two resolutions".
 """
 
 from __future__ import annotations
