@@ -14,12 +14,12 @@ from bs4 import BeautifulSoup
 
 from ser.player import player
 from ser.plots import describe, show
-from ser.plots.interactive_window import (
+from ser.plots.interactive_window import interactive_window
+from ser.plots.windows import (
     DIP,
     WINDOWS,
     burst_vowel,
     hann,
-    interactive_window,
     linear_spectrogram,
     stft_power,
     told_apart,
