@@ -8,6 +8,7 @@ returns what is left of a cut WAV as if nothing were missing. Book: chapter "Fro
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,6 +144,71 @@ def load_audio(
     return soxr.resample(wave, file_rate, rate, quality="HQ")
 
 
+def stream_audio(
+    path: str | os.PathLike, rate: int = 16000, seconds: float = 1.0
+) -> Iterator[np.ndarray]:
+    """Read a sound file block by block, in bounded memory, as one channel at *rate*.
+
+    Args:
+        path: as in :func:`load_audio`.
+        rate: samples a second wanted.
+        seconds: duration of a block.
+
+    Yields:
+        float32 arrays (samples,); together what :func:`load_audio` returns, to the rounding of the
+        resampler.
+
+    Raises:
+        AudioError: as :func:`load_audio`; damage in the middle shows when it is reached.
+
+    Example:
+        >>> import tempfile, soundfile
+        >>> name = os.path.join(tempfile.mkdtemp(), "long.wav")
+        >>> soundfile.write(name, np.zeros(40000), 16000)
+        >>> [len(block) for block in stream_audio(name)]
+        [16000, 16000, 8000]
+    """
+    path = Path(path)
+    with _open(path) as sound:
+        blocks = _blocks(path, sound, 0, None, max(1, round(seconds * sound.samplerate)))
+        yield from resampled(blocks, sound.samplerate, rate, str(path))
+
+
+def resampled(
+    blocks: Iterable[np.ndarray], file_rate: int, rate: int = 16000, name: str = "stream"
+) -> Iterator[np.ndarray]:
+    """Blocks of mono samples at another rate, without a seam between them; each checked.
+
+    Args:
+        blocks: float32 arrays (samples,) at *file_rate*.
+        file_rate, rate: samples a second before and after.
+        name: what an error message calls the sound.
+
+    Raises:
+        AudioError: a sample is NaN or infinite; the message tells its time.
+
+    Example:
+        >>> sum(len(b) for b in resampled([np.zeros(8000)] * 2, 8000))
+        32000
+    """
+    resampler, done = None, 0
+    if file_rate != rate:
+        import soxr
+
+        resampler = soxr.ResampleStream(file_rate, rate, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        if not np.isfinite(block).all():
+            first = (done + int(np.flatnonzero(~np.isfinite(block))[0])) / file_rate
+            raise AudioError(
+                f"{name}: a sample at {first:.3f} s is NaN or infinite; export it again"
+            )
+        done += len(block)
+        block = np.asarray(block, dtype=np.float32)
+        yield block if resampler is None else resampler.resample_chunk(block)
+    if resampler is not None:
+        yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+
+
 def _open(path: Path) -> soundfile.SoundFile:
     """Check what can be checked from the first bytes, then open; errors as AudioError."""
     if path.is_dir():
@@ -181,19 +247,30 @@ def _open(path: Path) -> soundfile.SoundFile:
 
 def _read(path: Path, sound: soundfile.SoundFile, first: int, count: int | None) -> np.ndarray:
     """Samples *first* .. *first + count* as the mean of the channels; fewer is an error."""
+    blocks = list(_blocks(path, sound, first, count, _BLOCK))
+    if not blocks:
+        return np.zeros(0, dtype=np.float32)
+    return np.ascontiguousarray(blocks[0] if len(blocks) == 1 else np.concatenate(blocks))
+
+
+def _blocks(
+    path: Path, sound: soundfile.SoundFile, first: int, count: int | None, size: int
+) -> Iterator[np.ndarray]:
+    """The same, *size* samples at a time."""
     promised = sound.frames - first if count is None else count
     known = promised < 1 << 40
-    blocks, done = [], 0
+    done = 0
     try:
         if first:
             sound.seek(first)
         while not known or done < promised:
-            size = min(_BLOCK, promised - done) if known else _BLOCK
-            block = sound.read(size, dtype="float32", always_2d=True)
+            block = sound.read(
+                min(size, promised - done) if known else size, dtype="float32", always_2d=True
+            )
             if not len(block):
                 break
             done += len(block)
-            blocks.append(block[:, 0] if block.shape[1] == 1 else _mean(block))
+            yield block[:, 0] if block.shape[1] == 1 else _mean(block)
     except RuntimeError as error:
         reason = getattr(error, "error_string", None) or str(error)
         raise AudioError(
@@ -201,9 +278,6 @@ def _read(path: Path, sound: soundfile.SoundFile, first: int, count: int | None)
         ) from None
     if known and done < promised and sound.format != "MP3":  # an MP3's length is an estimate
         raise AudioError(_cut(path, f"{done} of {promised} samples are there"))
-    if not blocks:
-        return np.zeros(0, dtype=np.float32)
-    return np.ascontiguousarray(blocks[0] if len(blocks) == 1 else np.concatenate(blocks))
 
 
 def _mean(block: np.ndarray) -> np.ndarray:

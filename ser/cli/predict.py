@@ -14,6 +14,10 @@ Any format, rate and number of channels that libsndfile reads; one utterance a
 file works best, of about the length the model was trained on. The model is a
 folder that 'ser run' left under OUT/models, or OUT itself if it holds one.
 
+With --stream, a long recording is answered window by window, in bounded
+memory, each line as soon as its sound is there; '-' reads a microphone through
+a pipe: raw 16-bit mono samples, at 16 kHz or at --rate.
+
 A model knows the voices, the language and the acting it was trained on; the
 answer is about them, not about what a person feels. What it was trained on is
 printed with every answer."""
@@ -22,21 +26,49 @@ EPILOG = """\
 examples:
   ser run --model dual --folds 2 --epochs 5 --batch-size 32 --out results/first
   ser predict me.wav --checkpoint results/first/models/dual/speakers-release-1-seed0
-  ser predict *.wav --checkpoint results/first/models/dual/speakers-release-1-seed0 --json"""
+  ser predict *.wav --checkpoint results/first/models/dual/speakers-release-1-seed0 --json
+  ser predict meeting.flac --stream --window 3 --hop 1 --checkpoint MODEL
+  arecord -q -t raw -f S16_LE -c 1 -r 16000 | ser predict - --stream --checkpoint MODEL"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``ser predict``."""
     parser.description = DESCRIPTION
     parser.epilog = EPILOG
-    parser.add_argument("files", nargs="+", metavar="FILE", help="recordings")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="recordings ('-' with --stream: standard input)"
+    )
     parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a model's folder")
     parser.add_argument("--device", default="auto", metavar="DEV", help="auto, cpu, cuda")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON (--stream: a line each)")
+    parser.add_argument("--stream", action="store_true", help="one answer every --hop seconds")
+    parser.add_argument("--window", type=float, metavar="S", help="seconds of a window (3)")
+    parser.add_argument("--hop", type=float, metavar="S", help="seconds between answers (1)")
+    parser.add_argument("--rate", type=int, metavar="HZ", help="rate of '-' (16000)")
+    parser.add_argument("--threads", type=int, metavar="N", help="processor cores (all)")
 
 
 def main(args: argparse.Namespace) -> int:
     """Predict each file; a file that cannot be read is told and does not stop the others."""
+    from ser.errors import SerError
+
+    if args.threads is not None:
+        import torch
+
+        if args.threads < 1:
+            raise SerError(f"--threads {args.threads}: give at least 1")
+        torch.set_num_threads(args.threads)
+    if args.stream:
+        return _stream(args)
+    for option in ("window", "hop", "rate"):
+        if getattr(args, option) is not None:
+            raise SerError(f"--{option} goes with --stream")
+    if "-" in args.files:
+        raise SerError("'-' (standard input) goes with --stream")
+    return _files(args)
+
+
+def _files(args: argparse.Namespace) -> int:
     from ser.errors import SerError
     from ser.prediction import load_model, predict
 
@@ -60,3 +92,44 @@ def main(args: argparse.Namespace) -> int:
             print(answer.to_text() + "\n")
         print(model.describe())
     return 2 if failed else 0
+
+
+def _stream(args: argparse.Namespace) -> int:
+    """Each file in turn, a line an answer; figures of speed at the end, on standard error."""
+    from ser.errors import SerError
+    from ser.prediction import load_model
+    from ser.streaming import StreamStatistics, pcm_blocks, predict_stream
+
+    if args.rate is not None and args.rate < 1000:
+        raise SerError(f"--rate {args.rate}: give samples a second, e.g. 16000")
+    window = 3.0 if args.window is None else args.window
+    hop = 1.0 if args.hop is None else args.hop
+    model = load_model(args.checkpoint, args.device)
+    print(model.describe(), file=sys.stderr)
+    failed = False
+    for path in args.files:
+        speed = StreamStatistics()
+        source = pcm_blocks(sys.stdin.buffer, args.rate or 16000) if path == "-" else path
+        if not args.json and len(args.files) > 1:
+            print(path)
+        try:
+            for answer in predict_stream(source, model, window, hop, speed):
+                line = {"path": path, **answer.as_dict()}
+                shown = json.dumps(line, ensure_ascii=False) if args.json else answer.to_text()
+                print(shown, flush=True)
+        except SerError as error:
+            failed = True
+            print(f"ser: {error}", file=sys.stderr)
+        finally:
+            print(_speed(path, speed.as_dict()), file=sys.stderr)
+    return 2 if failed else 0
+
+
+def _speed(path: str, told: dict) -> str:
+    if not told["windows"]:
+        return f"{path}: no answers"
+    return (
+        f"{path}: {told['windows']} answers over {told['seconds']:.1f} s of sound; an answer took "
+        f"{told['latency_median_ms']:.0f} ms (median; 95 %: {told['latency_p95_ms']:.0f} ms), "
+        f"{told['times_real_time']:.0f} times faster than the sound"
+    )

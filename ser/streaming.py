@@ -1,0 +1,248 @@
+"""A long recording, or a microphone, window by window (book: "Bring IEMOCAP, or your own voice").
+
+A model hears one utterance at a time. A window of about an utterance's length slides over the
+sound; each position is one answer. Memory holds one window and one block of sound, however long
+the recording is.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from ser.audio import resampled, stream_audio
+from ser.errors import AudioError, SerError
+from ser.prediction import Prediction, SavedModel, load_model, predict
+
+RATE = 16000
+BLOCK_SECONDS = 0.25
+"""Sound is taken in blocks of this duration, so a live answer waits at most that much longer."""
+
+SHORTEST = 0.5
+"""Seconds; a window may not be shorter, since too few frames are left for the network."""
+
+
+@dataclass(frozen=True)
+class WindowPrediction:
+    """What a model says of one stretch of a longer recording.
+
+    Attributes:
+        start, end: where it lies, in seconds from the beginning.
+        level: its root mean square in dB of full scale (-inf: digital silence).
+        prediction: the answer; its ``warnings`` tell silence and a very low level.
+        compute_seconds: time from having the last sample to having the answer.
+    """
+
+    start: float
+    end: float
+    level: float
+    prediction: Prediction
+    compute_seconds: float
+
+    def as_dict(self) -> dict:
+        """JSON-able; a level of -inf becomes None."""
+        return {
+            "start": self.start,
+            "end": self.end,
+            "level_db": round(self.level, 2) if np.isfinite(self.level) else None,
+            "emotion": self.prediction.emotion,
+            "probabilities": self.prediction.probabilities,
+            "branches": self.prediction.branches,
+            "warnings": list(self.prediction.warnings),
+            "compute_seconds": round(self.compute_seconds, 6),
+        }
+
+    def to_text(self) -> str:
+        """One line: times, level, emotion, a bar, notes."""
+        value = self.prediction.probabilities[self.prediction.emotion]
+        notes = "".join(f"  ({w})" for w in self.prediction.warnings)
+        return (
+            f"{clock(self.start)} - {clock(self.end)}  {self.level:6.1f} dB  "
+            f"{self.prediction.emotion:8} {100 * value:5.1f} %  {'#' * round(20 * value):20}{notes}"
+        ).rstrip()
+
+
+@dataclass
+class StreamStatistics:
+    """How fast a stream was answered; filled while the stream runs.
+
+    Attributes:
+        windows: answers given.
+        seconds: sound heard.
+        compute_seconds: of each answer.
+    """
+
+    windows: int = 0
+    seconds: float = 0.0
+    compute_seconds: list[float] = field(default_factory=list)
+
+    def add(self, window: WindowPrediction) -> None:
+        """Count one answer."""
+        self.windows += 1
+        self.seconds = max(self.seconds, window.end)
+        self.compute_seconds.append(window.compute_seconds)
+
+    def as_dict(self) -> dict:
+        """Median and 95th percentile of an answer's computation, and the real-time factor."""
+        spent = np.asarray(self.compute_seconds)
+        if not len(spent):
+            return {"windows": 0, "seconds": 0.0}
+        return {
+            "windows": self.windows,
+            "seconds": round(self.seconds, 3),
+            "latency_median_ms": round(1000 * float(np.median(spent)), 2),
+            "latency_p95_ms": round(1000 * float(np.percentile(spent, 95)), 2),
+            "times_real_time": round(self.seconds / float(spent.sum()), 2),
+        }
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, with hours where there are any.
+
+    Example:
+        >>> clock(75.5), clock(3675)
+        ('01:15.5', '1:01:15.0')
+    """
+    tenths = round(10 * seconds)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{minutes:02d}:{rest / 10:04.1f}"
+    return f"{hours}:{tail}" if hours else tail
+
+
+def pcm_blocks(stream: BinaryIO, rate: int = RATE) -> Iterator[np.ndarray]:
+    """Raw signed 16-bit little-endian mono samples from a pipe, a block at a time.
+
+    Args:
+        stream: a binary file object, e.g. ``sys.stdin.buffer`` behind ``arecord -t raw``.
+        rate: samples a second of what comes in.
+
+    Yields:
+        float32 arrays (samples,) at *rate*, -1..1; the last may be shorter.
+
+    Raises:
+        AudioError: the stream begins like a WAV file, whose header would be heard as a click.
+
+    Example:
+        >>> import io
+        >>> [len(b) for b in pcm_blocks(io.BytesIO(bytes(16000)))]
+        [4000, 4000]
+    """
+    return resampled(_pcm(stream, rate), rate, RATE, "standard input")
+
+
+def _pcm(stream: BinaryIO, rate: int) -> Iterator[np.ndarray]:
+    size = 2 * max(1, round(BLOCK_SECONDS * rate))
+    first = True
+    while data := stream.read(size):
+        if first and data.startswith((b"RIFF", b"fLaC", b"OggS", b"ID3")):
+            raise AudioError(
+                "standard input: is a sound file; give its name instead of '-', or send raw "
+                "samples (arecord -t raw -f S16_LE -c 1 -r 16000)"
+            )
+        first = False
+        yield np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2").astype(np.float32) / 32768
+
+
+def windows(
+    blocks: Iterable[np.ndarray], window: float = 3.0, hop: float = 1.0
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Stretches of equal length, one every *hop*; the last one ends where the sound ends.
+
+    Args:
+        blocks: float32 arrays (samples,) at 16 kHz, of any lengths.
+        window: seconds of a stretch.
+        hop: seconds from the start of one to the start of the next.
+
+    Yields:
+        (start in seconds, samples (window * 16000,)); a recording shorter than a window is one
+        stretch of its own length.
+
+    Raises:
+        SerError: *window* below 0.5 s, or *hop* not above 0 or beyond *window*, which would leave
+            sound unheard.
+
+    Example:
+        >>> [(t, len(w)) for t, w in windows([np.zeros(16000)] * 4, window=2, hop=1.5)]
+        [(0.0, 32000), (1.5, 32000), (2.0, 32000)]
+    """
+    if not window >= SHORTEST:
+        raise SerError(f"a window of {window} s is too short; give at least {SHORTEST} s")
+    if not 0 < hop <= window:
+        raise SerError(f"a hop of {hop} s does not fit a window of {window} s: 0 < hop <= window")
+    size, step = round(window * RATE), max(1, round(hop * RATE))
+    held = past = np.zeros(0, dtype=np.float32)
+    start, answered = 0, 0
+    for block in blocks:
+        held = np.concatenate([held, block])
+        while len(held) >= size:
+            yield start / RATE, held[:size].copy()
+            answered = start + size
+            past, held = held[:step], held[step:]
+            start += step
+    end = start + len(held)
+    if end > answered:
+        tail = np.concatenate([past, held])[-size:]
+        yield (end - len(tail)) / RATE, tail
+
+
+def predict_stream(
+    source: str | os.PathLike | Iterable[np.ndarray],
+    checkpoint: SavedModel | str | os.PathLike,
+    window: float = 3.0,
+    hop: float = 1.0,
+    statistics: StreamStatistics | None = None,
+) -> Iterator[WindowPrediction]:
+    """Emotion over time: one answer every *hop* seconds, in bounded memory.
+
+    Args:
+        source: a sound file of any length, or blocks of mono samples (n,) at 16 kHz (a microphone;
+            :func:`pcm_blocks` reads a pipe).
+        checkpoint: a model of :func:`ser.prediction.load_model`, or its folder.
+        window: seconds of sound an answer is about; near the durations the model was trained on.
+        hop: seconds from answer to answer.
+        statistics: filled with latencies, if given.
+
+    Yields:
+        WindowPrediction, as soon as its last sample is there.
+
+    Raises:
+        AudioError: the sound cannot be read on; what came before has been answered.
+        SerError: *window* or *hop* make no sense.
+        ModelError: see :func:`ser.prediction.load_model`.
+
+    Example:
+        >>> stream = predict_stream("meeting.wav", "results/models/dual/a")  # doctest: +SKIP
+        >>> next(stream).prediction.emotion                                  # doctest: +SKIP
+        'neutral'
+    """
+    model = checkpoint if isinstance(checkpoint, SavedModel) else load_model(checkpoint)
+    named = isinstance(source, (str, os.PathLike))
+    blocks = stream_audio(source, RATE, BLOCK_SECONDS) if named else source
+    name = str(Path(source)) if named else "stream"
+    predict(np.zeros(round(window * RATE), dtype=np.float32), model)  # first-use costs, before
+    heard = False
+    for start, wave in windows(blocks, window, hop):
+        begun = time.perf_counter()
+        answer = predict(wave, model)
+        spent = time.perf_counter() - begun
+        power = float(np.mean(np.square(wave, dtype=np.float64)))
+        result = WindowPrediction(
+            start=round(start, 4),
+            end=round(start + len(wave) / RATE, 4),
+            level=10 * np.log10(power) if power else -np.inf,
+            prediction=answer,
+            compute_seconds=spent,
+        )
+        heard = True
+        if statistics is not None:
+            statistics.add(result)
+        yield result
+    if not heard:
+        raise AudioError(f"{name}: holds no sound; check the recorder or the file")

@@ -1,0 +1,179 @@
+"""A long recording, window by window: the same answers, in bounded memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser.audio import load_audio, stream_audio
+from ser.cli import main
+from ser.errors import AudioError, SerError
+from ser.experiments import RunConfig, run
+from ser.prediction import load_model, predict
+from ser.streaming import StreamStatistics, pcm_blocks, predict_stream, windows
+from ser.training import TrainConfig
+
+
+@pytest.fixture(scope="module")
+def model_folder(tiny_root, tmp_path_factory):
+    out = tmp_path_factory.mktemp("stream")
+    run(
+        RunConfig(
+            root=str(tiny_root),
+            models=("mfcc-lstm",),
+            protocol="random",
+            folds=2,
+            train=TrainConfig(epochs=1, batch_size=16, hidden=16),
+            out=out,
+            jobs=1,
+            threads=1,
+            progress=False,
+            cache=str(tmp_path_factory.mktemp("cache")),
+        )
+    )
+    return out / "models" / "mfcc-lstm" / "random-release-1-seed0"
+
+
+def noise(seconds, rate=16000, channels=1, seed=0):
+    size = (round(seconds * rate), channels)
+    return np.random.default_rng(seed).normal(scale=0.1, size=size).astype(np.float32)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 96000])
+@pytest.mark.parametrize("kind", ["wav", "flac", "ogg"])
+def test_blocks_are_the_whole_file(tmp_path, rate, kind):
+    path = tmp_path / f"lang ä.{kind}"
+    soundfile.write(path, noise(3.3, rate, 2), rate)
+    whole = load_audio(path)
+    parts = np.concatenate(list(stream_audio(path, seconds=0.21)))
+    assert abs(len(parts) - len(whole)) <= 1
+    size = min(len(parts), len(whole))
+    assert np.abs(parts[:size] - whole[:size]).max() < 1e-5
+
+
+@pytest.mark.parametrize("seconds", [0.7, 2.0, 2.01, 3.5, 4.0, 7.3])
+@pytest.mark.parametrize("hop", [0.5, 1.5, 2.0])
+def test_every_sample_is_in_a_window_and_in_its_place(seconds, hop):
+    sound = np.arange(round(seconds * 16000), dtype=np.float32)
+    covered = np.zeros(len(sound), dtype=bool)
+    blocks = [sound[i : i + 3331] for i in range(0, len(sound), 3331)]
+    found = list(windows(blocks, window=2.0, hop=hop))
+    for start, wave in found:
+        first = round(start * 16000)
+        assert len(wave) == min(32000, len(sound))
+        assert np.array_equal(wave, sound[first : first + len(wave)])
+        covered[first : first + len(wave)] = True
+    assert covered.all()
+    starts = [start for start, _ in found]
+    assert starts == sorted(set(starts))
+
+
+@pytest.mark.parametrize(("window", "hop"), [(0.1, 0.1), (2, 0), (2, 3), (float("nan"), 1)])
+def test_windows_that_make_no_sense_are_refused(window, hop):
+    with pytest.raises(SerError):
+        list(windows([np.zeros(64000)], window, hop))
+
+
+def test_an_answer_is_that_of_the_stretch_alone(model_folder, tmp_path):
+    path = tmp_path / "long.wav"
+    soundfile.write(path, noise(6.2), 16000, subtype="FLOAT")
+    model, speed = load_model(model_folder), StreamStatistics()
+    answers = list(predict_stream(path, model, window=2.0, hop=1.5, statistics=speed))
+    assert [a.start for a in answers] == [0.0, 1.5, 3.0, 4.2]
+    assert answers[-1].end == pytest.approx(6.2)
+    for answer in answers:
+        alone = predict(load_audio(path, start=answer.start, seconds=2.0), model)
+        assert answer.prediction.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
+        assert answer.level == pytest.approx(-20, abs=0.5)
+    told = speed.as_dict()
+    assert told["windows"] == 4
+    assert 0 < told["latency_median_ms"] <= told["latency_p95_ms"]
+
+
+def test_memory_does_not_grow_with_the_recording(tmp_path):
+    peaks = []
+    for minutes in (1, 8):
+        path = tmp_path / f"{minutes}.wav"
+        soundfile.write(path, np.tile(noise(60, 22050), (minutes, 1)), 22050)
+        tracemalloc.start()
+        count = sum(1 for _ in windows(stream_audio(path, seconds=0.25), 3.0, 1.0))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert count >= 60 * minutes - 2
+    assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_an_answer_comes_before_the_stream_ends(model_folder):
+    def endless():
+        while True:
+            yield noise(0.25)[:, 0]
+
+    stream = predict_stream(endless(), load_model(model_folder), window=1.0, hop=1.0)
+    assert [next(stream).start for _ in range(3)] == [0.0, 1.0, 2.0]
+    stream.close()
+
+
+def test_damage_in_the_middle_comes_after_the_answers_before_it(model_folder, tmp_path):
+    sound = noise(5)
+    sound[4 * 16000 + 8] = np.nan
+    path = tmp_path / "nan.wav"
+    soundfile.write(path, sound, 16000, subtype="FLOAT")
+    stream = predict_stream(path, load_model(model_folder), window=1.0, hop=1.0)
+    assert [next(stream).start for _ in range(4)] == [0.0, 1.0, 2.0, 3.0]
+    with pytest.raises(AudioError, match=r"nan\.wav.*4\.00"):
+        next(stream)
+
+
+def test_silence_is_said_and_an_empty_stream_refused(model_folder):
+    model = load_model(model_folder)
+    (answer,) = predict_stream([np.zeros(16000, dtype=np.float32)], model, 1.0, 1.0)
+    assert answer.level == -np.inf and "digital silence" in answer.to_text()
+    assert answer.as_dict()["level_db"] is None
+    with pytest.raises(AudioError, match="no sound"):
+        list(predict_stream([], model))
+
+
+def test_raw_samples_from_a_pipe():
+    sound = (np.sin(np.arange(8000) / 9) * 20000).astype("<i2")
+    blocks = list(pcm_blocks(io.BytesIO(sound.tobytes() + b"\x01"), rate=8000))
+    assert 15990 <= sum(len(b) for b in blocks) <= 16010
+    assert np.abs(np.concatenate(blocks)).max() == pytest.approx(20000 / 32768, abs=0.02)
+    with pytest.raises(AudioError, match="sound file"):
+        list(pcm_blocks(io.BytesIO(b"RIFF" + bytes(100))))
+
+
+def test_the_command_prints_a_line_an_answer(model_folder, tmp_path, capsys):
+    path = tmp_path / "meine Rede.wav"
+    soundfile.write(path, noise(4, 44100, 2), 44100)
+    args = ["predict", str(path), "--checkpoint", str(model_folder), "--stream"]
+    assert main([*args, "--window", "2", "--hop", "1", "--threads", "1"]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 3 and out.startswith("00:00.0 - 00:02.0")
+    assert "3 answers over 4.0 s" in err and "trained on" in err
+    assert main([*args, "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [r["start"] for r in rows] == [0.0, 1.0]
+    assert rows[0]["path"] == str(path)
+
+
+def test_standard_input(model_folder, monkeypatch, capsys):
+    sound = (noise(2.0)[:, 0] * 32767).astype("<i2").tobytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(sound)))
+    args = ["predict", "-", "--checkpoint", str(model_folder)]
+    assert main([*args, "--stream", "--window", "1", "--hop", "1"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert main(args) == 2
+    assert "--stream" in capsys.readouterr().err
+
+
+def test_options_of_a_stream_alone_are_refused(model_folder, capsys):
+    args = ["predict", "a.wav", "--checkpoint", str(model_folder)]
+    assert main([*args, "--hop", "1"]) == 2
+    assert "goes with --stream" in capsys.readouterr().err
+    assert main([*args, "--threads", "0"]) == 2
+    assert main([*args, "--stream", "--hop", "0"]) == 2
