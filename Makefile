@@ -6,7 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help book test outputs clean
+.PHONY: help book test outputs bench clean
 
 # Python 3.11 or later that makes .venv; `make book PYTHON=/path/to/python3.12` overrides it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -28,6 +28,9 @@ test: $(STAMP)  ## lint, unit tests, doctests, every notebook, the built pages
 
 outputs: $(STAMP)  ## run the chapters and store their outputs in book/*.ipynb, before a commit
 	@$(RUN) tools.book store
+
+bench: $(STAMP)  ## speed, as ratios within one run: a table, and book/results/benchmarks/cpu.json
+	@$(RUN) benchmarks --out book/results/benchmarks/cpu.json
 
 clean:  ## remove what was built (the environment in .venv stays)
 	rm -rf _build .pytest_cache .ruff_cache .benchmarks

@@ -1,0 +1,1 @@
+"""What is fast, how much, and against what: ``make bench``; book: chapter "Making it fast"."""

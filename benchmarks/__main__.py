@@ -1,0 +1,63 @@
+"""``make bench`` or ``python -m benchmarks``: run every benchmark, print a table, keep a record.
+
+Anything else goes to pytest: ``python -m benchmarks -k front_end``. Machines are noisy, so every
+figure is a ratio to something timed turn by turn in the same run; nothing fails for being slow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.record import ROOT, reduce, table
+from ser.paths import atomic_write
+
+EPILOG = """\
+examples:
+  make bench                                  everything, about ten minutes on two idle cores
+  python -m benchmarks --quick                does everything run? (the figures mean little)
+  python -m benchmarks -k ds_lstm --out here.json
+  python -m benchmarks --corpus-size 2000     fewer made-up utterances (35000 need 12 GB of disk)
+  python -m benchmarks --show book/results/benchmarks/cpu.json"""
+
+
+def main() -> int:
+    """Run and record."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where the record goes (JSON)")
+    parser.add_argument("--show", type=Path, metavar="FILE", help="print a record's table; no run")
+    args, rest = parser.parse_known_args()
+    if args.show:
+        print(table(json.loads(args.show.read_text(encoding="utf-8"))))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "raw.json"
+        command = [sys.executable, "-m", "pytest", str(ROOT / "benchmarks"), "-q", "-p"]
+        command += ["no:cacheprovider", "--benchmark-disable-gc", f"--benchmark-json={raw}"]
+        done = subprocess.run([*command, "--benchmark-columns=median,iqr,rounds", *rest], cwd=ROOT)
+        if not raw.exists() or not raw.stat().st_size:
+            return done.returncode or 1
+        body = json.loads(raw.read_text(encoding="utf-8"))
+    typed = shlex.join(["python", "-m", "benchmarks", *rest])
+    record = reduce(body, typed)
+    print("\n" + table(record))
+    if args.out:
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(args.out, "w") as stream:
+            stream.write(json.dumps(record, indent=1) + "\n")
+        print(f"record: {args.out}")
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

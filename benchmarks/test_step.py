@@ -1,0 +1,39 @@
+"""A whole training step at batch 32, each side in a process of its own with its own allocator."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from benchmarks.worker import Stepper
+
+CASES = [
+    # model, precision, plain side tuned, goal
+    ("mfcc-lstm", "float32", False, None),
+    ("ds-lstm", "float32", False, None),
+    ("dual", "float32", False, 6.0),
+    ("dual", "float32", True, None),
+    ("dual", "bfloat16", False, 8.0),
+    ("dual", "bfloat16", True, None),
+]
+
+
+@pytest.mark.parametrize(("model", "precision", "plain_tuned", "goal"), CASES)
+def test_training_step(compare, quick, threads, model, precision, plain_tuned, goal):
+    """Forward, backward and Adam; ours keeps its pages, the release's formulas as the case says."""
+    common = {"model": model, "batch": 8 if quick else 32, "threads": threads}
+    with contextlib.ExitStack() as stack:
+        ours = Stepper(**common, side="fast", tuned=True, precision=precision)
+        stack.callback(ours.close)
+        plain = Stepper(**common, side="plain", tuned=plain_tuned, warm_up=1)
+        stack.callback(plain.close)
+        allocator = "the same allocator" if plain_tuned else "its allocator as it comes"
+        compare(
+            ours.step,
+            plain.step,
+            against=f"the release's formulas, {allocator}",
+            goal=goal,
+            rounds=5,
+            warm_up=0,
+        )

@@ -1,0 +1,104 @@
+"""A process that takes training steps on request, so that each side has its own allocator.
+
+``python -m benchmarks.worker '{"model": "ds-lstm", "side": "fast", ...}'`` makes the model, warms
+up, prints ``ready`` and then answers every line on its standard input with one step.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SIDES = ("plain", "fast")
+
+
+class Stepper:
+    """A worker as seen from the benchmark: each :meth:`step` is one training step.
+
+    Args:
+        model: ``mfcc-lstm``, ``ds-lstm`` or ``dual`` (its two branches, one after the other).
+        side: ``plain``, the release's formulas as written; ``fast``, the package's.
+        tuned: glibc told to keep freed pages (:func:`ser.allocator.tune_allocator`), or not.
+        batch: utterances a step.
+        threads: of torch.
+        precision: ``float32`` or ``bfloat16`` (fast side only).
+    """
+
+    def __init__(self, **settings) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker", json.dumps(settings)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        self._expect("ready")
+
+    def _expect(self, word: str) -> None:
+        line = self._process.stdout.readline().strip()
+        if line != word:
+            raise RuntimeError(f"the worker said {line!r} and ended with {self._process.poll()}")
+
+    def step(self) -> None:
+        """One training step; returns when it is done."""
+        self._process.stdin.write("step\n")
+        self._process.stdin.flush()
+        self._expect("done")
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(timeout=60)
+
+
+def steppers(model: str, side: str, batch: int, precision: str) -> list:
+    """Functions that take one training step each; *dual* has two, which share nothing."""
+    import torch
+
+    from benchmarks.inputs import plain_model, release_batch, training_step
+    from ser.models import build_model
+
+    data = release_batch(batch)
+    torch.manual_seed(0)
+    found = []
+    for row in ("mfcc-lstm", "ds-lstm") if model == "dual" else (model,):
+        network = plain_model(row) if side == "plain" else build_model(row, "release")
+        optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+        found.append(training_step(network, data, optimiser, precision))
+    return found
+
+
+def main() -> None:
+    """Serve steps until standard input ends."""
+    settings = json.loads(sys.argv[1])
+    if settings.get("tuned"):
+        from ser.allocator import tune_allocator
+
+        tune_allocator()
+    import torch
+
+    torch.set_num_threads(settings["threads"])
+    functions = steppers(
+        settings["model"],
+        settings["side"],
+        settings["batch"],
+        settings.get("precision", "float32"),
+    )
+    for _ in range(settings.get("warm_up", 2)):
+        for function in functions:
+            function()
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        for function in functions:
+            function()
+        print("done", flush=True)
+
+
+if __name__ == "__main__":
+    main()
