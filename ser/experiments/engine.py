@@ -12,6 +12,7 @@ import json
 import logging
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,11 @@ def spread(
         )
         finished = False
         try:
-            yield from parallel(calls)
+            with warnings.catch_warnings():
+                # A worker that keeps the memory of a long run (ser.allocator) looks to loky as if
+                # it leaked; it is replaced after its task, nothing is lost, and saying so alarms.
+                warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
+                yield from parallel(calls)
             finished = True
         finally:
             # Idle workers would hold their memory, and print a traceback at the next Ctrl-C;
