@@ -1,5 +1,7 @@
 """Tables, confusion matrices and paired comparisons, from records alone (``ser report``).
 
+Book: chapters "EmoDB, measured" and "Ablations".
+
 >>> from ser.report import make_report
 >>> report = make_report("book/results/emodb-loso")     # doctest: +SKIP
 >>> print(report.to_text())                             # doctest: +SKIP
