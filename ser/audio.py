@@ -2,7 +2,8 @@
 
 Whatever libsndfile reads is read: WAV (8-bit to 64-bit float, A-law, extensible), FLAC, OGG, MP3,
 AIFF, AU. A file that is shorter than its header promises is an error here; libsndfile itself
-returns what is left of a cut WAV as if nothing were missing. Book: chapter "From air to numbers".
+returns what is left of a cut WAV as if nothing were missing. Book: chapter "From wave to
+spectrogram".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What a model is given: a batch of utterances, padded or squashed to fixed frames."""
+"""What a model is given: a batch of utterances, padded or squashed to fixed frames.
+
+Book: chapter "Training on a GPU".
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ class Dataset:
 
     Args:
         features: object with ``mfcc(i)`` -> (F, 39), ``mel(i)`` -> ((M1, T1), (M2, T2)) and
-            ``preset`` (:class:`ser.features.FeatureStore`).
+            ``preset`` (:class:`ser.features.cache.FeatureStore`).
         indices: which utterances, in the order in which :meth:`batch` counts them.
         labels: label of each of *indices*, in the same order, or None.
         needs: subset of {"mfcc", "s1", "s2"}.

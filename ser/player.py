@@ -2,7 +2,7 @@
 
 The usual notebook player makes every clip equally loud and so hides level, which is one of the
 cues of anger. Here a whole page has one gain (:func:`page_gain`), so that what was louder
-plays louder, by as many decibels.
+plays louder, by as many decibels. Book: chapter "Emotion in a voice".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Your own recordings: one file in, four probabilities out (book: "Bring your own voice")."""
+"""Your own recordings: one file in, four probabilities out.
+
+Book: chapter "Bring IEMOCAP, or your own voice".
+"""
 
 from __future__ import annotations
 

@@ -16,23 +16,18 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from built import built_pages, render
 from conftest import ROOT
 
 SKIP = "*.json,*.bib,*.txt,*.csv,*.tsv,*.ipynb,*.pyc,*.png"
 REMOTE = re.compile(r"^(https?:)?//")
-
-
-def build(output: Path, root: Path = ROOT) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "tools.book", "render", "--output", str(output)]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+LINK = re.compile(r"\[[^\]]*\]\((?:reference/)?[a-z_]+\.\w+\)")
+CDN = re.compile(r"unpkg\.com|jsdelivr\.net|cdnjs\.|googleapis\.com|requirejs\.org")
 
 
 @pytest.fixture(scope="module")
-def html(tmp_path_factory) -> Path:
-    output = tmp_path_factory.mktemp("book with space")
-    done = build(output)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return output / "html"
+def html() -> Path:
+    return built_pages()
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +73,13 @@ def test_every_source_is_in_the_contents():
     assert sources == listed
 
 
+def test_the_parts_come_in_order():
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    parts = [part["caption"] for part in contents["parts"]]
+    expected = ["Start", "Hearing", "Seeing", "Modelling", "Training and judging", "Back"]
+    assert parts == expected
+
+
 def test_links_inside_the_book_resolve(pages):
     found = {page.name: broken_links(page.resolve(), soup, pages) for page, soup in pages.items()}
     assert {page: links for page, links in found.items() if links} == {}
@@ -92,16 +94,34 @@ def test_a_broken_link_would_be_found(tmp_path):
     assert broken_links(page, soup, {page: soup}) == ["b.html", "#no"]
 
 
+def remote(soup: BeautifulSoup) -> list[str]:
+    """Addresses on other hosts that *soup* would load, now or when a script runs."""
+    loaded = [t.get("src") for t in soup.find_all(["script", "img", "iframe", "audio", "video"])]
+    loaded += [t.get("href") for t in soup.find_all("link") if "canonical" not in t.get("rel", [])]
+    found = [address for address in loaded if address and REMOTE.match(address)]
+    for script in soup.find_all("script"):
+        addresses = re.findall(r"https?://[^\s\"'<>]+", script.get_text())
+        found += [a for a in addresses if not a.startswith("http://www.w3.org/")]  # namespaces
+    return found + list(soup.find_all(string=CDN))
+
+
 def test_nothing_is_loaded_from_elsewhere(html, pages):
-    for soup in pages.values():
-        loaded = [
-            t.get("src") for t in soup.find_all(["script", "img", "iframe", "audio", "video"])
-        ]
-        loaded += [t.get("href") for t in soup.find_all("link") if "canonical" not in t.get("rel")]
-        assert [a for a in loaded if a and REMOTE.match(a)] == []
+    assert {page.name: found for page, soup in pages.items() if (found := remote(soup))} == {}
     for style in (html / "_static").rglob("*.css"):
         text = style.read_text(encoding="utf-8", errors="replace")
         assert not re.search(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//", text), style.name
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '<script src="https://cdnjs.cloudflare.com/ajax/libs/require.js"></script>',
+        '<script>load("https://unpkg.com/thebe")</script>',
+        '<link rel="stylesheet" href="//fonts.googleapis.com/css">',
+    ],
+)
+def test_what_is_loaded_from_elsewhere_would_be_found(piece):
+    assert remote(BeautifulSoup(piece, "html.parser"))
 
 
 def test_mathematics_comes_with_the_pages(html, pages):
@@ -136,25 +156,28 @@ def test_the_synthetic_corpus_is_never_without_its_caveat(pages):
 
 
 def test_a_warning_fails_the_build(tmp_path):
-    for name in ("_config.yml", "_toc.yml"):
+    for name in ("_config.yml", "_toc.yml", "CITATION.cff"):
         shutil.copy(ROOT / name, tmp_path / name)
     shutil.copytree(ROOT / "tools", tmp_path / "tools")
     book = tmp_path / "book"
     shutil.copytree(ROOT / "book", book, ignore=shutil.ignore_patterns("results", "*.ipynb"))
     contents = yaml.safe_load((tmp_path / "_toc.yml").read_text("utf-8"))
+    left_out = ("book/setup", "book/reference")
     for part in contents["parts"]:  # pages only: the notebooks stay out
         part["chapters"] = [c for c in part["chapters"] if (tmp_path / f"{c['file']}.md").exists()]
-        part["chapters"] = [c for c in part["chapters"] if c["file"] != "book/setup"]
+        part["chapters"] = [c for c in part["chapters"] if c["file"] not in left_out]
     contents["parts"] = [part for part in contents["parts"] if part["chapters"]]
     (tmp_path / "_toc.yml").write_text(yaml.safe_dump(contents), "utf-8")
     for page in book.glob("*.md"):
-        page.write_text(re.sub(r"\[\]\([a-z_]+\.\w+\)", "there", page.read_text("utf-8")), "utf-8")
+        page.write_text(LINK.sub("there", page.read_text("utf-8")), "utf-8")
     (book / "setup.md").unlink()
-    good = build(tmp_path / "out", tmp_path)
+    (book / "reference.md").unlink()
+    shutil.rmtree(book / "reference")
+    good = render(tmp_path / "out", tmp_path)
     assert good.returncode == 0, good.stderr[-2000:]
     with (book / "notation.md").open("a", encoding="utf-8") as page:
         page.write("\nSee {cite}`nobody2000` and [this](missing.md).\n")
-    bad = build(tmp_path / "out", tmp_path)
+    bad = render(tmp_path / "out", tmp_path)
     assert bad.returncode != 0
     assert "nobody2000" in bad.stderr
     assert "missing.md" in bad.stderr
@@ -163,7 +186,7 @@ def test_a_warning_fails_the_build(tmp_path):
 def test_spelling():
     pytest.importorskip("codespell_lib")
     paths = ["README.md", "CONTRIBUTING.md", "book", "tools"]
-    command = [sys.executable, "-m", "codespell_lib", "-L", "ser", "--skip", SKIP]
+    command = [sys.executable, "-m", "codespell_lib", "-L", "ser,vermillion", "--skip", SKIP]
     done = subprocess.run([*command, *paths], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
@@ -176,7 +199,7 @@ def test_spelling_of_notebooks(tmp_path):
         if ".ipynb_checkpoints" not in path.parts:
             cells = nbformat.read(path, 4).cells
             (tmp_path / f"{path.stem}.md").write_text("\n".join(c.source for c in cells), "utf-8")
-    command = [sys.executable, "-m", "codespell_lib", "-L", "ser", str(tmp_path)]
+    command = [sys.executable, "-m", "codespell_lib", "-L", "ser,vermillion", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 

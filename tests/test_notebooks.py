@@ -116,10 +116,23 @@ def test_says_what_a_chapter_says(notebook):
     for part in ("Afterwards you will be able to", "**You need**", "**Time**", "## Summary"):
         assert part in text
     assert "## Further reading" in text
+    box = text.split("**Time**")[1][:200]
+    assert re.search(r"minutes?\b", box), box
+    goals = text.split("Afterwards you will be able to")[1].split("**You need**")[0]
+    assert 3 <= len(re.findall(r"^\s*[-*] ", goals, re.MULTILINE)) <= 6, goals
     exercises = text.split("## Exercises")[1]
     assert re.findall(r"^\*\*(\d)\.", exercises, re.MULTILINE) == ["1", "2", "3"]
     solutions = [c for c in code(notebook) if "hide-cell" in c.metadata.get("tags", [])]
     assert len(solutions) + exercises.count(":::{dropdown}") >= 3
+
+
+def test_no_cell_is_left_out_when_the_notebooks_are_run(notebook):
+    """Solutions are folded away on the page and run like every other cell."""
+    skipping = {"nbval-skip", "raises-exception", "skip-execution", "nbval-raises-exception"}
+    assert [c.source for c in code(notebook) if skipping & set(c.metadata.get("tags", []))] == []
+    assert not [
+        c.source for c in code(notebook) if re.match(r"%%(?:script|capture|bash)", c.source)
+    ]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

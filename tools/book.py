@@ -17,6 +17,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from tools import cite, reference
 from tools.execute import ROOT, execute_cached, notebooks, prepare
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
@@ -30,6 +31,8 @@ def stage(folder: Path, root: Path = ROOT) -> Path:
     shutil.copytree(root / "book", folder / "book", ignore=ignore)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy2(root / name, folder / name)
+    reference.fill(folder / "book")
+    cite.fill(folder / "book" / "cite.md", root / "CITATION.cff")
     return folder
 
 
@@ -74,9 +77,13 @@ def render(staged: Path, output: Path) -> Path:
     command = [sys.executable, "-c", JUPYTER_BOOK, "build", str(staged)]
     command += ["--path-output", str(output), "-W", "-n", "--keep-going", "--all"]
     output.mkdir(parents=True, exist_ok=True)
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path}  # for the extension tools.links
     log = output / "log.txt"
     with log.open("w", encoding="utf-8") as stream:  # warnings and errors still reach the screen
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=stream, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=stream, env=environment, check=False
+        )
     if done.returncode:
         sys.exit(f"Jupyter Book ended with exit code {done.returncode}; its log: {log}")
     return output / "_build" / "html"

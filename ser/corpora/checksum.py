@@ -30,7 +30,7 @@ class Checksum:
             raise FetchError(f"{self.digits!r} is no {self.algorithm} checksum in hex digits")
 
     def of(self, path: str | os.PathLike) -> str:
-        """The file's hash, as many digits as :attr:`digits` has."""
+        """The file's hash, as many digits as ``digits`` has."""
         state = hashlib.new(self.algorithm, usedforsecurity=False)
         with open(path, "rb") as stream:
             while chunk := stream.read(CHUNK):

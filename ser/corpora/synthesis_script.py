@@ -10,7 +10,7 @@ expressiveness, i_u the intensity of this take (some clips are hardly acted), me
 stereotype everybody shares (:data:`STEREOTYPES`) and habit_se the speaker's own way with the
 emotion (hot or cold anger). Because habit_se is as large as it is, a model that has heard a
 speaker knows more about them than one that has not: on this corpus too, a random split scores
-higher than a speaker-disjoint one (book: chapter "Who is tested").
+higher than a speaker-disjoint one (book: chapter "The protocol laboratory").
 
 The draws come from ``numpy.random.RandomState``, whose streams NumPy keeps frozen, seeded by a
 hash of the utterance's name: they depend neither on order nor on the number of processes.

@@ -2,7 +2,8 @@
 
 ``mfcc39`` and ``mel_pair`` turn one waveform into features, their ``_batch`` versions many at
 once. ``extract`` does it for a corpus and keeps the result on disk; ``save_pack`` and
-``load_pack`` carry features to a machine that has no sound libraries.
+``load_pack`` carry features to a machine that has no sound libraries. Book: chapters "Two
+resolutions" and "MFCC, pitch, level and rate".
 """
 
 from ser.features.extract import extract, resolve_device

@@ -1,4 +1,7 @@
-"""From two frame rates to one (Wang et al. 2020, section 2.3; book: chapter "Two resolutions")."""
+"""From two frame rates to one (Wang et al. 2020, section 2.3).
+
+Book: chapter "The CNN front end and alignment".
+"""
 
 from __future__ import annotations
 

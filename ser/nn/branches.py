@@ -3,6 +3,8 @@
 Every branch has ``needs``, the names of the features it reads, and maps a
 :class:`ser.batch.Batch` to logits (B, classes). Where the batch has lengths, padding has no
 influence; where it has none (the release's fixed frames), all frames count.
+
+Book: chapter "Fusion".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Late fusion (Wang et al. 2020, section 2.4): mean of losses in training, of logits after."""
+"""Late fusion (Wang et al. 2020, section 2.4): mean of losses in training, of logits after.
+
+Book: chapter "Fusion".
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Both normalise over the sequences of a batch that are still running at a step. A step with one
 such sequence has no variance to speak of: it is normalised with the running statistics, which
-it leaves alone, so that a last batch of one trains.
+it leaves alone, so that a last batch of one trains. Book: chapters "The DS-LSTM" and "Ablations".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Figures of sound: waveform, mel-spectrograms, MFCCs; time in seconds throughout."""
+"""Figures of sound: waveform, mel-spectrograms, MFCCs; time in seconds throughout.
+
+Book: chapters "From wave to spectrogram" and "Two resolutions".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Figures of a run: learning curves, calibration, and what each branch answers."""
+"""Figures of a run: learning curves, calibration, and what each branch answers.
+
+Book: chapters "Training on a GPU", "Confusion matrices" and "Fusion".
+"""
 
 from __future__ import annotations
 
