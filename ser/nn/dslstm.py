@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ser.nn import recurrent
 from ser.nn.cell import DSLSTMCell, State, check_features, shape_of
-from ser.nn.functional import Packing, Recurrence
+from ser.nn.functional import Packing
 from ser.nn.norms import GateNorm, OutputNorm
 
 
@@ -27,54 +28,20 @@ class DSLSTMLayer(nn.Module):
         self.gate_norm = GateNorm(len(cell.b), max_steps) if gate_norm else None
         self.output_norm = OutputNorm(cell.hidden_size) if output_norm else None
 
-    def projections(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The cell's weights as one product of x, of y, of h, and the bias of all columns.
-
-        Rows: x has the gates and gT, y the gates and gF, h the gates, gT and gF.
-        """
-        cell = self.cell
-        X, Y = cell.x_size, cell.y_size
-        x_gates, y_gates, h_gates = cell.W.split([X, Y, cell.hidden_size], dim=1)
-        x_T, h_T = cell.W_T.split([X, cell.hidden_size], dim=1)
-        if not cell.y_candidate:
-            return (
-                torch.cat([x_gates, x_T]),
-                y_gates,
-                torch.cat([h_gates, h_T]),
-                torch.cat([cell.b, cell.b_T]),
-            )
-        y_F, h_F = cell.W_F.split([Y, cell.hidden_size], dim=1)
-        return (
-            torch.cat([x_gates, x_T]),
-            torch.cat([y_gates, y_F]),
-            torch.cat([h_gates, h_T, h_F]),
-            torch.cat([cell.b, cell.b_T, cell.b_F]),
-        )
-
     def run(
-        self, x: Tensor, y_part: Tensor, weights: tuple, h0: Tensor, c0: Tensor, sizes: list[int]
+        self, x: Tensor, y: Tensor, h0: Tensor, c0: Tensor, sizes: list[int]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Packed x (N, X) and y's product (N, ...) -> packed output, h and c (N, H) each."""
-        weight_x, _, weight_h, bias = weights
-        gates = len(self.cell.b)
-        x_part = F.linear(x, weight_x)
-        parts = [x_part[:, :gates] + y_part[:, :gates], x_part[:, gates:]]
-        if self.cell.y_candidate:
-            parts.append(y_part[:, gates:])
-        pre = torch.cat(parts, dim=1) + bias
+        """Packed x (N, X) and y (N, Y) -> packed output, h and c (N, H) each."""
         norm = self.gate_norm
-        if norm is None:
-            h, c, _, _ = Recurrence.apply(
-                pre, weight_h, h0, c0, None, None, None, None, sizes, 0.0, False
-            )
-        else:
-            affine = norm.weight, norm.bias
-            stats = norm.statistics(len(sizes))
-            h, c, mean, var = Recurrence.apply(
-                pre, weight_h, h0, c0, *affine, *stats, sizes, norm.eps, norm.training
-            )
-            if norm.training:
-                norm.update(mean, var, torch.tensor(sizes, device=mean.device))
+        cell = self.cell
+        weights = cell.W, cell.b, cell.W_T, cell.b_T, cell.W_F, cell.b_F
+        stats = (None, None, None, None)
+        if norm is not None:
+            stats = (norm.weight, norm.bias, *norm.statistics(len(sizes)))
+        eps, training = (0.0, False) if norm is None else (norm.eps, norm.training)
+        h, c, mean, var = recurrent.layer(x, y, weights, h0, c0, stats, sizes, eps, training)
+        if norm is not None and norm.training:
+            norm.update(mean, var, torch.tensor(sizes, device=mean.device))
         output = h if self.output_norm is None else self.output_norm.sequence(h, sizes)
         return output, h, c
 
@@ -184,19 +151,14 @@ class DSLSTM(nn.Module):
         steps, batch = x.shape[:2]
         packing = Packing.make(steps, batch, lengths, x.device)
         seq, y = packing.pack(x), packing.pack(y)
-        weights = [layer.projections() for layer in self.layers]
-        y_all = F.linear(y, torch.cat([w[1] for w in weights]))
-        y_parts = y_all.split([len(w[1]) for w in weights], dim=1)
         h_n, c_n = [], []
         for depth in range(self.num_layers):
             outputs = []
             for way in range(self.directions):
                 k = depth * self.directions + way
-                inputs, y_part = seq, y_parts[k]
-                if way:
-                    inputs, y_part = inputs[packing.flip], y_part[packing.flip]
+                inputs = (seq, y) if not way else (seq[packing.flip], y[packing.flip])
                 h0, c0 = packing.sort(state[0][k]), packing.sort(state[1][k])
-                out, h, c = self.layers[k].run(inputs, y_part, weights[k], h0, c0, packing.sizes)
+                out, h, c = self.layers[k].run(*inputs, h0, c0, packing.sizes)
                 h_n.append(h[packing.last])
                 c_n.append(c[packing.last])
                 outputs.append(out[packing.flip] if way else out)

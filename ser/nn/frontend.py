@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ser.nn import fused
+from ser.nn import fused, pooling
 
 KERNELS = {"s1": (4, 2), "s2": (2, 4)}
 """Kernel (mel bands, frames) for the time-fine and the frequency-fine spectrogram."""
@@ -42,10 +42,20 @@ class ConvBlock(nn.Module):
         """Bands or frames after the block."""
         return self.conv_size(size, axis) // 2
 
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """x (B, C, bands, frames), lengths (B,) valid frames -> (B, C', bands', frames')."""
+    def forward(self, x: Tensor, lengths: Tensor | None = None, clean: bool = False) -> Tensor:
+        """x (B, C, bands, frames), lengths (B,) valid frames -> (B, C', bands', frames').
+
+        ``clean`` says that x is zero beyond the lengths; what a block returns always is.
+        """
         if self.fast and fused.applies(self, x):
             return fused.block(self, x, lengths)
+        if self.fast and x.device.type == "cpu" and x.numel():
+            if lengths is not None and not clean:
+                x = x.masked_fill(beyond(lengths, x.shape[3]), 0.0)
+            z = self.conv(x)
+            if pooling.applies(z, self.norm):
+                cols = None if lengths is None else self.conv_size(lengths, 1)
+                return pooling.norm_pool_relu(self.norm, z, cols)
         if lengths is None:
             return F.relu(F.max_pool2d(self.norm(self.conv(x)), 2))
         z = self.conv(x.masked_fill(beyond(lengths, x.shape[3]), 0.0))
@@ -124,8 +134,8 @@ class FrontEnd(nn.Module):
             raise ValueError(f"a clip has {shortest} frames, the front end needs at least {needed}")
         x = spectrogram.unsqueeze(1)
         lengths = None if lengths is None else lengths.to(x.device)
-        for block in self.blocks:
-            x = block(x, lengths)
+        for depth, block in enumerate(self.blocks):
+            x = block(x, lengths, clean=depth > 0)
             if lengths is not None:
                 lengths = block.out_size(lengths, 1)
         return x.permute(0, 3, 1, 2).flatten(2)

@@ -13,6 +13,7 @@ open) up to the two terms of batch norm, which again need only mean(p) and cov(p
 from __future__ import annotations
 
 import functools
+import importlib
 import itertools
 import os
 from collections.abc import Callable
@@ -25,18 +26,19 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from ser.nn.precision import lowered
+
 if TYPE_CHECKING:
     from ser.nn.frontend import ConvBlock
 
 
 @functools.cache
-def _kernels() -> Any:
-    """The compiled kernels, or None where numba does not import."""
+def load_kernels(name: str) -> Any:
+    """The module ``ser.nn.<name>`` of compiled kernels, or None where numba does not import."""
     try:
-        from ser.nn import kernels
+        return importlib.import_module(f"ser.nn.{name}")
     except ImportError:
         return None
-    return kernels
 
 
 @functools.cache
@@ -44,7 +46,7 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="ser-block")
 
 
-def _share(count: int, work: Callable[[int, int], None]) -> None:
+def share_work(count: int, work: Callable[[int, int], None]) -> None:
     """Runs work(start, stop) over ``count`` utterances on torch's number of threads."""
     threads = min(torch.get_num_threads(), count)
     if threads <= 1:
@@ -58,6 +60,12 @@ def _share(count: int, work: Callable[[int, int], None]) -> None:
         job.result()
 
 
+def as_numpy(tensor: Tensor) -> Any:
+    """The tensor's memory for a kernel; bfloat16 as uint16."""
+    tensor = tensor.detach()
+    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
 def applies(block: ConvBlock, x: Tensor) -> bool:
     """Whether :func:`block` can stand in for torch: 1 to 64 channels, 8 taps, float32, CPU."""
     conv = block.conv
@@ -69,7 +77,7 @@ def applies(block: ConvBlock, x: Tensor) -> bool:
         and conv.out_channels == 64
         and not x.requires_grad
         and len(x) > 0
-        and _kernels() is not None
+        and load_kernels("kernels") is not None
         and bool(torch.isfinite(x.sum()))
     )
 
@@ -107,8 +115,9 @@ def block(block: ConvBlock, x: Tensor, lengths: Tensor | None = None) -> Tensor:
     stats = (mean_p, cov_p, mean, rstd, bias, centre.double())
     size = (block.out_size(bands, 0), block.out_size(frames, 1))
     return _Block.apply(
-        padded, conv.weight, conv.bias, norm.weight, norm.bias, stats, cols // 2, size, use_batch
-    )
+        padded, conv.weight, conv.bias, norm.weight, norm.bias, stats, cols // 2, size, use_batch,
+        lowered("cpu"),
+    )  # fmt: skip
 
 
 def _moments(
@@ -119,8 +128,8 @@ def _moments(
     first = torch.zeros(batch, 8, dtype=torch.float64)
     second = torch.zeros(batch, 8, 8, dtype=torch.float64)
     x, limits, a, b = padded.numpy(), cols.numpy(), first.numpy(), second.numpy()
-    run = _kernels().patch_moments
-    _share(batch, lambda start, stop: run(x, rows, limits, *kernel, a, b, start, stop))
+    run = load_kernels("kernels").patch_moments
+    share_work(batch, lambda start, stop: run(x, rows, limits, *kernel, a, b, start, stop))
     mean = first.sum(0) / count
     return mean, second.sum(0) / count - torch.outer(mean, mean)
 
@@ -138,18 +147,20 @@ class _Block(Function):
         frames: Tensor,
         size: tuple[int, int],
         use_batch: bool,
+        low: bool,
     ) -> Tensor:
         *_, mean, rstd, centred_bias, _ = stats
         channels, width = len(weight), weight.shape[3]
         scale = gamma.double() * rstd
         scaled = (weight.flatten(1).double() * scale[:, None]).t().contiguous().float()
         shift = (beta.double() + (centred_bias - mean) * scale).float()
-        out = torch.empty(len(padded), *size, channels)
+        dtype = torch.bfloat16 if low else torch.float32
+        out = torch.empty(len(padded), *size, channels, dtype=dtype)
         best = torch.empty(out.shape, dtype=torch.uint8)
         arrays = [a.numpy() for a in (padded, scaled, shift, frames)]
-        o, k = out.numpy(), best.numpy()
-        run = _kernels().conv_pool_relu
-        _share(len(out), lambda start, stop: run(*arrays, width, o, k, start, stop))
+        o, k = as_numpy(out), best.numpy()
+        run = load_kernels("kernels").conv_pool_relu
+        share_work(len(out), lambda start, stop: run(*arrays, width, o, k, start, stop))
         ctx.save_for_backward(padded, weight, gamma, best, frames, *stats)
         ctx.use_batch = use_batch
         return out.permute(0, 3, 1, 2)
@@ -163,10 +174,10 @@ class _Block(Function):
         by_patch = torch.zeros(batch, 8, channels, dtype=torch.float64)
         total = torch.zeros(batch, channels, dtype=torch.float64)
         grad = grad.permute(0, 2, 3, 1).contiguous()
-        arrays = [a.numpy() for a in (padded, grad, best, frames)]
+        arrays = [as_numpy(a) for a in (padded, grad, best, frames)]
         sums = by_patch.numpy(), total.numpy()
-        run = _kernels().conv_pool_relu_grad
-        _share(batch, lambda start, stop: run(*arrays, width, *sums, start, stop))
+        run = load_kernels("kernels").conv_pool_relu_grad
+        share_work(batch, lambda start, stop: run(*arrays, width, *sums, start, stop))
         by_patch, total = by_patch.sum(0).t(), total.sum(0)
         w = weight.flatten(1).double()
         scale = gamma.double() * rstd
@@ -181,4 +192,4 @@ class _Block(Function):
             d_bias = scale * total
         d_weight = d_weight.reshape(weight.shape)
         grads = (g.to(weight.dtype) for g in (d_weight, d_bias, d_gamma, total))
-        return None, *grads, None, None, None, None
+        return None, *grads, None, None, None, None, None

@@ -8,28 +8,16 @@ convolution's kernel; ``frames[b]`` limits what is computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numba
 import numpy as np
 
-FAST = {"contract", "nsz"}
+from ser.nn.elementwise import compiled, load, store
+
 SUMS = {"contract", "nsz", "reassoc"}
 CHANNELS = 64
 """Output channels, a constant so that the compiler can keep the sums in registers."""
 
 
-def _compiled(fastmath: set[str]) -> Callable:
-    def wrap(function: Callable) -> Callable:
-        try:
-            return numba.njit(nogil=True, cache=True, fastmath=fastmath)(function)
-        except RuntimeError:  # no folder that can hold the cache
-            return numba.njit(nogil=True, fastmath=fastmath)(function)
-
-    return wrap
-
-
-@_compiled(SUMS)
+@compiled(fastmath=SUMS)
 def patch_moments(x, rows, cols, height, width, first, second, start, stop):
     """Sums of patches (B, 8) and of their products (B, 8, 8), in double precision.
 
@@ -55,7 +43,7 @@ def patch_moments(x, rows, cols, height, width, first, second, start, stop):
                 second[b, j, i] = second[b, i, j]
 
 
-@_compiled(FAST)
+@compiled
 def conv_pool_relu(x, w, shift, frames, width, out, best, start, stop):
     """Convolution with w (8, C), maximum of 2x2, shift (C), ReLU -> out (B, rows, cols, C).
 
@@ -113,10 +101,10 @@ def conv_pool_relu(x, w, shift, frames, width, out, best, start, stop):
                     m = z if z > m else m
                     m += shift[c]
                     won[c] = k if m > zero else np.uint8(4)
-                    o[c] = m if m > zero else zero
+                    store(o, c, m if m > zero else zero)
 
 
-@_compiled(FAST)
+@compiled
 def conv_pool_relu_grad(x, grad, best, frames, width, by_patch, total, start, stop):
     """Sums over the winners: gradient times patch (B, 8, C), and gradient alone (B, C)."""
     stride = x.shape[2]
@@ -145,10 +133,10 @@ def conv_pool_relu_grad(x, grad, best, frames, width, by_patch, total, start, st
                 p34, p35, p36, p37 = xb[i + o4], xb[i + o5], xb[i + o6], xb[i + o7]
                 g, won = grad[b, r, t], best[b, r, t]
                 for c in range(CHANNELS):
-                    g0 = g[c] if won[c] == 0 else zero
-                    g1 = g[c] if won[c] == 1 else zero
-                    g2 = g[c] if won[c] == 2 else zero
-                    g3 = g[c] if won[c] == 3 else zero
+                    g0 = load(g, c) if won[c] == 0 else zero
+                    g1 = load(g, c) if won[c] == 1 else zero
+                    g2 = load(g, c) if won[c] == 2 else zero
+                    g3 = load(g, c) if won[c] == 3 else zero
                     sums[c] += g0 * p00 + g1 * p10 + g2 * p20 + g3 * p30
                     sums[CHANNELS + c] += g0 * p01 + g1 * p11 + g2 * p21 + g3 * p31
                     sums[2 * CHANNELS + c] += g0 * p02 + g1 * p12 + g2 * p22 + g3 * p32

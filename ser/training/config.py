@@ -26,6 +26,8 @@ class TrainConfig:
         frames: ``fixed`` squashes spectrograms to the preset's frames (the release's way),
             ``true`` keeps true lengths, ``preset`` does what the preset does.
         hidden: hidden size of every LSTM and DS-LSTM.
+        precision: ``float32``, or ``bfloat16`` for matrix products and convolutions (weights,
+            optimiser and statistics stay in float32; see :mod:`ser.nn.precision`).
 
     Raises:
         TrainingError: a value that cannot be trained with.
@@ -45,6 +47,7 @@ class TrainConfig:
     clip: float = 0.0
     frames: str = "preset"
     hidden: int = 200
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "milestones", tuple(int(m) for m in self.milestones))
@@ -59,6 +62,7 @@ class TrainConfig:
                 "gamma": 0 < self.gamma <= 1,
                 "clip": self.clip >= 0,
                 "hidden": self.hidden >= 1,
+                "precision": self.precision in ("float32", "bfloat16"),
                 "frames": self.frames in ("preset", "fixed", "true"),
             }.items()
             if not fine
@@ -72,8 +76,15 @@ class TrainConfig:
         return self.lr * self.gamma**passed
 
     def as_dict(self) -> dict:
-        """The settings as JSON-able values."""
-        return {**dataclasses.asdict(self), "milestones": list(self.milestones)}
+        """The settings as JSON-able values.
+
+        ``precision`` is left out at float32: records and checkpoints from before there was a
+        choice keep their fingerprint.
+        """
+        settings = {**dataclasses.asdict(self), "milestones": list(self.milestones)}
+        if self.precision == "float32":
+            del settings["precision"]
+        return settings
 
 
 def derived_seed(*parts: object) -> int:

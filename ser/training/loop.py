@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from ser import metrics
 from ser.errors import TrainingError
+from ser.nn.precision import precision_context
 from ser.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ser.training.config import TrainConfig, derived_seed
 
@@ -105,7 +106,7 @@ def train(
         entry = {"epoch": epoch, "lr": config.rate(epoch)}
         entry |= _one_epoch(model, optimiser, config, data, seed, epoch)
         for side, part in (("test", test), ("dev", dev)):
-            entry |= _evaluate(model, part, side, progress)
+            entry |= _evaluate(model, part, side, progress, config.precision)
         progress.history.append(entry)
         if checkpoint is not None:
             save_checkpoint(checkpoint, fingerprint, model, optimiser, progress)
@@ -172,7 +173,10 @@ def _one_epoch(
     total, labels, guesses = 0.0, [], []
     for step, part in enumerate(batches(epoch_order(len(data), seed, epoch), config.batch_size), 1):
         batch = data.batch(part)
-        each = branch_logits(model, batch)
+        with precision_context(config.precision, batch.labels.device):
+            each = branch_logits(model, batch)
+        if config.precision != "float32":
+            each = [logits.float() for logits in each]
         loss = sum(functional.cross_entropy(logits, batch.labels) for logits in each) / len(each)
         value = loss.item()
         if not value <= DIVERGED:
@@ -194,22 +198,28 @@ def _one_epoch(
 
 
 @torch.no_grad()
-def logits_of(model: torch.nn.Module, data: Data) -> tuple[torch.Tensor, np.ndarray]:
+def logits_of(
+    model: torch.nn.Module, data: Data, precision: str = "float32"
+) -> tuple[torch.Tensor, np.ndarray]:
     """Logits (utterances, classes) and labels of *data*, in evaluation mode, on the CPU."""
     model.eval()
     found, labels = [], []
     cuts = range(EVALUATION_BATCH, len(data), EVALUATION_BATCH)
     for part in np.split(np.arange(len(data)), cuts):
         batch = data.batch(part)
-        found.append(model(batch).float().cpu())
+        with precision_context(precision, batch.labels.device):
+            logits = model(batch)
+        found.append(logits.float().cpu())
         labels.append(batch.labels.cpu())
     return torch.cat(found), torch.cat(labels).numpy()
 
 
-def _evaluate(model: torch.nn.Module, data: Data | None, side: str, progress: Progress) -> dict:
+def _evaluate(
+    model: torch.nn.Module, data: Data | None, side: str, progress: Progress, precision: str
+) -> dict:
     if data is None or len(data) == 0:
         return {f"{side}_ua": None, f"{side}_wa": None}
-    logits, labels = logits_of(model, data)
+    logits, labels = logits_of(model, data, precision)
     name = f"{side}_logits"
     before = getattr(progress, name)
     setattr(progress, name, torch.cat([before, logits[None]]) if before.numel() else logits[None])

@@ -1,0 +1,176 @@
+"""What the CPU kernels share: compiling, bfloat16, exp, and loops over a row.
+
+Loops are short and touch few arrays each, so that the compiler can prove them free of overlap
+and use vector instructions. bfloat16 arrays come as uint16: numba has no such type.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic, overload
+
+FAST = {"contract", "nsz"}
+
+
+def compiled(function: Callable | None = None, fastmath: set[str] = FAST) -> Callable:
+    """numba.njit without the interpreter's lock, cached on disk where there is a place for it."""
+    if function is None:
+        return functools.partial(compiled, fastmath=fastmath)
+    options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy"}
+    try:
+        return numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder that can hold the cache
+        return numba.njit(**options)(function)
+
+
+@intrinsic
+def _as_float(_: Any, bits: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.FloatType())
+
+    return types.float32(types.uint32), build
+
+
+@intrinsic
+def _clamp(_: Any, value: Any) -> Any:
+    """Within -87 and 88, where exp stays inside float32; what is not a number stays so."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        low, high = (ir.Constant(ir.FloatType(), limit) for limit in (-87.0, 88.0))
+        x = builder.select(builder.fcmp_ordered(">", args[0], high), high, args[0])
+        return builder.select(builder.fcmp_ordered("<", x, low), low, x)
+
+    return types.float32(types.float32), build
+
+
+@intrinsic
+def _to_bfloat16(_: Any, value: Any) -> Any:
+    """The upper half of the bits, rounded to nearest, ties to even."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        whole, half = ir.IntType(32), ir.IntType(16)
+        bits = builder.bitcast(args[0], whole)
+        odd = builder.and_(builder.lshr(bits, whole(16)), whole(1))
+        top = builder.lshr(builder.add(bits, builder.add(odd, whole(0x7FFF))), whole(16))
+        number = builder.fcmp_ordered("ord", args[0], args[0])
+        return builder.select(number, builder.trunc(top, half), half(0x7FC0))
+
+    return types.uint16(types.float32), build
+
+
+def _exp(x):
+    """exp, in float32 by a polynomial that vectorises (Cephes' expf, error below 2 units)."""
+    raise TypeError("only inside compiled code")
+
+
+@overload(_exp, inline="always")
+def _exp_overload(x):
+    if x == types.float32:
+        return _exp_float32
+    return lambda x: math.exp(x)
+
+
+def _exp_float32(x):
+    x = _clamp(x)
+    n = np.int32(x * np.float32(1.44269504088896341) + np.float32(127.5))  # exponent, biased
+    k = np.float32(n - np.int32(127))
+    x -= k * np.float32(0.693359375)
+    x -= k * np.float32(-2.12194440e-4)
+    p = np.float32(1.9875691500e-4) * x + np.float32(1.3981999507e-3)
+    p = p * x + np.float32(8.3334519073e-3)
+    p = p * x + np.float32(4.1665795894e-2)
+    p = p * x + np.float32(1.6666665459e-1)
+    p = p * x + np.float32(5.0000001201e-1)
+    p = p * x * x + x + np.float32(1.0)
+    return p * _as_float(np.uint32(n << np.int32(23)))
+
+
+def load(array, j):
+    """array[j] as a number; uint16 holds bfloat16."""
+    raise TypeError("only inside compiled code")
+
+
+@overload(load, inline="always")
+def _load_overload(array, j):
+    if array.dtype == types.uint16:
+        return lambda array, j: _as_float(np.uint32(array[j]) << np.uint32(16))
+    return lambda array, j: array[j]
+
+
+def store(array, j, value):
+    """array[j] = value; bfloat16 is rounded to nearest, ties to even."""
+    raise TypeError("only inside compiled code")
+
+
+@overload(store, inline="always")
+def _store_overload(array, j, value):
+    if array.dtype == types.uint16:
+        return _store_bfloat16
+    return _store_same
+
+
+def _store_bfloat16(array, j, value):
+    array[j] = _to_bfloat16(value)
+
+
+def _store_same(array, j, value):
+    array[j] = value
+
+
+@compiled
+def sigmoid(a, part):
+    one = a.dtype.type(1)
+    for j in range(a.size):
+        a[j] = one / (one + _exp(-(a[j] + load(part, j))))
+
+
+@compiled
+def tanh(a, part):
+    one, two = a.dtype.type(1), a.dtype.type(2)
+    for j in range(a.size):
+        a[j] = two / (one + _exp(-two * (a[j] + load(part, j)))) - one
+
+
+@compiled
+def product(out, a, b):
+    for j in range(out.size):
+        out[j] = a[j] * b[j]
+
+
+@compiled
+def add_product(out, a, b):
+    for j in range(out.size):
+        out[j] += a[j] * b[j]
+
+
+@compiled
+def tanh_of(out, a):
+    one, two = out.dtype.type(1), out.dtype.type(2)
+    for j in range(out.size):
+        out[j] = two / (one + _exp(-two * a[j])) - one
+
+
+@compiled
+def copy(out, a):
+    for j in range(out.size):
+        store(out, j, a[j])
+
+
+@compiled
+def scale_shift(out, a, mean, rstd):
+    for j in range(out.size):
+        out[j] = (a[j] - mean[j]) * rstd[j]
+
+
+@compiled
+def affine(out, scale, shift):
+    for j in range(out.size):
+        out[j] = out[j] * scale[j] + shift[j]

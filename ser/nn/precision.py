@@ -1,0 +1,42 @@
+"""The choice of number format for training and testing (book: chapter "Making it fast").
+
+``float32`` is exact to rounding; ``bfloat16`` makes matrix products and convolutions with 8 bits
+of mantissa and sums them in float32. Weights, optimiser, states of the recurrence and statistics
+of the batch norms are float32 in both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import AbstractContextManager
+
+import torch
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def precision_context(precision: str, device: torch.device | str) -> AbstractContextManager:
+    """What to run a forward pass in; the backward pass follows it.
+
+    Args:
+        precision: one of :data:`PRECISIONS`.
+        device: ``cpu``, ``cuda``, ``cuda:1``...
+
+    Raises:
+        ValueError: another precision.
+
+    Example:
+        >>> with precision_context("bfloat16", "cpu"):
+        ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+        torch.bfloat16
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(torch.device(device).type, torch.bfloat16)
+
+
+def lowered(kind: str) -> bool:
+    """Whether autocast to bfloat16 is on for devices of this kind (``cpu``, ``cuda``)."""
+    return torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.bfloat16

@@ -1,0 +1,285 @@
+"""The GPU's paths of the DS-LSTM: what of them runs without a GPU, and all of it with one."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from ser.nn import DSLSTM, cuda_recurrence
+from ser.nn.cuda_recurrence import GraphRecurrence, Graphs, Replay, Steps, deviation
+from ser.nn.functional import Recurrence
+from ser.nn.precision import precision_context
+
+TRITON = """
+import torch
+from ser.nn import triton_recurrence
+from ser.nn.functional import Recurrence
+from ser.nn.triton_recurrence import TritonRecurrence
+
+def check(sizes, hidden, blocks, low=False, use=(True, True), tolerance=1e-5):
+    torch.manual_seed(0)
+    batch, rows = sizes[0], sum(sizes)
+    pre = torch.randn(rows, 2 * blocks * hidden)[:, ::2].requires_grad_()
+    weight = (torch.randn(blocks * hidden, hidden) / hidden**0.5).requires_grad_()
+    h0, c0 = (torch.randn(batch, hidden).requires_grad_() for _ in range(2))
+    leaves, found = (pre, weight, h0, c0), []
+    draw = torch.randn(2, rows, hidden)
+    for way in ("triton", "plain"):
+        if way == "triton":
+            h, c = TritonRecurrence.apply(*leaves, sizes, low)
+        else:
+            h, c, *_ = Recurrence.apply(*leaves, None, None, None, None, sizes, 0.0, False)
+        loss = sum((t * d).sum() for t, d, u in zip((h, c), draw, use) if u)
+        found.append([h, c, *torch.autograd.grad(loss, leaves)])
+    for a, b in zip(*found, strict=True):
+        assert a.dtype == torch.float32
+        a, b = a.detach(), b.detach()
+        gap = float((a - b).abs().max() / b.abs().max().clamp_min(1.0))
+        assert gap <= tolerance, (sizes, hidden, blocks, low, gap)
+
+check([33, 33, 20, 16, 3], 20, 6)
+check([33, 17, 17, 1], 20, 4)
+check([5, 5], 200, 6)
+check([16, 16, 2], 64, 6, use=(True, False))
+check([16, 9], 70, 4, use=(False, True))
+check([1, 1], 16, 6)
+# Triton's interpreter multiplies bfloat16 as if its bits were whole numbers: float16 stands in.
+triton_recurrence.LOW = torch.float16
+check([18, 18, 18, 7], 48, 6, low=True, tolerance=1e-2)
+print("equal")
+"""
+
+COMPILE = """
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, compile
+from ser.nn import triton_recurrence as ours
+
+floats = "act h c grad_h grad_c dh dc".split()
+types = {name: "*fp32" for name in floats}
+types |= {name: "*i64" for name in "sizes starts befores".split()}
+types |= {"steps": "i32", "batch": "i32"}
+for low in (False, True):
+    (_,), blocks = ours._grid_and_blocks(128, 200, low)
+    stages = {"num_stages": blocks.pop("num_stages")}
+    fixed = {"H": 200, "COLUMNS": 1200, "TWO": True, **blocks}
+    kinds = types | {name: "*bf16" if low else "*fp32" for name in ("weight", "grad")}
+    for kernel in (ours._forward, ours._backward):
+        names = kernel.arg_names
+        source = ASTSource(
+            kernel,
+            {name: kinds.get(name, "constexpr") for name in names},
+            {(names.index(name),): value for name, value in fixed.items()},
+        )
+        for arch in (80, 90):
+            made = compile(source, target=GPUTarget("cuda", arch, 32), options=stages)
+            assert "cubin" in made.asm and made.metadata.shared <= 48 * 1024, made.metadata.shared
+print("compiled")
+"""
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(before)
+
+
+def in_a_process(code: str, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_triton_kernels_by_the_interpreter():
+    """Values and gradients against the plain loop: hidden 200, batches that 16 does not divide."""
+    pytest.importorskip("triton", reason="Triton is not installed (torch has it on Linux)")
+    done = in_a_process(TRITON, TRITON_INTERPRET="1")
+    assert done.returncode == 0 and "equal" in done.stdout, done.stderr[-3000:]
+
+
+def test_triton_kernels_compile_for_gpus():
+    """To machine code, with the compiler in Triton; no GPU needed."""
+    pytest.importorskip("triton", reason="Triton is not installed (torch has it on Linux)")
+    pytest.importorskip("triton.backends.nvidia", reason="Triton without its NVIDIA compiler")
+    done = in_a_process(COMPILE)
+    assert done.returncode == 0 and "compiled" in done.stdout, done.stderr[-3000:]
+
+
+def norm_inputs(sizes=(6, 6, 4), hidden=5, seed=0, blocks=6):
+    draw = torch.Generator().manual_seed(seed)
+    gates = (blocks // 3 + 2) * hidden
+    inputs = [torch.randn(s, generator=draw) for s in (
+        (sum(sizes), blocks * hidden), (blocks * hidden, hidden),
+        (sizes[0], hidden), (sizes[0], hidden), (gates,), (gates,),
+    )]  # fmt: skip
+    stats = torch.rand(2, len(sizes), gates, generator=draw) + 0.5
+    return [t.requires_grad_() for t in inputs], list(stats), (list(sizes), 1e-5, True)
+
+
+@pytest.mark.parametrize("blocks", [4, 6])
+@pytest.mark.parametrize("training", [True, False])
+def test_replayed_steps_equal_the_loop(blocks, training):
+    """Captured with one input, replayed with others."""
+    inputs, stats, settings = norm_inputs(blocks=blocks)
+    settings = (*settings[:2], training)
+    graphs = Graphs(Replay)
+    assert graphs.lease((*inputs, *stats), settings) is None  # the first time: not worth it
+    for seed in (1, 2):
+        inputs, stats, _ = norm_inputs(seed=seed, blocks=blocks)
+        lease = graphs.lease((*inputs, *stats), settings)
+        found = []
+        for outputs in (
+            GraphRecurrence.apply(lease, *inputs, *stats),
+            Recurrence.apply(*inputs, *stats, *settings),
+        ):
+            loss = outputs[0].square().sum() + outputs[1].sum()
+            found.append([*outputs, *torch.autograd.grad(loss, inputs)])
+        for a, b in zip(*found, strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=0)
+    assert sum(map(len, graphs.kept.values())) <= 2
+
+
+def test_two_passes_under_way_do_not_share_a_graph():
+    """Two layers of one shape: backward of the first needs what forward of the second must keep."""
+    graphs, results = Graphs(Replay), []
+    for function in ("graph", "plain"):
+        passes = []
+        for seed in (1, 2):
+            inputs, stats, settings = norm_inputs(seed=seed)
+            if function == "graph":
+                lease = graphs.lease((*inputs, *stats), settings) or graphs.lease(
+                    (*inputs, *stats), settings
+                )
+                outputs = GraphRecurrence.apply(lease, *inputs, *stats)
+                del lease
+            else:
+                outputs = Recurrence.apply(*inputs, *stats, *settings)
+            passes.append((outputs, inputs))
+        results.append(
+            [
+                g
+                for outputs, inputs in passes
+                for g in torch.autograd.grad(outputs[0].square().sum(), inputs)
+            ]
+        )
+        del passes, outputs
+        gc.collect()
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    group = next(iter(graphs.kept.values()))
+    assert len(group) == 2 and all(steps.free for steps in group)
+
+
+def test_graphs_kept_are_bounded():
+    graphs = Graphs(Replay, limit=3)
+    for steps in range(1, 30):
+        inputs, stats, settings = norm_inputs(sizes=(4,) * steps, hidden=2)
+        for _ in range(2):
+            lease = graphs.lease((*inputs, *stats), settings)
+        assert lease is not None
+        del lease
+    assert len(graphs.kept) == 3 and len(graphs.seen) <= 24
+
+
+def test_proof_passes_for_equal_and_fails_for_different(monkeypatch, caplog):
+    assert deviation("graph", "cpu", Replay) == 0.0
+
+    class Wrong(Steps):
+        def run_forward(self, inputs):
+            h, *rest = super().run_forward(inputs)
+            return h + 0.1, *rest
+
+    monkeypatch.setattr(cuda_recurrence, "Steps", Wrong)
+    monkeypatch.setattr(cuda_recurrence, "CudaReplay", Replay)
+    cuda_recurrence.proven.cache_clear()
+    assert not cuda_recurrence.proven("graph", "cpu")
+    assert not cuda_recurrence.proven("graph", "cpu")
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    assert "differ" in caplog.text and "slower plain" in caplog.text
+    cuda_recurrence.proven.cache_clear()
+
+
+@pytest.mark.parametrize("norms", [False, True])
+def test_what_does_not_work_falls_back(monkeypatch, caplog, norms):
+    """A compiler that fails costs a warning, never a result."""
+
+    def broken(*_):
+        raise RuntimeError("ptxas: no such file")
+
+    monkeypatch.setattr(cuda_recurrence, "deviation", broken)
+    cuda_recurrence.proven.cache_clear()
+    inputs, stats, settings = norm_inputs()
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    norm = (*inputs[4:], *stats) if norms else (None,) * 4
+    settings = (*settings[:2], norms)
+    got = cuda_recurrence.recurrence(*inputs[:4], norm, settings, False)
+    expected = Recurrence.apply(*inputs[:4], *norm, *settings)
+    for a, b in zip(got, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    assert "ptxas" in caplog.text
+    cuda_recurrence.proven.cache_clear()
+
+
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch sees")
+
+
+@gpu
+@pytest.mark.parametrize("norms", [False, True], ids=["triton", "graph"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("lengths", [False, True], ids=["full", "lengths"])
+def test_gpu_equals_the_equations(norms, precision, lengths):
+    model = DSLSTM(48, 40, 200, 2, gate_norm=norms, output_norm=norms)
+    plain = DSLSTM(48, 40, 200, 2, gate_norm=norms, output_norm=norms, reference=True)
+    plain.load_state_dict(model.state_dict())
+    model.cuda()
+    plain.cuda()
+    assert cuda_recurrence.proven("graph" if norms else "triton", "cuda:0")
+    x, y = torch.randn(13, 37, 48).cuda(), torch.randn(13, 37, 40).cuda()
+    lengths = torch.randint(1, 14, (37,)) if lengths else None
+    for _ in range(3):
+        with precision_context(precision, "cuda"):
+            got = model(x, y, lengths)[0]
+        expected = plain(x, y, lengths)[0]
+        grads = []
+        for m, output in ((model, got), (plain, expected)):
+            m.zero_grad()
+            output.square().mean().backward()
+            grads.append([p.grad for p in m.parameters()])
+        rtol = 1e-3 if precision == "float32" else 5e-2
+        assert float((got - expected).norm() / expected.norm()) < rtol
+        for a, b in zip(*grads, strict=True):
+            assert float((a - b).norm() / b.norm().clamp_min(1e-4)) < (20 if norms else 5) * rtol
+
+
+@gpu
+@pytest.mark.parametrize("norms", [False, True], ids=["triton", "graph"])
+def test_gpu_layer_costs_at_most_twice_cudnn(norms):
+    ours = DSLSTM(496, 1008, 200, 2, gate_norm=norms, output_norm=norms).cuda()
+    theirs = torch.nn.LSTM(1504, 200, 2).cuda()
+    x, y = torch.randn(27, 128, 496).cuda(), torch.randn(27, 128, 1008).cuda()
+    both = torch.cat([x, y], 2)
+
+    def seconds(call) -> float:
+        times = []
+        for _ in range(15):
+            torch.cuda.synchronize()
+            start = time.perf_counter()
+            call()[0].sum().backward()
+            torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+        return sorted(times)[7]
+
+    ratio = seconds(lambda: ours(x, y)) / seconds(lambda: theirs(both))
+    assert ratio <= 2.0
