@@ -24,7 +24,6 @@ from ser.batch import Batch, Dataset
 from ser.errors import TrainingError
 from ser.experiments.random_corpus import CORPUS, Plan, random_dataset
 from ser.models import build_model
-from ser.nn import DSLSTM
 from ser.training import batches, epoch_order
 
 MODELS = ("mfcc-lstm", "ds-lstm", "dual")
@@ -72,26 +71,6 @@ class Setting:
         return "/".join(str(v) for v in dataclasses.astuple(self))
 
 
-def recurrence_in_float32(model: torch.nn.Module) -> torch.nn.Module:
-    """Let autocast pass by every DS-LSTM of *model*: its recurrence is written for one type.
-
-    The products of a long recurrence are also what loses most by rounding. The same module is
-    returned; without autocast nothing changes.
-    """
-    for module in model.modules():
-        if isinstance(module, DSLSTM) and not hasattr(module, "_passes_by"):
-            module.forward, module._passes_by = _passing_by(module.forward), True
-    return model
-
-
-def _passing_by(forward: Callable) -> Callable:
-    def in_float32(x: torch.Tensor, y: torch.Tensor, *rest: object, **named: object) -> object:
-        with torch.autocast(x.device.type, enabled=False):
-            return forward(x.float(), y.float(), *rest, **named)
-
-    return in_float32
-
-
 @contextlib.contextmanager
 def precision(name: str, device: str) -> Iterator[Callable[[], contextlib.AbstractContextManager]]:
     """Set torch up for *name*; gives what a forward pass is wrapped into. Restored at the end."""
@@ -130,7 +109,7 @@ class Trainer:
             raise TrainingError(f"a batch of {setting.batch} from {plan.utterances} utterances")
         self.setting, self.device = setting, device
         model = build_model(setting.model, hidden=plan.hidden, seed=plan.seed)
-        self.model = recurrence_in_float32(model.to(device)).train()
+        self.model = model.to(device).train()
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=1e-3)
         place = device if setting.data == "device" else "cpu"
         self.data = random_dataset(plan, self.model.needs, place) if data is None else data
