@@ -1,4 +1,4 @@
-"""``mfcc39`` against openSMILE run with tests/opensmile/MFCC12_E_D_A.conf, and its own promises.
+"""``mfcc39`` against openSMILE run with ser/features/MFCC12_E_D_A.conf, and its own promises.
 
 Tolerance: 5e-3 on all 39 columns, whose values reach about 110 (both sides compute in float32).
 Measured: at most 0.0010 on 137 clips of EmoDB and nEMO, 0.0001 on noise, and 0.0031 on a pure
@@ -7,8 +7,6 @@ chirp, most of whose bands hold rounding errors only.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -16,9 +14,9 @@ import torch
 from ser.errors import FeatureError
 from ser.features import mfcc39, mfcc39_batch
 from ser.features.mfcc import cepstral_matrix, htk_filterbank
+from ser.features.recipes import CONFIGURATION
 
 TOLERANCE = 5e-3
-CONFIGURATION = Path(__file__).parent / "opensmile" / "MFCC12_E_D_A.conf"
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from ser.features.envelope import hum, smooth_spectrum, speak
 from ser.features.mfcc import cepstral_matrix, htk_filterbank
 from ser.features.prosody import level
 from ser.features.recipes import (
+    CONFIGURATION,
     LIBROSA,
     OPENSMILE,
     TORCHAUDIO,
@@ -27,8 +27,6 @@ from ser.features.recipes import (
     lifter,
     log_bands,
 )
-
-CONFIGURATION = Path(__file__).parent / "opensmile" / "MFCC12_E_D_A.conf"
 
 
 @pytest.fixture(scope="module")

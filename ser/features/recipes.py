@@ -9,6 +9,7 @@ this book hear is :func:`ser.features.mfcc39`. Book: chapter "MFCC, pitch, level
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +17,9 @@ from numpy.typing import ArrayLike
 from ser.errors import FeatureError
 from ser.features.mel import hz_to_mel, mel_to_hz
 from ser.features.presets import INT16_SCALE, SAMPLE_RATE
+
+CONFIGURATION = Path(__file__).with_name("MFCC12_E_D_A.conf")
+"""openSMILE's configuration of this name; its Python package ships no MFCC-only set."""
 
 
 @dataclass(frozen=True)
