@@ -55,7 +55,7 @@ def test_gradient_is_of_half_the_sum_of_squares():
 @pytest.mark.timeout(120)
 def test_two_allocators_one_result():
     before = torch.get_num_threads()
-    times, facts = with_allocators(batch=2, frames=20, rounds=2)
+    times, facts = with_allocators(batch=8, frames=200, rounds=2)
     assert torch.get_num_threads() == before
     assert list(times.columns) == [AS_IT_COMES, KEPT]
     assert len(times) == 2

@@ -9,6 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from ser.audio import load_audio, stream_audio
 from ser.cli import main
@@ -17,6 +18,13 @@ from ser.experiments import RunConfig, run
 from ser.prediction import load_model, predict
 from ser.streaming import StreamStatistics, pcm_blocks, predict_stream, windows
 from ser.training import TrainConfig
+
+
+@pytest.fixture(autouse=True)
+def _threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

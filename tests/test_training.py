@@ -126,6 +126,7 @@ import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
 import os, signal
 from pathlib import Path
 from test_training import *
+torch.set_num_threads({torch.get_num_threads()})
 def kill(entry):
     if entry["epoch"] == 3:
         os.kill(os.getpid(), signal.SIGKILL)
