@@ -126,6 +126,7 @@ class _Limits:
         self.names: set[str] = set()
 
     def member(self, name: str) -> None:
+        """Count one member; raises FetchError for too many, or a name that came before."""
         self.members += 1
         if self.members > MAX_MEMBERS:
             raise FetchError(f"{self.archive}: more than {MAX_MEMBERS:,} members; not unpacked")

@@ -189,6 +189,8 @@ def _by_clip(
     stop, lock = threading.Event(), threading.Lock()
 
     def get(clip: Original, tell: Bar) -> None:
+        """Download one clip, verified, into its place."""
+
         def count(new: int) -> None:
             with lock:
                 tell(new)

@@ -57,6 +57,7 @@ def read(root: str | os.PathLike) -> Corpus:
     problems = Problems()
 
     def checked(path: Path) -> dict | None:
+        """The row of a file; a folder that contradicts its name is noted."""
         row = parse(path)
         said = path.parent.name.lower()
         if row and said in EMOTION.values() and said != row["emotion"]:

@@ -151,6 +151,7 @@ def ladder(
     rows[RUNGS[-1]] = np.empty((1, len(truth)), dtype=int)
 
     def answers(train: np.ndarray, test: np.ndarray, scale: np.ndarray, k: int) -> np.ndarray:
+        """Guesses (seeds, epochs, tested) of one fold, scaled by the rows *scale*."""
         mean, spread = x[scale].mean(0), x[scale].std(0)
         z = (x - mean) / np.where(spread > 0, spread, 1)
         options = {"seeds": seeds, "epochs": epochs, "seed": derived_seed(seed, k), **training}

@@ -59,6 +59,7 @@ class MFCCBranch(nn.Module):
         self.linear = nn.Linear(hidden, classes)
 
     def forward(self, batch: Batch) -> Tensor:
+        """Batch with mfcc (B, F, 39) and mfcc_lengths (B,) -> logits (B, classes)."""
         output = lstm_output(self.lstm, batch.mfcc, batch.mfcc_lengths, self.fast)
         return self.linear(mean_over_time(output, batch.mfcc_lengths))
 
@@ -102,6 +103,7 @@ class CNNLSTMBranch(nn.Module):
         return mean_over_time(output, lengths)
 
     def forward(self, batch: Batch) -> Tensor:
+        """Batch with the branch's spectrogram (B, n_mels, T) -> logits (B, classes)."""
         return self.linear(self.pooled(batch))
 
 
@@ -126,6 +128,7 @@ class CNNLSTMPairBranch(nn.Module):
         self.linear = nn.Linear(2 * hidden, classes)
 
     def forward(self, batch: Batch) -> Tensor:
+        """Batch with s1 and s2, each (B, n_mels, T) -> logits (B, classes)."""
         return self.linear(torch.cat([self.s1.pooled(batch), self.s2.pooled(batch)], dim=1))
 
 
@@ -176,6 +179,7 @@ class DSBranch(nn.Module):
         self.linear = nn.Linear(hidden, classes)
 
     def forward(self, batch: Batch) -> Tensor:
+        """Batch with s1 and s2, each (B, n_mels, T) -> logits (B, classes)."""
         x = self.front1(batch.s1, batch.s1_lengths)
         y = self.front2(batch.s2, batch.s2_lengths)
         lengths = None

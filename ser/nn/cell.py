@@ -115,10 +115,12 @@ class DSLSTMCell(nn.Module):
 
 
 def shape_of(tensor: Tensor) -> tuple[int, ...]:
+    """The sizes of a tensor, as an error message shows them."""
     return tuple(tensor.shape)
 
 
 def check_features(module: nn.Module, x: Tensor, y: Tensor) -> None:
+    """Raises ValueError where the last axes of x and y are not x_size and y_size."""
     if x.shape[-1] != module.x_size or y.shape[-1] != module.y_size:
         raise ValueError(
             f"expected x with {module.x_size} and y with {module.y_size} features, got x "

@@ -147,6 +147,7 @@ class GraphRecurrence(Function):
 
     @staticmethod
     def forward(ctx: Any, lease: Lease, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """h, c, mean, variance for the inputs of :func:`ser.nn.functional.recurrence_forward`."""
         h, c, mean, var = lease.steps.run_forward(inputs)
         ctx.lease = lease
         ctx.mark_non_differentiable(mean, var)
@@ -156,6 +157,7 @@ class GraphRecurrence(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_h: Tensor | None, grad_c: Tensor | None, *_: Any) -> tuple:
+        """Gradients of pre, weight, h0, c0, scale and shift; none for the lease and statistics."""
         return None, *ctx.lease.steps.run_backward((grad_h, grad_c)), None, None
 
 

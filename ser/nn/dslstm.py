@@ -107,6 +107,7 @@ class DSLSTM(nn.Module):
         )
 
     def reset_parameters(self) -> None:
+        """Draws every weight anew, as at construction."""
         for layer in self.layers:
             for part in layer.children():
                 part.reset_parameters()

@@ -127,6 +127,7 @@ def _store_same(array, j, value):
 
 @compiled
 def sigmoid(a, part):
+    """a = sigmoid(a + part), in place; rows (n,)."""
     one = a.dtype.type(1)
     for j in range(a.size):
         a[j] = one / (one + _exp(-(a[j] + load(part, j))))
@@ -134,6 +135,7 @@ def sigmoid(a, part):
 
 @compiled
 def tanh(a, part):
+    """a = tanh(a + part), in place; rows (n,)."""
     one, two = a.dtype.type(1), a.dtype.type(2)
     for j in range(a.size):
         a[j] = two / (one + _exp(-two * (a[j] + load(part, j)))) - one
@@ -141,18 +143,21 @@ def tanh(a, part):
 
 @compiled
 def product(out, a, b):
+    """out = a * b; rows (n,)."""
     for j in range(out.size):
         out[j] = a[j] * b[j]
 
 
 @compiled
 def add_product(out, a, b):
+    """out += a * b; rows (n,)."""
     for j in range(out.size):
         out[j] += a[j] * b[j]
 
 
 @compiled
 def tanh_of(out, a):
+    """out = tanh(a); rows (n,)."""
     one, two = out.dtype.type(1), out.dtype.type(2)
     for j in range(out.size):
         out[j] = two / (one + _exp(-two * a[j])) - one
@@ -160,17 +165,20 @@ def tanh_of(out, a):
 
 @compiled
 def copy(out, a):
+    """out = a; rows (n,), rounded where out is bfloat16."""
     for j in range(out.size):
         store(out, j, a[j])
 
 
 @compiled
 def scale_shift(out, a, mean, rstd):
+    """out = (a - mean) * rstd; rows (n,)."""
     for j in range(out.size):
         out[j] = (a[j] - mean[j]) * rstd[j]
 
 
 @compiled
 def affine(out, scale, shift):
+    """out = out * scale + shift, in place; rows (n,)."""
     for j in range(out.size):
         out[j] = out[j] * scale[j] + shift[j]

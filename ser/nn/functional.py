@@ -236,6 +236,7 @@ class Recurrence(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_h: Tensor | None, grad_c: Tensor | None, *_: Any) -> tuple:
+        """Gradients of pre, weight, h0, c0, scale and shift, in the order of the inputs."""
         weight, scale, *saved = ctx.saved_tensors
         grads = recurrence_backward(tuple(saved), weight, scale, grad_h, grad_c, *ctx.settings)
         return *grads, None, None, None, None, None

@@ -149,6 +149,7 @@ class _Block(Function):
         use_batch: bool,
         low: bool,
     ) -> Tensor:
+        """padded (B, rows, cols), weight (64, 1, h, w) -> (B, 64, *size)."""
         *_, mean, rstd, centred_bias, _ = stats
         channels, width = len(weight), weight.shape[3]
         scale = gamma.double() * rstd
@@ -168,6 +169,7 @@ class _Block(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple:
+        """grad (B, 64, *size) -> gradients of weight, bias, scale and shift."""
         padded, weight, gamma, best, frames, *stats = ctx.saved_tensors
         mean_p, cov_p, mean, rstd, bias, centre = stats
         batch, channels, width = len(padded), len(weight), weight.shape[3]

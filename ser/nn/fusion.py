@@ -56,4 +56,5 @@ class Fused(nn.Module):
         return fused_loss(self.branch_logits(batch), batch.labels)
 
     def forward(self, batch) -> Tensor:
+        """Batch with what the branches need -> logits (B, classes), the mean of theirs."""
         return fuse(*self.branch_logits(batch).values())

@@ -42,6 +42,7 @@ class GateNorm(nn.Module):
         self.register_buffer("num_batches_tracked", torch.zeros(max_steps, dtype=torch.long))
 
     def reset_parameters(self) -> None:
+        """Scale, shift and running statistics as at construction."""
         nn.init.constant_(self.weight, 0.1)
         nn.init.zeros_(self.bias)
 
@@ -117,6 +118,7 @@ class OutputNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(features))
 
     def reset_parameters(self) -> None:
+        """Scale, shift and running statistics as at construction."""
         nn.init.ones_(self.weight)
         nn.init.zeros_(self.bias)
 

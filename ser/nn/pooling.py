@@ -109,6 +109,7 @@ class _NormPool(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple:
+        """grad (B, C, rows, cols) of what was pooled -> gradients of z, gamma and beta."""
         data, gamma, mean, rstd, cols, best = ctx.saved_tensors
         batch, channels = len(data), data.shape[3]
         grad = _channels_last(grad.to(data.dtype))

@@ -154,6 +154,7 @@ class Layer(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_h: Tensor | None, grad_c: Tensor | None, *_: Any) -> tuple:
+        """Gradients of x, y, weights, biases, h0, c0, scale and shift, where they are needed."""
         x, y, weight_x, weight_y, *_ = ctx.saved_tensors
         grad, before, d_h0, d_c0, d_norm = _steps_backward(ctx, grad_h, grad_c)
         hidden, last = before.shape[1], len(weight_x)

@@ -208,6 +208,7 @@ class TritonRecurrence(Function):
     def forward(
         ctx: Any, pre: Tensor, weight: Tensor, h0: Tensor, c0: Tensor, sizes: list[int], low: bool
     ) -> tuple[Tensor, Tensor]:
+        """pre (sum of sizes, columns), weight (columns, H), h0 and c0 (B, H) -> h, c (sum, H)."""
         if triton is None:
             raise ImportError("Triton is not installed here")
         batch, hidden = h0.shape
@@ -239,6 +240,7 @@ class TritonRecurrence(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_h: Tensor | None, grad_c: Tensor | None) -> tuple:
+        """Gradients of pre, weight, h0 and c0."""
         act, weight, h, c, *tables = ctx.saved_tensors
         batch, hidden = ctx.batch, h.shape[1]
         zeros = act.new_zeros(len(act), hidden)

@@ -5,8 +5,6 @@ Records of ``python -m benchmarks`` lie under book/results/benchmarks.
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ser.plots.html import Html, escape
+from ser.plots.record_files import read_records
 from ser.plots.style import BLUE, GREEN, MUTED, VERMILLION, drawing, set_alt, set_title
-
-log = logging.getLogger(__name__)
 
 AXES = {
     "T": "steps T",
@@ -40,16 +37,7 @@ def load_benchmarks(folder: str | Path) -> list[dict]:
         >>> load_benchmarks("nowhere")
         []
     """
-    records = []
-    for path in sorted(Path(folder).glob("*.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            log.info("%s: not readable (%s)", path.name, error)
-            continue
-        if isinstance(record, dict) and {"command", "machine", "rows"} <= set(record):
-            records.append(record)
-    return records
+    return read_records(folder, lambda record: {"command", "machine", "rows"} <= set(record))
 
 
 def machine_text(record: Mapping[str, Any]) -> str:

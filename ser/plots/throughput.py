@@ -6,8 +6,6 @@ profiles from there or from :func:`ser.experiments.profiling.profile_work`.
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +14,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ser.plots.record_files import read_records
 from ser.plots.style import BLUE, GREEN, GREY, INK, PURPLE, VERMILLION, drawing, set_alt, set_title
-
-log = logging.getLogger(__name__)
 
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, GREY)
 DASHES = ("-", "--", ":", "-.")
@@ -35,15 +32,7 @@ def load_records(folder: str | Path) -> list[dict]:
         >>> load_records("nowhere")
         []
     """
-    records = []
-    for path in sorted(Path(folder).glob("*.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            log.info("%s: not readable (%s)", path.name, error)
-            continue
-        if isinstance(record, dict) and record.get("kind") == "throughput":
-            records.append(record)
+    records = read_records(folder, lambda record: record.get("kind") == "throughput")
     return sorted(records, key=lambda r: (r["device"]["type"] != "cuda", device_name(r)))
 
 
