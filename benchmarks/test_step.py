@@ -21,14 +21,14 @@ CASES = [
 
 @pytest.mark.parametrize(("model", "precision", "plain_tuned", "goal"), CASES)
 def test_training_step(compare, quick, threads, model, precision, plain_tuned, goal):
-    """Forward, backward and Adam; ours keeps its pages, the release's formulas as the case says."""
+    """Forward, backward and Adam; ours with its settings of the process, plain as the case says."""
     common = {"model": model, "batch": 8 if quick else 32, "threads": threads}
     with contextlib.ExitStack() as stack:
         ours = Stepper(**common, side="fast", tuned=True, precision=precision)
         stack.callback(ours.close)
         plain = Stepper(**common, side="plain", tuned=plain_tuned, warm_up=1)
         stack.callback(plain.close)
-        allocator = "the same allocator" if plain_tuned else "its allocator as it comes"
+        allocator = "the same settings" if plain_tuned else "allocator and threads as they come"
         compare(
             ours.step,
             plain.step,

@@ -12,8 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ser.threads import SPINS
+
 ROOT = Path(__file__).resolve().parent.parent
 SIDES = ("plain", "fast")
+LIBGOMP_SPINS = "300000"
+"""What libgomp does by itself."""
 
 
 class Stepper:
@@ -22,7 +26,8 @@ class Stepper:
     Args:
         model: ``mfcc-lstm``, ``ds-lstm`` or ``dual`` (its two branches, one after the other).
         side: ``plain``, the release's formulas as written; ``fast``, the package's.
-        tuned: glibc told to keep freed pages (:func:`ser.allocator.tune_allocator`), or not.
+        tuned: glibc told to keep freed pages (:func:`ser.allocator.tune_allocator`) and OpenMP's
+            threads to sleep soon (:func:`ser.threads.tune_threads`), or both as they come.
         batch: utterances a step.
         threads: of torch.
         precision: ``float32`` or ``bfloat16`` (fast side only).
@@ -35,7 +40,11 @@ class Stepper:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "GOMP_SPINCOUNT": SPINS if settings.get("tuned") else LIBGOMP_SPINS,
+            },
         )
         self._expect("ready")
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from ser.threads import tune_threads
+
 __version__ = "0.1.0"
 
 _WHERE = {
@@ -28,6 +30,8 @@ _WHERE = {
 }
 
 __all__ = ["__version__", *_WHERE]
+
+tune_threads()
 
 
 def __getattr__(name: str) -> Any:

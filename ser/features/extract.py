@@ -20,7 +20,7 @@ from ser.paths import cache_dir
 if TYPE_CHECKING:
     from ser.corpora.base import Corpus
 
-FEATURE_VERSION = 1
+FEATURE_VERSION = 2
 """Raised whenever the same audio would give other numbers: old caches are then left alone."""
 
 TASK_CPU, TASK_GPU = 16, 64
@@ -142,5 +142,5 @@ def compute(
     tensors = [torch.from_numpy(wave).to(device) for wave in waves]
     columns = [mfcc.mfcc_rows(tensors)]
     for n_fft, n_mels in zip(preset.n_fft, preset.n_mels, strict=True):
-        columns.append(mel.mel_rows(tensors, n_fft, n_mels))
+        columns.append([table.T for table in mel.mel_tables(tensors, n_fft, n_mels)])
     return [[part.cpu().numpy() for part in row] for row in zip(*columns, strict=True)]

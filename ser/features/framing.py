@@ -11,15 +11,19 @@ so a cache filled in one go and one filled after three interruptions hold the sa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from ser.compiling import load_kernels
 from ser.errors import FeatureError
 from ser.features.presets import INT16_SCALE
+from ser.threads import share_work
 
-CHUNK_CPU = 512
+CHUNK_CPU = 256
 CHUNK_GPU = 8192
 
 
@@ -89,40 +93,89 @@ def chunked_rows(rows: int, device: torch.device) -> int:
     return -(-rows // size) * size
 
 
-def filtered_power(
+class Bank(NamedTuple):
+    """A filter bank: whole, for torch, and the few weights that are not zero, for the kernel.
+
+    ``whole`` (bins, bands); of each band the ``first`` bin it reaches and their ``count``;
+    ``weights`` of all bands in turn.
+    """
+
+    whole: torch.Tensor
+    first: np.ndarray
+    count: np.ndarray
+    weights: np.ndarray
+
+
+def filter_bank(bank: np.ndarray, device: torch.device) -> Bank:
+    """A bank (bands, n_fft // 2 + 1) as :func:`log_bands` takes it.
+
+    Example:
+        >>> bank = filter_bank(np.eye(257)[:40], torch.device("cpu"))
+        >>> bank.first[:3].tolist(), bank.count.sum().item(), bank.whole.shape
+        ([0, 1, 2], 40, torch.Size([257, 40]))
+    """
+    reached = [np.flatnonzero(band) for band in bank]
+    first = np.array([r[0] if len(r) else 0 for r in reached])
+    count = np.array([r[-1] - r[0] + 1 if len(r) else 1 for r in reached])
+    parts = [band[a : a + n] for band, a, n in zip(bank, first, count, strict=True)]
+    whole = torch.tensor(np.ascontiguousarray(bank.T), dtype=torch.float32, device=device)
+    return Bank(whole, first, count, np.concatenate(parts).astype(np.float32))
+
+
+def log_bands(
     frames: torch.Tensor,
     window: torch.Tensor,
     n_fft: int,
-    bank: torch.Tensor,
+    bank: Bank,
+    floor: float,
+    scale: float,
     onset: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Window, Fourier transform, power, filter bank: chunk after chunk of frames.
+    """Window, Fourier transform, power, filter bank, logarithm: chunk after chunk of frames.
+
+    On a CPU torch's threads share the chunks, each computing on one core: so the numbers do not
+    depend on how many threads there are.
 
     Args:
         frames: (rows, len(window)) view of the buffer, rows a multiple of the chunk size.
         window: (samples of a frame,).
         n_fft: length of the transform; frames are followed by zeros up to it.
-        bank: (n_fft // 2 + 1, bands).
+        bank: what :func:`filter_bank` makes of (bands, n_fft // 2 + 1) weights.
+        floor: least power; less counts as this.
+        scale: what the natural logarithm is multiplied by.
         onset: (rows,) windowed first samples to put in place of the computed ones, or None.
 
     Returns:
-        (rows, bands) power in each band.
+        (bands, rows) scaled logarithms of the power in each band.
     """
     size, width, device = chunk_size(frames.device), len(window), frames.device
-    size = min(size, len(frames))
-    out = torch.empty(len(frames), bank.shape[1], device=device)
-    work = torch.zeros(size, n_fft, device=device)
-    power = torch.empty(size, n_fft // 2 + 1, device=device)
-    for start in range(0, len(frames), size):
-        part = slice(start, start + size)
-        torch.mul(frames[part], window, out=work[:, :width])
-        if onset is not None:
-            work[:, 0] = onset[part]
-        spectrum = torch.view_as_real(torch.fft.rfft(work))
-        real, imaginary = spectrum[..., 0], spectrum[..., 1]
-        torch.mul(real, real, out=power)
-        power.addcmul_(imaginary, imaginary)
-        torch.mm(power, bank, out=out[part])
+    kernels = load_kernels("ser.features.kernels") if device.type == "cpu" else None
+    out = torch.empty(len(bank.first), len(frames), device=device)
+    least = scale * math.log(floor)
+
+    def run(first: int, last: int) -> None:
+        work = torch.zeros(size, n_fft, device=device)
+        for start in range(first * size, last * size, size):
+            part = slice(start, start + size)
+            torch.mul(frames[part], window, out=work[:, :width])
+            if onset is not None:
+                work[:, 0] = onset[part]
+            spectrum = torch.view_as_real(torch.fft.rfft(work))
+            if kernels is None:
+                power = spectrum.square().sum(2)
+                bands = (power @ bank.whole).T
+                out[:, part] = torch.where(bands <= floor, least, scale * bands.log())
+            else:
+                flat = spectrum.flatten(1).numpy()
+                kernels.log_band_powers(flat, *bank[1:], *numbers, table, start)
+
+    chunks = len(frames) // size
+    if device.type == "cpu":
+        table = out.numpy()
+        numbers = [np.float32(number) for number in (floor, scale, least)]
+        share_work(chunks, run, alone=True)
+    else:
+        run(0, chunks)
     return out
 
 

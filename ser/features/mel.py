@@ -12,17 +12,25 @@ takes the logarithm of 0 there and one such file makes a training NaN. Book: cha
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ser.features.framing import as_waves, filtered_power, lay_out, pad_rows
+from ser.features.framing import Bank, as_waves, filter_bank, lay_out, log_bands
 from ser.features.presets import SAMPLE_RATE, Preset, get_preset
+from ser.threads import share_work
 
 FLOOR = 1e-10
 """Least power before the logarithm; ``10 * log10(FLOOR)`` = -100 dB."""
+
+DECIBEL = 10 / math.log(10)
+"""Decibels in one unit of the natural logarithm of a power."""
+
+TASK = 16
+"""Utterances that a thread works on at a time: their frames stay in its cache."""
 
 Wave = np.ndarray | torch.Tensor
 
@@ -83,24 +91,21 @@ def mel_filterbank(n_fft: int, n_mels: int, rate: int = SAMPLE_RATE) -> np.ndarr
 
 
 @functools.lru_cache(maxsize=16)
-def _tables(n_fft: int, n_mels: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def _tables(n_fft: int, n_mels: int, device: torch.device) -> tuple[torch.Tensor, Bank]:
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
-    bank = mel_filterbank(n_fft, n_mels).T
-    return (
-        torch.tensor(window, dtype=torch.float32, device=device),
-        torch.tensor(np.ascontiguousarray(bank), dtype=torch.float32, device=device),
-    )
+    bank = filter_bank(mel_filterbank(n_fft, n_mels), device)
+    return torch.tensor(window, dtype=torch.float32, device=device), bank
 
 
-def mel_rows(waves: list[torch.Tensor], n_fft: int, n_mels: int) -> list[torch.Tensor]:
-    """Mel-spectrograms of checked waveforms, time first: a list of (T_i, n_mels) in dB."""
+def mel_tables(waves: list[torch.Tensor], n_fft: int, n_mels: int) -> list[torch.Tensor]:
+    """Mel-spectrograms of checked waveforms: views (n_mels, T_i) in dB of one large table."""
     hop = n_fft // 2
     window, bank = _tables(n_fft, n_mels, waves[0].device)
     counts = [1 + len(w) // hop for w in waves]
     buffer, first = lay_out(waves, [n + 1 for n in counts], hop, n_fft, lead=hop)
-    table = filtered_power(buffer.unfold(0, n_fft, hop), window, n_fft, bank)
-    table.clamp_(min=FLOOR).log10_().mul_(10.0)
-    return [table[a : a + n] for a, n in zip(first.tolist(), counts, strict=True)]
+    frames = buffer.unfold(0, n_fft, hop)
+    table = log_bands(frames, window, n_fft, bank, FLOOR, DECIBEL)
+    return [table[:, a : a + n] for a, n in zip(first.tolist(), counts, strict=True)]
 
 
 def mel_pair(wave: Wave, preset: str | Preset = "release") -> MelPair:
@@ -127,7 +132,7 @@ def mel_pair(wave: Wave, preset: str | Preset = "release") -> MelPair:
     preset = get_preset(preset)
     tensors, _ = as_waves([wave], None, shortest=1)
     pair = zip(preset.n_fft, preset.n_mels, strict=True)
-    return MelPair(*(mel_rows(tensors, n_fft, bands)[0].T.contiguous() for n_fft, bands in pair))
+    return MelPair(*(mel_tables(tensors, n_fft, bands)[0].contiguous() for n_fft, bands in pair))
 
 
 def mel_pair_batch(
@@ -155,10 +160,28 @@ def mel_pair_batch(
         (torch.Size([2, 128, 7]), [4, 7], [2, 4])
     """
     preset = get_preset(preset)
-    tensors, _ = as_waves(waves, device, shortest=1)
-    padded = [
-        pad_rows(mel_rows(tensors, n_fft, bands))
-        for n_fft, bands in zip(preset.n_fft, preset.n_mels, strict=True)
-    ]
-    (s1, t1), (s2, t2) = padded
-    return MelPair(s1.transpose(1, 2).contiguous(), s2.transpose(1, 2).contiguous()), t1, t2
+    tensors, device = as_waves(waves, device, shortest=1)
+    sizes = list(zip(preset.n_fft, preset.n_mels, strict=True))
+    lengths = [torch.tensor([1 + len(w) // (n_fft // 2) for w in tensors]) for n_fft, _ in sizes]
+    pair = MelPair(
+        *(
+            torch.empty(len(tensors), bands, int(frames.max()), device=device)
+            for (_, bands), frames in zip(sizes, lengths, strict=True)
+        )
+    )
+
+    def run(first: int, last: int) -> None:
+        size = TASK if device.type == "cpu" else len(tensors)
+        for start in range(first, last, size):
+            group = slice(start, min(start + size, last))
+            for (n_fft, bands), out in zip(sizes, pair, strict=True):
+                tables = mel_tables(tensors[group], n_fft, bands)
+                for row, table in zip(out[group], tables, strict=True):
+                    row[:, : table.shape[1]] = table
+                    row[:, table.shape[1] :] = 0
+
+    if device.type == "cpu":
+        share_work(len(tensors), run, alone=True)
+    else:
+        run(0, len(tensors))
+    return pair, *lengths

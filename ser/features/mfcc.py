@@ -28,7 +28,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ser.features.framing import as_waves, filtered_power, lay_out, pad_rows
+from ser.features.framing import Bank, as_waves, filter_bank, lay_out, log_bands, pad_rows
 from ser.features.presets import SAMPLE_RATE
 
 FRAME = 400
@@ -80,12 +80,15 @@ def cepstral_matrix() -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=8)
-def _tables(device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(FRAME) / (FRAME - 1))
-    arrays = (window, htk_filterbank().T, cepstral_matrix().T)
-    return tuple(
-        torch.tensor(np.ascontiguousarray(a), dtype=torch.float32, device=device) for a in arrays
+def _tables(device: torch.device) -> tuple[torch.Tensor, Bank, torch.Tensor]:
+    window, cosines = (
+        torch.tensor(np.ascontiguousarray(array), dtype=torch.float32, device=device)
+        for array in (
+            0.54 - 0.46 * np.cos(2 * np.pi * np.arange(FRAME) / (FRAME - 1)),
+            cepstral_matrix().T,
+        )
     )
+    return window, filter_bank(htk_filterbank(), device), cosines
 
 
 def _regression(values: torch.Tensor, index: list[np.ndarray]) -> torch.Tensor:
@@ -127,8 +130,8 @@ def mfcc_rows(waves: list[torch.Tensor]) -> list[torch.Tensor]:
     emphasised = buffer.clone()
     emphasised[1:].sub_(buffer[:-1], alpha=EMPHASIS)
     onset = buffer[: -FRAME + 1 : HOP] * (window[0] * (1 - EMPHASIS))
-    bands = filtered_power(emphasised.unfold(0, FRAME, HOP), window, N_FFT, bank, onset)
-    cepstra = bands.clamp_(min=1.0).log_() @ cosines
+    bands = log_bands(emphasised.unfold(0, FRAME, HOP), window, N_FFT, bank, 1.0, 1.0, onset)
+    cepstra = bands.T @ cosines
     table = torch.cat([cepstra, _log_energy(buffer)], dim=1)
     return list(_with_deltas(table, starts, counts).split(counts.tolist()))
 

@@ -1,4 +1,4 @@
-"""What the CPU kernels share: compiling, bfloat16, exp, and loops over a row.
+"""What the CPU kernels share: bfloat16, exp, and loops over a row.
 
 Loops are short and touch few arrays each, so that the compiler can prove them free of overlap
 and use vector instructions. bfloat16 arrays come as uint16: numba has no such type.
@@ -6,29 +6,15 @@ and use vector instructions. bfloat16 arrays come as uint16: numba has no such t
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic, overload
 
-FAST = {"contract", "nsz"}
-
-
-def compiled(function: Callable | None = None, fastmath: set[str] = FAST) -> Callable:
-    """numba.njit without the interpreter's lock, cached on disk where there is a place for it."""
-    if function is None:
-        return functools.partial(compiled, fastmath=fastmath)
-    options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy"}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no folder that can hold the cache
-        return numba.njit(**options)(function)
+from ser.compiling import compiled
 
 
 @intrinsic

@@ -12,12 +12,6 @@ open) up to the two terms of batch norm, which again need only mean(p) and cov(p
 
 from __future__ import annotations
 
-import functools
-import importlib
-import itertools
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,38 +20,12 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from ser.compiling import load_kernels
 from ser.nn.precision import lowered
+from ser.threads import share_work
 
 if TYPE_CHECKING:
     from ser.nn.frontend import ConvBlock
-
-
-@functools.cache
-def load_kernels(name: str) -> Any:
-    """The module ``ser.nn.<name>`` of compiled kernels, or None where numba does not import."""
-    try:
-        return importlib.import_module(f"ser.nn.{name}")
-    except ImportError:
-        return None
-
-
-@functools.cache
-def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="ser-block")
-
-
-def share_work(count: int, work: Callable[[int, int], None]) -> None:
-    """Runs work(start, stop) over ``count`` utterances on torch's number of threads."""
-    threads = min(torch.get_num_threads(), count)
-    if threads <= 1:
-        work(0, count)
-        return
-    cuts = [count * k // threads for k in range(threads + 1)]
-    pool = _pool(threads - 1, os.getpid())
-    jobs = [pool.submit(work, a, b) for a, b in itertools.pairwise(cuts[1:])]
-    work(cuts[0], cuts[1])
-    for job in jobs:
-        job.result()
 
 
 def as_numpy(tensor: Tensor) -> Any:
@@ -77,7 +45,7 @@ def applies(block: ConvBlock, x: Tensor) -> bool:
         and conv.out_channels == 64
         and not x.requires_grad
         and len(x) > 0
-        and load_kernels("kernels") is not None
+        and load_kernels("ser.nn.kernels") is not None
         and bool(torch.isfinite(x.sum()))
     )
 
@@ -128,7 +96,7 @@ def _moments(
     first = torch.zeros(batch, 8, dtype=torch.float64)
     second = torch.zeros(batch, 8, 8, dtype=torch.float64)
     x, limits, a, b = padded.numpy(), cols.numpy(), first.numpy(), second.numpy()
-    run = load_kernels("kernels").patch_moments
+    run = load_kernels("ser.nn.kernels").patch_moments
     share_work(batch, lambda start, stop: run(x, rows, limits, *kernel, a, b, start, stop))
     mean = first.sum(0) / count
     return mean, second.sum(0) / count - torch.outer(mean, mean)
@@ -160,7 +128,7 @@ class _Block(Function):
         best = torch.empty(out.shape, dtype=torch.uint8)
         arrays = [a.numpy() for a in (padded, scaled, shift, frames)]
         o, k = as_numpy(out), best.numpy()
-        run = load_kernels("kernels").conv_pool_relu
+        run = load_kernels("ser.nn.kernels").conv_pool_relu
         share_work(len(out), lambda start, stop: run(*arrays, width, o, k, start, stop))
         ctx.save_for_backward(padded, weight, gamma, best, frames, *stats)
         ctx.use_batch = use_batch
@@ -178,7 +146,7 @@ class _Block(Function):
         grad = grad.permute(0, 2, 3, 1).contiguous()
         arrays = [as_numpy(a) for a in (padded, grad, best, frames)]
         sums = by_patch.numpy(), total.numpy()
-        run = load_kernels("kernels").conv_pool_relu_grad
+        run = load_kernels("ser.nn.kernels").conv_pool_relu_grad
         share_work(batch, lambda start, stop: run(*arrays, width, *sums, start, stop))
         by_patch, total = by_patch.sum(0).t(), total.sum(0)
         w = weight.flatten(1).double()

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ser.nn.elementwise import compiled, load, store
+from ser.compiling import compiled
+from ser.nn.elementwise import load, store
 
 SUMS = {"contract", "nsz", "reassoc"}
 CHANNELS = 64

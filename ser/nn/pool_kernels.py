@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ser.nn.elementwise import compiled, load, store
+from ser.compiling import compiled
+from ser.nn.elementwise import load, store
 
 
 @compiled

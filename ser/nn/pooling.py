@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from ser.nn.fused import as_numpy, load_kernels, share_work
+from ser.compiling import load_kernels
+from ser.nn.fused import as_numpy
+from ser.threads import share_work
 
 
 def applies(z: Tensor, norm: nn.BatchNorm2d) -> bool:
@@ -26,7 +28,7 @@ def applies(z: Tensor, norm: nn.BatchNorm2d) -> bool:
         and norm.weight.dtype == torch.float32
         and z.numel() > 0
         and min(z.shape[2:]) > 1
-        and load_kernels("pool_kernels") is not None
+        and load_kernels("ser.nn.pool_kernels") is not None
     )
 
 
@@ -66,7 +68,7 @@ def _channels_last(z: Tensor) -> Tensor:
 
 def _moments(data: Tensor, cols: Tensor, count: int) -> tuple[Tensor, Tensor]:
     batch, channels = len(data), data.shape[3]
-    run = load_kernels("pool_kernels").sums
+    run = load_kernels("ser.nn.pool_kernels").sums
     mean = torch.zeros(channels)
     found = []
     for square in (False, True):
@@ -100,7 +102,7 @@ class _NormPool(Function):
         shift = beta - mean * scale
         tensors = (data, scale.detach(), shift.detach(), cols, out, best)
         arrays = [as_numpy(t) for t in tensors]
-        run = load_kernels("pool_kernels").pool
+        run = load_kernels("ser.nn.pool_kernels").pool
         share_work(batch, lambda a, b: run(*arrays, a, b))
         ctx.save_for_backward(data, gamma, mean, rstd, cols, best)
         ctx.count = count
@@ -115,7 +117,7 @@ class _NormPool(Function):
         grad = _channels_last(grad.to(data.dtype))
         sums = torch.zeros(2, batch, channels, dtype=torch.float64)
         arrays = [as_numpy(t) for t in (data, grad, best, cols, mean, rstd, sums)]
-        kernels = load_kernels("pool_kernels")
+        kernels = load_kernels("ser.nn.pool_kernels")
         share_work(batch, lambda a, b: kernels.pool_sums(*arrays, a, b))
         d_beta, d_gamma = sums.sum(1).float()
         d_z = None

@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from ser.compiling import load_kernels
 from ser.nn.functional import Recurrence, states_before
-from ser.nn.fused import as_numpy, load_kernels
+from ser.nn.fused import as_numpy
 from ser.nn.precision import lowered
 
 ROUND = 8
@@ -24,7 +25,7 @@ ROUND = 8
 
 
 def _kernels() -> Any:
-    return load_kernels("step_kernels")
+    return load_kernels("ser.nn.step_kernels")
 
 
 def layer(

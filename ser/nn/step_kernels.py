@@ -12,10 +12,10 @@ import math
 
 import numpy as np
 
+from ser.compiling import compiled
 from ser.nn.elementwise import (
     add_product,
     affine,
-    compiled,
     copy,
     load,
     product,

@@ -1,0 +1,94 @@
+"""Processor cores: how torch's threads wait, and work that they share.
+
+Book: chapter "Making it fast".
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+SPINS = "10000"
+"""Turns a waiting OpenMP thread makes before it sleeps: some 10 microseconds, where 300,000 is
+libgomp's own choice. Shorter than the pause between two of torch's operations is slow (a thread
+must be woken for each), longer takes a core from the kernels that run in between, and on a busy
+machine from everyone."""
+
+
+def tune_threads() -> bool:
+    """Let torch's idle threads sleep soon, unless the user has set how they wait.
+
+    libgomp, the OpenMP library of torch on Linux, reads it once, when torch is loaded; so
+    ``import ser`` does this, and it holds where ``ser`` is imported before ``torch``. Results do
+    not change.
+
+    Returns:
+        True if the setting was made now.
+
+    Example:
+        >>> tune_threads() in (True, False)
+        True
+    """
+    if "torch" in sys.modules or {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+        return False
+    os.environ["GOMP_SPINCOUNT"] = SPINS
+    return True
+
+
+@functools.cache
+def _pool(threads: int, process: int) -> Executor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="ser-share")
+
+
+def share_work(count: int, work: Callable[[int, int], None], alone: bool = False) -> None:
+    """Run work(start, stop) over ``count`` items on torch's number of threads.
+
+    Args:
+        count: items; every thread gets one stretch of them.
+        work: called in several threads at once.
+        alone: torch's operations inside *work* run on one core each; for many small ones that is
+            faster than many cores on each, and their results do not depend on the number.
+
+    Example:
+        >>> import torch
+        >>> squares = torch.arange(10)
+        >>> share_work(10, lambda start, stop: squares[start:stop].pow_(2), alone=True)
+        >>> squares.tolist()
+        [0, 1, 4, 9, 16, 25, 36, 49, 64, 81]
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    if not alone or before == 1:
+        _share(count, work, before)
+        return
+
+    def on_one_core(start: int, stop: int) -> None:
+        torch.set_num_threads(1)
+        work(start, stop)
+
+    try:
+        _share(count, on_one_core, before)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _share(count: int, work: Callable[[int, int], None], threads: int) -> None:
+    threads = min(threads, count)
+    if threads <= 1:
+        work(0, count)
+        return
+    cuts = [count * k // threads for k in range(threads + 1)]
+    pool = _pool(threads - 1, os.getpid())
+    jobs = [pool.submit(work, a, b) for a, b in itertools.pairwise(cuts[1:])]
+    try:
+        work(cuts[0], cuts[1])
+    finally:
+        for job in jobs:
+            job.exception()
+    for job in jobs:
+        job.result()

@@ -1,0 +1,107 @@
+"""How torch's threads wait, and work that they share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from ser.compiling import load_kernels
+from ser.features.framing import filter_bank, log_bands
+from ser.features.mel import DECIBEL, FLOOR, mel_filterbank, mel_pair_batch
+from ser.threads import SPINS, share_work
+
+ASK = (
+    "import ser, os, sys; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+)
+    "import ser, os; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in __import__('sys').modules)"
+)
+
+
+def spins(code: str = ASK, **extra: str) -> str:
+    free = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=free | extra, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_importing_ser_sets_how_threads_wait_and_loads_no_torch():
+    assert spins() == f"{SPINS} False"
+
+
+@pytest.mark.parametrize("name", ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"])
+def test_what_the_user_chose_stays(name):
+    chosen = {"GOMP_SPINCOUNT": "77", "OMP_WAIT_POLICY": "active"}[name]
+    assert spins(**{name: chosen}) == f"{'77' if name == 'GOMP_SPINCOUNT' else None} False"
+
+
+def test_after_torch_it_is_too_late_and_nothing_is_set():
+    assert spins("import torch\n" + ASK) == "None True"
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_every_item_is_worked_on_once_and_the_number_of_threads_stays(two_threads):
+    for count in (0, 1, 2, 5, 64):
+        seen = np.zeros(count, int)
+
+        def work(start: int, stop: int, seen=seen) -> None:
+            seen[start:stop] += 1
+            assert torch.get_num_threads() == 1
+
+        share_work(count, work, alone=True)
+        assert (seen == 1).all() and torch.get_num_threads() == 2
+
+
+def test_an_error_in_any_thread_comes_out_after_all_have_ended(two_threads):
+    ended = []
+
+    def work(start: int, stop: int) -> None:
+        if start:
+            raise ValueError("in the second thread")
+        ended.append(stop)
+
+    with pytest.raises(ValueError, match="second thread"):
+        share_work(4, work)
+    assert ended == [2]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_spectrograms_do_not_depend_on_the_number_of_threads(two_threads, threads):
+    rng = np.random.default_rng(0)
+    waves = [rng.normal(0, 0.1, 4000 + 900 * k).astype(np.float32) for k in range(21)]
+    expected, *_ = mel_pair_batch(waves)
+    torch.set_num_threads(threads)
+    for ours, theirs in zip(mel_pair_batch(waves)[0], expected, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_the_kernel_equals_the_formulas(monkeypatch):
+    torch.manual_seed(0)
+    frames = 1000 * torch.randn(256, 512) * torch.rand(256, 1) ** 8
+    frames[3], frames[7, 100], frames[9] = 0, torch.nan, 1e-9
+    bank = mel_filterbank(512, 128)
+    bank[5] = 0
+    window = torch.hann_window(512)
+    given = frames, window, 512, filter_bank(bank, frames.device), FLOOR, DECIBEL
+    assert load_kernels("ser.features.kernels") is not None
+    fast = log_bands(*given)
+    monkeypatch.setattr("ser.features.framing.load_kernels", lambda name: None)
+    torch.testing.assert_close(fast, log_bands(*given), rtol=0, atol=2e-4, equal_nan=True)
+    spectrum = torch.fft.rfft((frames * window).double())
+    power = spectrum.abs().square() @ torch.from_numpy(bank.T)
+    exact = 10 * power.clamp(min=FLOOR).log10()
+    torch.testing.assert_close(fast.T.double(), exact, rtol=0, atol=2e-3, equal_nan=True)
+    assert (fast[:, 3] == -100).all() and (fast[5, [0, 1, 9]] == -100).all()
+    assert fast[:, 7].isnan().all()
