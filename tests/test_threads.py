@@ -15,11 +15,7 @@ from ser.features.framing import filter_bank, log_bands
 from ser.features.mel import DECIBEL, FLOOR, mel_filterbank, mel_pair_batch
 from ser.threads import SPINS, share_work
 
-ASK = (
-    "import ser, os, sys; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
-)
-    "import ser, os; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in __import__('sys').modules)"
-)
+ASK = "import ser, os, sys; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
 
 
 def spins(code: str = ASK, **extra: str) -> str:
