@@ -27,6 +27,8 @@ class Batch:
         s1: (B, n_mels1, T1) in dB; ``s1_lengths`` (B,) valid frames, or None: all of them.
         s2, s2_lengths: the same for the frequency-fine spectrogram.
         labels: (B,) index in EMOTIONS.
+        mixed, share: where each utterance is a mixture (mixup): the position (B,) of the other
+            one, and the share of its own.
 
     Example:
         >>> batch = Batch(mfcc=torch.zeros(2, 9, 39), mfcc_lengths=torch.tensor([9, 4]))
@@ -41,6 +43,8 @@ class Batch:
     s2: Tensor | None = None
     s2_lengths: Tensor | None = None
     labels: Tensor | None = None
+    mixed: Tensor | None = None
+    share: float = 1.0
 
     def __len__(self) -> int:
         for tensor in (self.mfcc, self.s1, self.s2, self.labels):
@@ -53,7 +57,7 @@ class Batch:
         moved = {}
         for field in fields(self):
             tensor = getattr(self, field.name)
-            if tensor is not None and not field.name.endswith("_lengths"):
+            if isinstance(tensor, Tensor) and not field.name.endswith("_lengths"):
                 tensor = tensor.to(device, non_blocking=non_blocking)
             moved[field.name] = tensor
         return Batch(**moved)

@@ -16,7 +16,7 @@ from ser.rows import ROWS, Row, get_row
 
 __all__ = ["ROWS", "Row", "build_model", "count_parameters", "get_row"]
 
-OPTIONS = frozenset({"channels", "layers", "max_steps", "fast"})
+OPTIONS = frozenset({"channels", "layers", "max_steps", "fast", "dropout", "pooling"})
 DS_OPTIONS = ("gate_norm", "output_norm", "y_candidate")
 
 
@@ -38,8 +38,9 @@ def build_model(
         seed: if given, each branch's weights depend on it and on the branch's own row alone: the
             branches of ``dual`` start as ``mfcc-lstm`` and ``ds-lstm`` do. Torch's global
             generator is then left as it was.
-        options: ``channels`` (two numbers), ``layers``, ``max_steps``, ``fast`` and the DS-LSTM's
-            ``gate_norm``, ``output_norm``, ``y_candidate``, for the branches that have them.
+        options: ``channels`` (two numbers), ``layers``, ``max_steps``, ``fast``, ``dropout``,
+            ``pooling`` and the DS-LSTM's ``gate_norm``, ``output_norm``, ``y_candidate``, for the
+            branches that have them.
 
     Returns:
         a module with ``needs`` (names of features) and ``branches(batch)``, a dict of logits by
@@ -65,8 +66,9 @@ def build_model(
     n_mels = _n_mels(preset)
     parts = {}
     for branch in row.branches:
-        make = _maker(get_row(branch), n_mels, classes, hidden, options)
-        parts[branch] = make() if seed is None else _seeded(make, seed, branch)
+        plain = get_row(get_row(branch).base or branch)
+        make = _maker(plain, n_mels, classes, hidden, options)
+        parts[branch] = make() if seed is None else _seeded(make, seed, plain.name)
     return Fused(parts)
 
 
@@ -94,10 +96,7 @@ def _maker(
     row: Row, n_mels: tuple[int, int], classes: int, hidden: int, options: dict[str, Any]
 ) -> Callable[[], nn.Module]:
     common = {"classes": classes, "hidden": hidden}
-    if "layers" in options:
-        common["layers"] = options["layers"]
-    if "fast" in options:
-        common["fast"] = options["fast"]
+    common |= {k: options[k] for k in ("layers", "fast", "dropout", "pooling") if k in options}
     if row.name == "mfcc-lstm":
         return lambda: MFCCBranch(**common)
     if "channels" in options:

@@ -6,7 +6,7 @@ Book: chapter "Bring IEMOCAP, or your own voice".
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,8 @@ class SavedModel:
         branches: branch name -> network, in evaluation mode.
         trained_on: corpus, protocol, fold, speakers, epochs, test score.
         device: where it runs.
+        normalise: rule of :mod:`ser.normalise`; a recording counts as one speaker of its own.
+        scales: branch name -> mean and deviation of its inputs, for rule ``train``.
     """
 
     row: str
@@ -70,6 +72,8 @@ class SavedModel:
     branches: dict
     trained_on: dict
     device: str
+    normalise: str = "none"
+    scales: dict = field(default_factory=dict)
 
     def describe(self) -> str:
         """One sentence on what the model was trained on."""
@@ -99,23 +103,33 @@ def load_model(checkpoint: str | os.PathLike, device: str = "auto") -> SavedMode
         ModelError: no model there, several, or one that does not fit this version.
     """
     from ser.experiments.config import resolve_device
-    from ser.experiments.saved import read_description, read_weights
+    from ser.experiments.saved import read_description, read_weights, split_scale
     from ser.models import build_model
 
     body = read_description(Path(checkpoint))
     device = resolve_device(device)
-    branches = {}
+    branches, scales = {}, {}
     for row, digest in body["branches"].items():
-        network = build_model(row, preset=body["preset"], hidden=body["hidden"]).parts[0]
+        weights, scales[row] = split_scale(read_weights(body["folder"], row, digest))
         try:
-            network.load_state_dict(read_weights(body["folder"], row, digest))
-        except RuntimeError as error:
+            network = build_model(
+                row, preset=body["preset"], hidden=body["hidden"], **body["options"]
+            ).parts[0]
+            network.load_state_dict(weights)
+        except (RuntimeError, TypeError) as error:
             raise ModelError(
                 f"{body['folder']}: the weights of {row} do not fit this version of the package"
             ) from error
         branches[row] = network.to(device).eval()
     return SavedModel(
-        body["row"], body["preset"], body["frames"], branches, body["trained_on"], device
+        row=body["row"],
+        preset=body["preset"],
+        frames=body["frames"],
+        branches=branches,
+        trained_on=body["trained_on"],
+        device=device,
+        normalise=body["normalise"],
+        scales=scales,
     )
 
 
@@ -146,7 +160,7 @@ def predict(
     logits = {}
     with torch.no_grad():
         for row, network in model.branches.items():
-            batch = _batch(wave, model, network.needs, name)
+            batch = _batch(wave, model, row, name)
             logits[row] = network(batch)[0].float().cpu()
     if not all(torch.isfinite(v).all() for v in logits.values()):
         raise ModelError(f"{name}: the model's answer is not finite; was its training?")
@@ -166,11 +180,14 @@ def _probabilities(logits) -> dict[str, float]:
     return {e: round(v, 6) for e, v in zip(EMOTIONS, values, strict=True)}
 
 
-def _batch(wave: np.ndarray, model: SavedModel, needs: set[str], name: str):
+def _batch(wave: np.ndarray, model: SavedModel, row: str, name: str):
     from ser.batch import collate
+    from ser.normalise import normalised
 
+    needs = model.branches[row].needs
     try:
         one = _One(wave, model.preset)
+        one = normalised(one, model.normalise, needs, scale=model.scales.get(row))
         batch = collate(one, [0], [0], needs=needs, frames=model.frames)
     except (ValueError, RuntimeError) as error:
         if isinstance(error, FeatureError):

@@ -95,6 +95,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "and changes results a little (default: float32)")  # fmt: skip
     add("--joint", action="store_true", help="train fused rows as one network")
 
+    add = parser.add_argument_group("what may lift it (all off by default)").add_argument
+    add("--normalise", default="none", choices=("none", "train", "utterance", "speaker"),
+        help="features to mean 0 and deviation 1: by the training side's numbers, each utterance "
+        "by its own, or each speaker by all their utterances, which looks at the test speaker's "
+        "(transductive)")  # fmt: skip
+    add("--spec-augment", type=int, default=0, metavar="N", help="N masks along time and N along "
+        "frequency on every training utterance")  # fmt: skip
+    add("--level", type=float, default=0.0, metavar="DB", help="training utterances louder or "
+        "softer by up to DB")  # fmt: skip
+    add("--mixup", type=float, default=0.0, metavar="ALPHA", help="mix training utterances in "
+        "shares drawn from Beta(ALPHA, ALPHA)")  # fmt: skip
+    add("--dropout", type=float, default=0.0, metavar="SHARE", help="before recurrence and last "
+        "layer")  # fmt: skip
+    add("--pooling", default="mean", choices=("mean", "attention"), help="over time")
+    add("--channels", default="64,16", metavar="C,C", help="of the front end's two convolutions")
+    add("--ema", type=float, default=0.0, metavar="DECAY", help="test the running average of the "
+        "weights, e.g. 0.99")  # fmt: skip
+
     add = parser.add_argument_group("where and how").add_argument
     add("--out", default="results", metavar="DIR", help="folder of records (default: results)")
     add("--device", default="auto", metavar="DEV", help="auto, cpu, cuda, cuda:1 (default: auto)")
@@ -172,6 +190,14 @@ def _training(args: argparse.Namespace):
         frames=args.frames,
         hidden=args.hidden,
         precision=args.precision,
+        normalise=args.normalise,
+        spec_augment=args.spec_augment,
+        level=args.level,
+        mixup=args.mixup,
+        dropout=args.dropout,
+        pooling=args.pooling,
+        channels=_numbers(args.channels, "--channels"),
+        ema=args.ema,
     )
 
 

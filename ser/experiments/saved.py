@@ -20,21 +20,34 @@ if TYPE_CHECKING:
     import torch
 
     from ser.experiments.task import Side, Task
+    from ser.normalise import Scale
 
 FORMAT = 1
 DESCRIPTION = "model.json"
+SCALE = "normalise/"
+"""Where in a branch's file the mean and deviation of its inputs are, if it needs them."""
 
 
 def save_model(
-    folder: Path, model: torch.nn.Module, task: Task, side: Side, test: Side, last: dict
+    folder: Path,
+    model: torch.nn.Module,
+    task: Task,
+    side: Side,
+    test: Side,
+    last: dict,
+    scale: Scale | None = None,
 ) -> None:
-    """Write a trained network and the story of its training to *folder*."""
+    """Write a trained network, the scale of its inputs and the story of its training."""
+    import torch
     from safetensors.torch import save
 
     parts = dict(zip(model.names, model.parts, strict=True))
     digests = {}
     for row, part in parts.items():
         tensors = {k: v.detach().cpu().contiguous() for k, v in part.state_dict().items()}
+        for name in part.needs if scale else ():
+            for kind, values in zip(("mean", "deviation"), scale[name], strict=True):
+                tensors[f"{SCALE}{name}/{kind}"] = torch.from_numpy(values)
         data = save(tensors)
         with atomic_write(folder / _file(row)) as stream:
             stream.write(data)
@@ -86,6 +99,8 @@ def _describe(folder: Path, task: Task, digests: dict[str, str], trained_on: dic
         "preset": task.preset,
         "frames": task.frames,
         "hidden": task.train.hidden,
+        "normalise": task.train.normalise,
+        "options": task.train.model_options,
         "emotions": list(EMOTIONS),
         "branches": digests,
         "trained_on": trained_on,
@@ -111,7 +126,7 @@ def read_description(folder: Path) -> dict:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"{path}: not the description of a model ({error!r})") from error
-    return body | {"folder": str(path.parent)}
+    return {"normalise": "none", "options": {}} | body | {"folder": str(path.parent)}
 
 
 def read_weights(folder: Path, row: str, digest: str) -> dict[str, torch.Tensor]:
@@ -134,6 +149,15 @@ def read_weights(folder: Path, row: str, digest: str) -> dict[str, torch.Tensor]
         return load(data)
     except SafetensorError as error:
         raise ModelError(f"{path}: not a safetensors file ({error})") from error
+
+
+def split_scale(tensors: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], Scale]:
+    """A branch's weights, and the mean and deviation of its inputs (empty where there are none)."""
+    weights = {k: v for k, v in tensors.items() if not k.startswith(SCALE)}
+    names = {k.split("/")[1] for k in tensors if k.startswith(SCALE)}
+    kinds = ("mean", "deviation")
+    scale = {n: tuple(tensors[f"{SCALE}{n}/{kind}"].numpy() for kind in kinds) for n in names}
+    return weights, scale
 
 
 def _file(row: str) -> str:

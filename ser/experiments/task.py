@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,10 @@ from ser.experiments.records import (
 from ser.paths import atomic_write
 from ser.protocols import Fold
 from ser.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from ser.batch import Dataset
+    from ser.normalise import Scale
 
 log = logging.getLogger(__name__)
 
@@ -199,7 +203,6 @@ def _baseline(task: Task, side: Side, test: Side) -> dict:
 def _network(task: Task, side: Side, test: Side) -> dict:
     import torch
 
-    from ser.batch import Dataset
     from ser.experiments.saved import save_model
     from ser.models import build_model
     from ser.nn import tune_allocator
@@ -209,23 +212,14 @@ def _network(task: Task, side: Side, test: Side) -> dict:
     previous = torch.get_num_threads()
     torch.set_num_threads(task.threads)
     try:
-        model = build_model(task.row, preset=task.preset, hidden=task.train.hidden, seed=task.seed)
-        sides = {}
-        for name, source, rows in (
-            ("data", side, task.fold.train),
-            ("dev", side, task.fold.dev),
-            ("test", test, task.fold.test),
-        ):
-            labels = [EMOTIONS.index(e) for e in source.table.emotion.iloc[rows]]
-            if len(rows):
-                sides[name] = Dataset(
-                    source.features,
-                    rows,
-                    labels,
-                    needs=model.needs,
-                    frames=task.frames,
-                    device=task.device,
-                )
+        model = build_model(
+            task.row,
+            preset=task.preset,
+            hidden=task.train.hidden,
+            seed=task.seed,
+            **task.train.model_options,
+        )
+        sides, scale = _datasets(task, side, test, model.needs)
         with _Bar(task) as bar:
             outcome = train(
                 model,
@@ -238,6 +232,7 @@ def _network(task: Task, side: Side, test: Side) -> dict:
                 checkpoint=task.checkpoint,
                 fingerprint=fingerprint(task.settings(side, test)),
                 on_epoch=bar,
+                scale=scale,
             )
     finally:
         torch.set_num_threads(previous)
@@ -254,8 +249,33 @@ def _network(task: Task, side: Side, test: Side) -> dict:
         },
     }
     if task.keep_models:
-        save_model(task.model_folder, outcome.model, task, side, test, outcome.history[-1])
+        save_model(task.model_folder, outcome.model, task, side, test, outcome.history[-1], scale)
     return result
+
+
+def _datasets(
+    task: Task, side: Side, test: Side, needs: frozenset[str]
+) -> tuple[dict[str, Dataset], Scale | None]:
+    """Training, dev and test side as the network is to see them, and the scale of ``train``."""
+    from ser.batch import Dataset
+    from ser.normalise import measure, normalised
+
+    rule, scale, sides = task.train.normalise, None, {}
+    if rule == "train":
+        scale = measure(side.features, task.fold.train, needs)
+    for name, source, rows in (
+        ("data", side, task.fold.train),
+        ("dev", side, task.fold.dev),
+        ("test", test, task.fold.test),
+    ):
+        if len(rows):
+            part = source.table.iloc[rows]
+            seen = normalised(source.features, rule, needs, rows, part.speaker, scale)
+            labels = [EMOTIONS.index(e) for e in part.emotion]
+            sides[name] = Dataset(
+                seen, rows, labels, needs=needs, frames=task.frames, device=task.device
+            )
+    return sides, scale
 
 
 class _Bar:

@@ -7,7 +7,6 @@ from ser.nn.branches import (
     CNNLSTMPairBranch,
     DSBranch,
     MFCCBranch,
-    mean_over_time,
 )
 from ser.nn.cell import DSLSTMCell
 from ser.nn.dslstm import DSLSTM
@@ -15,6 +14,7 @@ from ser.nn.frontend import FrontEnd
 from ser.nn.fusion import Fused, fuse, fused_loss
 from ser.nn.lstm import lstm_output
 from ser.nn.norms import GateNorm, OutputNorm
+from ser.nn.time_pool import TimePool, mean_over_time
 
 __all__ = [
     "DSLSTM",
@@ -27,6 +27,7 @@ __all__ = [
     "GateNorm",
     "MFCCBranch",
     "OutputNorm",
+    "TimePool",
     "align",
     "aligned_lengths",
     "fuse",

@@ -4,6 +4,10 @@ Every branch has ``needs``, the names of the features it reads, and maps a
 :class:`ser.batch.Batch` to logits (B, classes). Where the batch has lengths, padding has no
 influence; where it has none (the release's fixed frames), all frames count.
 
+Beyond the paper, every branch takes ``dropout`` (in training: of what enters the recurrence from a
+front end, and of what enters the last linear layer) and ``pooling`` (``"mean"`` over time, or
+``"attention"``); see :class:`ser.nn.time_pool.TimePool`.
+
 Book: chapter "Fusion".
 """
 
@@ -17,22 +21,9 @@ from ser.nn.alignment import align
 from ser.nn.dslstm import DSLSTM
 from ser.nn.frontend import FrontEnd
 from ser.nn.lstm import lstm_output
+from ser.nn.time_pool import TimePool, drop
 
 MFCC_SIZE = 39
-
-
-def mean_over_time(steps: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """(B, T, H) -> (B, H), over the valid steps.
-
-    >>> mean_over_time(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([2]))
-    tensor([[2.]])
-    """
-    if lengths is None:
-        return steps.mean(1)
-    lengths = lengths.to(steps.device)
-    valid = torch.arange(steps.shape[1], device=steps.device) < lengths[:, None]
-    total = steps.masked_fill(~valid[:, :, None], 0.0).sum(1)
-    return total / lengths[:, None].to(steps.dtype)
 
 
 class MFCCBranch(nn.Module):
@@ -53,15 +44,18 @@ class MFCCBranch(nn.Module):
         layers: int = 2,
         size: int = MFCC_SIZE,
         fast: bool = True,
+        dropout: float = 0.0,
+        pooling: str = "mean",
     ):
         super().__init__()
         self.lstm, self.fast = nn.LSTM(size, hidden, layers, batch_first=True), fast
         self.linear = nn.Linear(hidden, classes)
+        self.pool = TimePool(hidden, pooling, dropout)
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with mfcc (B, F, 39) and mfcc_lengths (B,) -> logits (B, classes)."""
         output = lstm_output(self.lstm, batch.mfcc, batch.mfcc_lengths, self.fast)
-        return self.linear(mean_over_time(output, batch.mfcc_lengths))
+        return self.linear(self.pool(output, batch.mfcc_lengths))
 
 
 class CNNLSTMBranch(nn.Module):
@@ -86,21 +80,24 @@ class CNNLSTMBranch(nn.Module):
         layers: int = 2,
         channels: tuple[int, int] = (64, 16),
         fast: bool = True,
+        dropout: float = 0.0,
+        pooling: str = "mean",
     ):
         super().__init__()
         self.which, self.needs = which, frozenset({which})
         self.front = FrontEnd(n_mels, which, channels, fast)
         self.lstm, self.fast = nn.LSTM(self.front.size, hidden, layers, batch_first=True), fast
         self.linear = nn.Linear(hidden, classes)
+        self.pool, self.dropout = TimePool(hidden, pooling, dropout), dropout
 
     def pooled(self, batch: Batch) -> Tensor:
-        """Mean over time of the LSTM's output, (B, hidden)."""
+        """The LSTM's output pooled over time, (B, hidden)."""
         spectrogram, lengths = getattr(batch, self.which), getattr(batch, f"{self.which}_lengths")
-        steps = self.front(spectrogram, lengths)
+        steps = drop(self.front(spectrogram, lengths), self.dropout, self.training)
         if lengths is not None:
             lengths = self.front.out_lengths(lengths)
         output = lstm_output(self.lstm, steps, lengths, self.fast)
-        return mean_over_time(output, lengths)
+        return self.pool(output, lengths)
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with the branch's spectrogram (B, n_mels, T) -> logits (B, classes)."""
@@ -120,10 +117,13 @@ class CNNLSTMPairBranch(nn.Module):
         layers: int = 2,
         channels: tuple[int, int] = (64, 16),
         fast: bool = True,
+        dropout: float = 0.0,
+        pooling: str = "mean",
     ):
         super().__init__()
-        self.s1 = CNNLSTMBranch("s1", n_mels[0], classes, hidden, layers, channels, fast)
-        self.s2 = CNNLSTMBranch("s2", n_mels[1], classes, hidden, layers, channels, fast)
+        common = (classes, hidden, layers, channels, fast, dropout, pooling)
+        self.s1 = CNNLSTMBranch("s1", n_mels[0], *common)
+        self.s2 = CNNLSTMBranch("s2", n_mels[1], *common)
         self.s1.linear, self.s2.linear = nn.Identity(), nn.Identity()
         self.linear = nn.Linear(2 * hidden, classes)
 
@@ -160,6 +160,8 @@ class DSBranch(nn.Module):
         y_candidate: bool = True,
         max_steps: int = 128,
         fast: bool = True,
+        dropout: float = 0.0,
+        pooling: str = "mean",
     ):
         super().__init__()
         self.front1 = FrontEnd(n_mels[0], "s1", channels, fast)
@@ -177,6 +179,7 @@ class DSBranch(nn.Module):
             reference=not fast,
         )
         self.linear = nn.Linear(hidden, classes)
+        self.pool, self.dropout = TimePool(hidden, pooling, dropout), dropout
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with s1 and s2, each (B, n_mels, T) -> logits (B, classes)."""
@@ -189,5 +192,6 @@ class DSBranch(nn.Module):
             x_lengths = self.front1.out_lengths(batch.s1_lengths)
             y_lengths = self.front2.out_lengths(batch.s2_lengths)
             x, y, lengths = align(x, y, x_lengths, y_lengths)
+        x, y = (drop(steps, self.dropout, self.training) for steps in (x, y))
         output, _ = self.lstm(x, y, lengths)
-        return self.linear(mean_over_time(output, lengths))
+        return self.linear(self.pool(output, lengths))

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ser.paths import atomic_write
+from ser.training.average import WeightAverage
 
 
 @dataclass
@@ -38,6 +39,7 @@ def save_checkpoint(
     model: torch.nn.Module,
     optimiser: torch.optim.Optimizer,
     progress: Progress,
+    average: WeightAverage | None = None,
 ) -> None:
     """Write *path* atomically. *fingerprint* names the configuration it belongs to."""
     tensors = {f"model/{k}": v for k, v in model.state_dict().items()}
@@ -45,6 +47,8 @@ def save_checkpoint(
         for key, value in state.items():
             if value is not None:
                 tensors[f"optimiser/{index}/{key}"] = torch.as_tensor(value)
+    if average is not None:
+        tensors |= {f"average/{k}": v for k, v in average.state().items()}
     tensors["test_logits"] = progress.test_logits
     tensors["dev_logits"] = progress.dev_logits
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
@@ -54,9 +58,13 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, fingerprint: str, model: torch.nn.Module, optimiser: torch.optim.Optimizer
+    path: Path,
+    fingerprint: str,
+    model: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: WeightAverage | None = None,
 ) -> Progress | None:
-    """Restore *model* and *optimiser* in place; None where there is nothing to go on from.
+    """Restore *model*, *optimiser* and *average* in place; None: nothing to go on from.
 
     A checkpoint of another configuration, or one that cannot be read, counts as nothing.
     """
@@ -75,7 +83,10 @@ def load_checkpoint(
             if key.startswith("optimiser/"):
                 _, index, name = key.split("/", 2)
                 states.setdefault(int(index), {})[name] = value
+        mean = {k[8:]: v for k, v in tensors.items() if k.startswith("average/")}
         groups = optimiser.state_dict()["param_groups"]
+        if average is not None:
+            average.load(mean)
         model.load_state_dict(weights)
         optimiser.load_state_dict({"state": states, "param_groups": groups})
         return Progress(history, tensors["test_logits"], tensors["dev_logits"])

@@ -7,6 +7,12 @@ import hashlib
 from dataclasses import dataclass
 
 from ser.errors import TrainingError
+from ser.normalise import NORMALISATIONS
+
+LATER = frozenset(
+    ("precision", "normalise", "spec_augment", "level", "mixup", "dropout", "pooling", "channels",
+     "ema")
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,20 @@ class TrainConfig:
         hidden: hidden size of every LSTM and DS-LSTM.
         precision: ``float32``, or ``bfloat16`` for matrix products and convolutions (weights,
             optimiser and statistics stay in float32; see :mod:`ser.nn.precision`).
+        normalise: ``none``, ``train``, ``utterance`` or ``speaker`` (transductive); see
+            :mod:`ser.normalise`.
+        spec_augment: so many masks along time and as many along frequency for every training
+            utterance and spectrogram (along time only in MFCCs), each up to 15 % wide (Park et
+            al. 2019).
+        level: every training utterance is made louder or softer by up to so many dB.
+        mixup: alpha of the Beta distribution of the shares in which two training utterances
+            and their labels are mixed (Zhang et al. 2018); 0: none.
+        dropout: share of numbers set to 0 in training, of what enters a branch's recurrence
+            from its front end and of what enters its last linear layer.
+        pooling: ``mean`` over time, or ``attention``, a learnt weighting of the steps.
+        channels: of the two convolutions of a front end.
+        ema: decay of the average of the weights that dev and test are given (0: the weights of
+            the last step themselves).
 
     Raises:
         TrainingError: a value that cannot be trained with.
@@ -48,9 +68,18 @@ class TrainConfig:
     frames: str = "preset"
     hidden: int = 200
     precision: str = "float32"
+    normalise: str = "none"
+    spec_augment: int = 0
+    level: float = 0.0
+    mixup: float = 0.0
+    dropout: float = 0.0
+    pooling: str = "mean"
+    channels: tuple[int, int] = (64, 16)
+    ema: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "milestones", tuple(int(m) for m in self.milestones))
+        for name in ("milestones", "channels"):
+            object.__setattr__(self, name, tuple(int(m) for m in getattr(self, name)))
         wrong = [
             f"{name} = {getattr(self, name)}"
             for name, fine in {
@@ -64,11 +93,23 @@ class TrainConfig:
                 "hidden": self.hidden >= 1,
                 "precision": self.precision in ("float32", "bfloat16"),
                 "frames": self.frames in ("preset", "fixed", "true"),
+                "normalise": self.normalise in NORMALISATIONS,
+                "spec_augment": 0 <= self.spec_augment <= 20,
+                "level": 0 <= self.level <= 60
+                and not (self.level and self.normalise in ("utterance", "speaker")),
+                "mixup": 0 <= self.mixup < float("inf"),
+                "dropout": 0 <= self.dropout < 1,
+                "pooling": self.pooling in ("mean", "attention"),
+                "channels": len(self.channels) == 2 and min(self.channels) >= 1,
+                "ema": 0 <= self.ema < 1,
             }.items()
             if not fine
         ]
         if wrong:
-            raise TrainingError(f"cannot train with {', '.join(wrong)}; see 'ser run --help'")
+            void = ""
+            if self.level and self.normalise in ("utterance", "speaker"):
+                void = f" (normalisation {self.normalise!r} takes the level away again)"
+            raise TrainingError(f"cannot train with {', '.join(wrong)}{void}; see 'ser run --help'")
 
     def rate(self, epoch: int) -> float:
         """Learning rate of *epoch* (counted from 1)."""
@@ -78,13 +119,22 @@ class TrainConfig:
     def as_dict(self) -> dict:
         """The settings as JSON-able values.
 
-        ``precision`` is left out at float32: records and checkpoints from before there was a
-        choice keep their fingerprint.
+        What came later than the first records (``precision`` and all below it) is left out at
+        its default: records and checkpoints from before there was a choice keep their fingerprint.
         """
-        settings = {**dataclasses.asdict(self), "milestones": list(self.milestones)}
-        if self.precision == "float32":
-            del settings["precision"]
+        settings = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name not in LATER or value != field.default:
+                settings[field.name] = list(value) if isinstance(value, tuple) else value
         return settings
+
+    @property
+    def model_options(self) -> dict:
+        """What :func:`ser.models.build_model` is told beside row, preset and hidden size."""
+        names = ("dropout", "pooling", "channels")
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        return {n: getattr(self, n) for n in names if getattr(self, n) != defaults[n]}
 
 
 def derived_seed(*parts: object) -> int:

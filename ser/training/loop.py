@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from ser import metrics
 from ser.errors import TrainingError
 from ser.nn.precision import precision_context
+from ser.training.augment import Augmenter
+from ser.training.average import WeightAverage
 from ser.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ser.training.config import TrainConfig, derived_seed
 
 if TYPE_CHECKING:
     from ser.batch import Batch
+    from ser.normalise import Scale
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class Outcome:
     """What a run leaves: a trained network and its logits after every epoch.
 
     Attributes:
-        model: the network after the last epoch.
+        model: the network after the last epoch; with ``ema`` the average.
         history: one dict an epoch: ``epoch``, ``lr``, ``loss``, ``train_ua``, ``test_ua``,
             ``test_wa``, ``dev_ua``.
         test_logits, dev_logits: (epochs, utterances, classes), float32.
@@ -73,6 +75,7 @@ def train(
     checkpoint: Path | None = None,
     fingerprint: str = "",
     on_epoch: Callable[[dict], None] | None = None,
+    scale: Scale | None = None,
 ) -> Outcome:
     """Train *model* on *data* for ``config.epochs`` epochs, or go on where a kill stopped it.
 
@@ -85,6 +88,7 @@ def train(
         checkpoint: file to keep after every epoch and to resume from.
         fingerprint: names the configuration; a checkpoint with another one is not used.
         on_epoch: called with each epoch's entry of the history.
+        scale: mean and deviation by which *data* was normalised, for ``config.level``.
 
     Raises:
         TrainingError: fewer than two utterances, or a loss that is not finite or above 10,000.
@@ -93,9 +97,10 @@ def train(
         raise TrainingError(f"{len(data)} training utterances; batch norm needs at least two")
     model.to(device)
     optimiser = _optimiser(model, config)
+    average = WeightAverage(model, config.ema) if config.ema else None
     progress = None
     if checkpoint is not None:
-        progress = load_checkpoint(checkpoint, fingerprint, model, optimiser)
+        progress = load_checkpoint(checkpoint, fingerprint, model, optimiser, average)
     progress = progress or Progress()
     resumed = len(progress.history)
 
@@ -104,12 +109,14 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = config.rate(epoch)
         entry = {"epoch": epoch, "lr": config.rate(epoch)}
-        entry |= _one_epoch(model, optimiser, config, data, seed, epoch)
+        augment = Augmenter(config, seed, epoch, scale)
+        entry |= _one_epoch(model, optimiser, config, data, seed, epoch, augment, average)
+        judged = average.model if average is not None else model
         for side, part in (("test", test), ("dev", dev)):
-            entry |= _evaluate(model, part, side, progress, config.precision)
+            entry |= _evaluate(judged, part, side, progress, config.precision)
         progress.history.append(entry)
         if checkpoint is not None:
-            save_checkpoint(checkpoint, fingerprint, model, optimiser, progress)
+            save_checkpoint(checkpoint, fingerprint, model, optimiser, progress, average)
         if on_epoch is not None:
             on_epoch(entry)
     if progress.history[-1]["loss"] > math.log(4) * 1.5:
@@ -120,7 +127,8 @@ def train(
             math.log(4),
         )
     logits = [p.numpy() for p in (progress.test_logits, progress.dev_logits)]
-    return Outcome(model, progress.history, *logits, resumed)
+    kept = average.model if average is not None else model
+    return Outcome(kept, progress.history, *logits, resumed)
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray:
@@ -168,16 +176,18 @@ def _one_epoch(
     data: Data,
     seed: int,
     epoch: int,
+    augment: Augmenter,
+    average: WeightAverage | None,
 ) -> dict:
     model.train()
     total, labels, guesses = 0.0, [], []
     for step, part in enumerate(batches(epoch_order(len(data), seed, epoch), config.batch_size), 1):
-        batch = data.batch(part)
+        batch = augment(data.batch(part))
         with precision_context(config.precision, batch.labels.device):
             each = branch_logits(model, batch)
         if config.precision != "float32":
             each = [logits.float() for logits in each]
-        loss = sum(functional.cross_entropy(logits, batch.labels) for logits in each) / len(each)
+        loss = sum(augment.loss(logits, batch) for logits in each) / len(each)
         value = loss.item()
         if not value <= DIVERGED:
             raise TrainingError(
@@ -190,6 +200,8 @@ def _one_epoch(
         if config.clip:
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
         optimiser.step()
+        if average is not None:
+            average.update(model)
         total += value * len(part)
         guesses.append(sum(logits.detach() for logits in each).argmax(1))
         labels.append(batch.labels)

@@ -1,0 +1,155 @@
+"""Training batches changed at random: masks, level, mixtures; never a dev or test batch.
+
+Random numbers come from a generator of their own, seeded by run and epoch, and are drawn for all
+inputs whether a network reads them or not: so branches trained apart see what they would see when
+trained together, and a resumed run what an undisturbed one sees.
+Book: chapter "What lifts it, honestly".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ser.batch import Batch
+from ser.normalise import Scale
+from ser.training.config import TrainConfig, derived_seed
+
+WIDEST = 0.15
+"""Largest share of the frames or bands that one mask covers."""
+ENERGY = 12
+"""Column of the log energy among the 39 MFCC numbers."""
+
+
+class Augmenter:
+    """What :class:`TrainConfig` asks for, applied to the batches of one epoch in turn.
+
+    Args:
+        config: ``spec_augment``, ``level`` and ``mixup`` are read.
+        seed, epoch: of the random numbers.
+        scale: mean and deviation that the features were divided by, for ``level``.
+
+    Example:
+        >>> batch = Batch(s1=torch.ones(2, 8, 20), labels=torch.tensor([0, 3]))
+        >>> augment = Augmenter(TrainConfig(level=6.0), seed=0, epoch=1)
+        >>> (augment(batch).s1 != 1).all().item(), (batch.s1 == 1).all().item()
+        (True, True)
+    """
+
+    def __init__(
+        self, config: TrainConfig, seed: int, epoch: int, scale: Scale | None = None
+    ) -> None:
+        self.config, self.scale = config, scale or {}
+        self.generator = torch.Generator().manual_seed(derived_seed("augment", seed, epoch))
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is to be done."""
+        return bool(self.config.spec_augment or self.config.level or self.config.mixup)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """A changed copy of *batch*; ``batch.mixed`` and ``batch.share`` describe a mixture."""
+        if not self.active:
+            return batch
+        size = len(batch)
+        if self.config.level:
+            gain = self.config.level * (2 * self._uniform(size) - 1)
+            batch = self._louder(batch, gain)
+        if self.config.spec_augment:
+            draws = {name: self._uniform(4, self.config.spec_augment, size) for name in _NAMES}
+            batch = dataclasses.replace(
+                batch,
+                **{
+                    name: _masked(getattr(batch, name), getattr(batch, f"{name}_lengths"), draw,
+                                  bands=name != "mfcc", last_is_time=name != "mfcc")
+                    for name, draw in draws.items()
+                    if getattr(batch, name) is not None
+                },
+            )  # fmt: skip
+        if self.config.mixup:
+            batch = self._mixture(batch)
+        return batch
+
+    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Cross entropy; of a mixture, the mixture of both."""
+        own = functional.cross_entropy(logits, batch.labels)
+        if batch.mixed is None:
+            return own
+        other = functional.cross_entropy(logits, batch.labels[batch.mixed])
+        return batch.share * own + (1 - batch.share) * other
+
+    def _uniform(self, *shape: int) -> Tensor:
+        return torch.rand(shape, generator=self.generator)
+
+    def _louder(self, batch: Batch, gain: Tensor) -> Batch:
+        """*gain* (B,) in dB; only the level changes in an MFCC, so only its log energy does."""
+        changed = {}
+        for name in ("s1", "s2"):
+            if (mel := getattr(batch, name)) is not None:
+                step = gain.to(mel.device)[:, None, None]
+                if name in self.scale:
+                    step = step / torch.from_numpy(self.scale[name][1]).to(mel.device)[:, None]
+                changed[name] = mel + step
+        if batch.mfcc is not None:
+            mfcc = batch.mfcc.clone()
+            deviation = self.scale["mfcc"][1][ENERGY] if "mfcc" in self.scale else 1.0
+            step = gain.to(mfcc.device)[:, None] * (math.log(10) / 10 / float(deviation))
+            time = torch.arange(mfcc.shape[1], device=mfcc.device)
+            mfcc[:, :, ENERGY] += step * (time < batch.mfcc_lengths.to(mfcc.device)[:, None])
+            changed["mfcc"] = mfcc
+        return dataclasses.replace(batch, **changed)
+
+    def _mixture(self, batch: Batch) -> Batch:
+        """Every utterance mixed with another of the batch, one share for all."""
+        alpha = torch.full((2,), float(self.config.mixup), dtype=torch.float64)
+        weights = torch._standard_gamma(alpha, generator=self.generator)
+        share = float((weights / weights.sum())[0]) if weights.sum() > 0 else 1.0
+        partner = torch.randperm(len(batch), generator=self.generator)
+        changed: dict = {"mixed": partner.to(batch.labels.device), "share": share}
+        for name in _NAMES:
+            value, lengths = getattr(batch, name), getattr(batch, f"{name}_lengths")
+            if value is not None:
+                mixed = share * value + (1 - share) * value[partner.to(value.device)]
+                changed[name] = mixed
+                if lengths is not None:
+                    changed[f"{name}_lengths"] = torch.maximum(lengths, lengths[partner])
+        return dataclasses.replace(batch, **changed)
+
+
+_NAMES = ("mfcc", "s1", "s2")
+
+
+def _masked(
+    values: Tensor, lengths: Tensor | None, draw: Tensor, *, bands: bool, last_is_time: bool
+) -> Tensor:
+    """*values* (B, bands, T), or (B, T, columns), with masks of its mean over valid frames.
+
+    ``draw`` (4, masks, B) in 0..1: widths and places along time, widths and places along bands.
+    """
+    axis = 2 if last_is_time else 1
+    total = values.shape[axis]
+    valid = torch.full((len(values),), total) if lengths is None else lengths
+    time = torch.arange(total)
+    there = (time < valid[:, None]).to(values.device)
+    inside = there[:, None] if last_is_time else there[:, :, None]
+    mean = (values * inside).sum(axis, keepdim=True) / inside.sum(axis, keepdim=True).clamp(min=1)
+    hidden = _spans(draw[0], draw[1], valid, total).to(values.device)
+    masked = (hidden[:, None] if last_is_time else hidden[:, :, None]) & inside
+    if bands:
+        count = values.shape[1]
+        rows = _spans(draw[2], draw[3], torch.full((len(values),), count), count)
+        masked = masked | (rows.to(values.device)[:, :, None] & inside)
+    return torch.where(masked, mean, values)
+
+
+def _spans(widths: Tensor, places: Tensor, valid: Tensor, total: int) -> Tensor:
+    """(B, total) True within any of the masks; widths and places (masks, B) in 0..1."""
+    width = (widths * (WIDEST * valid + 1)).floor()
+    start = (places * (valid - width + 1)).floor()
+    position = torch.arange(total)
+    inside = (position >= start[..., None]) & (position < (start + width)[..., None])
+    return inside.any(0)
