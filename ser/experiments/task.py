@@ -16,7 +16,7 @@ import numpy as np
 
 from ser.corpora.base import EMOTIONS
 from ser.errors import TrainingError
-from ser.experiments.baselines import BASELINES, baseline_logits
+from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits
 from ser.experiments.records import (
     fingerprint,
     pack_logits,
@@ -27,7 +27,7 @@ from ser.experiments.records import (
 )
 from ser.paths import atomic_write
 from ser.protocols import Fold
-from ser.training.config import TrainConfig
+from ser.training.config import TrainConfig, derived_seed
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,8 @@ class Side:
     content_hash: str
     licence: str = ""
     egemaps: np.ndarray | None = field(default=None, repr=False)
+    level: np.ndarray | None = field(default=None, repr=False)
+    duration: np.ndarray | None = field(default=None, repr=False)
 
     def describe(self) -> dict:
         """What a record says of the corpus."""
@@ -71,6 +73,7 @@ class Task:
     keep_models: bool
     command: str
     test_corpus: bool
+    permute: int | None = None
     bar: int | None = None
     parent: int | None = None
 
@@ -101,7 +104,8 @@ class Task:
     def settings(self, side: Side, test: Side) -> dict:
         """Everything that decides the result; its hash is the record's fingerprint."""
         baseline = self.row in BASELINES
-        return {
+        permuted = {} if self.permute is None else {"permute": self.permute}
+        return permuted | {
             "corpus": side.content_hash,
             "test_corpus": test.content_hash if self.test_corpus else None,
             "fold": self.fold.hash,
@@ -112,6 +116,20 @@ class Task:
             "select": sorted(self.select),
             "joint": self.joint,
         }
+
+    def training_labels(self, side: Side) -> np.ndarray:
+        """Class numbers (utterances,) of *side*'s table as the training is told them.
+
+        With ``permute``, those of the fold's training side (dev included) change places among
+        each other; the classes stay as frequent as they are. Only what the training side is told
+        changes: test labels are read from the table, never from here.
+        """
+        labels = np.array([EMOTIONS.index(e) for e in side.table.emotion])
+        if self.permute is not None:
+            rows = np.concatenate([self.fold.train, self.fold.dev])
+            seed = derived_seed("permute", self.permute, self.fold.hash, self.seed)
+            labels[rows] = np.random.default_rng(seed).permutation(labels[rows])
+        return labels
 
     def run_id(self, side: Side) -> str:
         """Readable name of the run, unique in a grid."""
@@ -153,7 +171,7 @@ def execute(task: Task, side: Side, test: Side) -> dict:
         "seed": task.seed,
         "device": task.device,
         "threads": task.threads,
-        "config": task.train.as_dict() | {"joint": task.joint},
+        "config": task.train.as_dict() | {"joint": task.joint} | _permuted(task),
         "test": {
             "utterances": rows.utterance.tolist(),
             "speakers": rows.speaker.tolist(),
@@ -175,13 +193,18 @@ def execute(task: Task, side: Side, test: Side) -> dict:
     return record
 
 
+def _permuted(task: Task) -> dict:
+    return {} if task.permute is None else {"permute": task.permute}
+
+
 def _baseline(task: Task, side: Side, test: Side) -> dict:
     train = np.concatenate([task.fold.train, task.fold.dev])
+    given = [getattr(s, INPUTS.get(task.row, ""), None) for s in (side, test)]
     logits, parameters = baseline_logits(
         task.row,
-        side.egemaps[train] if side.egemaps is not None else None,
-        np.array([EMOTIONS.index(e) for e in side.table.emotion.to_numpy()[train]]),
-        test.egemaps[task.fold.test] if test.egemaps is not None else None,
+        None if given[0] is None else given[0][train],
+        task.training_labels(side)[train],
+        None if given[1] is None else given[1][task.fold.test],
         len(task.fold.test),
         task.seed,
     )
@@ -189,7 +212,7 @@ def _baseline(task: Task, side: Side, test: Side) -> dict:
     return {
         "device": "cpu",
         "parameters": parameters,
-        "config": {},
+        "config": _permuted(task),
         "history": [],
         "dev_labels": [],
         "selection": select(history, logits[None], ("last",)),
@@ -211,12 +234,14 @@ def _network(task: Task, side: Side, test: Side) -> dict:
     try:
         model = build_model(task.row, preset=task.preset, hidden=task.train.hidden, seed=task.seed)
         sides = {}
-        for name, source, rows in (
-            ("data", side, task.fold.train),
-            ("dev", side, task.fold.dev),
-            ("test", test, task.fold.test),
+        told = task.training_labels(side)
+        true = np.array([EMOTIONS.index(e) for e in test.table.emotion])
+        for name, source, every, rows in (
+            ("data", side, told, task.fold.train),
+            ("dev", side, told, task.fold.dev),
+            ("test", test, true, task.fold.test),
         ):
-            labels = [EMOTIONS.index(e) for e in source.table.emotion.iloc[rows]]
+            labels = every[rows].tolist()
             if len(rows):
                 sides[name] = Dataset(
                     source.features,
@@ -241,12 +266,11 @@ def _network(task: Task, side: Side, test: Side) -> dict:
             )
     finally:
         torch.set_num_threads(previous)
-    dev_labels = side.table.emotion.to_numpy()[task.fold.dev]
     last = outcome.test_logits[-1]
     result = {
         "parameters": sum(p.numel() for p in outcome.model.parameters()),
         "history": outcome.history,
-        "dev_labels": [EMOTIONS.index(e) for e in dev_labels],
+        "dev_labels": told[task.fold.dev].tolist(),
         "selection": select(outcome.history, outcome.test_logits, task.select, last),
         "epoch_logits": {
             "test": pack_logits(outcome.test_logits),
