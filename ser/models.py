@@ -11,6 +11,7 @@ from torch import nn
 
 from ser.errors import ModelError
 from ser.nn.branches import CNNLSTMBranch, CNNLSTMPairBranch, DSBranch, MFCCBranch
+from ser.nn.concat import ConcatBranch
 from ser.nn.fusion import Fused
 from ser.rows import ROWS, Row, get_row
 
@@ -106,6 +107,8 @@ def _maker(
         return lambda: CNNLSTMBranch(which, n_mels[which == "s2"], **common)
     if row.name == "cnn-lstm-pair":
         return lambda: CNNLSTMPairBranch(n_mels, **common)
+    if row.name == "concat-lstm":
+        return lambda: ConcatBranch(n_mels, **common)
     extra = {k: options[k] for k in ("max_steps", *DS_OPTIONS) if k in options}
     return lambda: DSBranch(n_mels, **{**row.options, **common, **extra})
 

@@ -86,6 +86,11 @@ def _rows() -> dict[str, Row]:
         Row("mfcc+cnn-lstm-pair", "base5", "fused", ("mfcc-lstm", "cnn-lstm-pair"),
             "mfcc-lstm and cnn-lstm-pair, logits averaged", parameters=_MFCC + 2_189_092),
     ]  # fmt: skip
+    rows.append(
+        Row("concat-lstm", "", "network", ("concat-lstm",),
+            "both spectrograms, one plain LSTM over them side by side", both,
+            parameters=1_705_092)
+    )  # fmt: skip
     for suffix, (change, _, text, count) in _VARIANTS.items():
         name = "ds-lstm" + suffix
         release = "" if suffix else "model10"
@@ -109,6 +114,9 @@ def _rows() -> dict[str, Row]:
         Row("egemaps-svm", "", "baseline", ("egemaps-svm",), "eGeMAPS functionals and an RBF SVM"),
         Row("egemaps-lr", "", "baseline", ("egemaps-lr",),
             "eGeMAPS functionals and logistic regression"),
+        Row("level-lr", "", "baseline", ("level-lr",), "only the sound level, logistic regression"),
+        Row("duration-lr", "", "baseline", ("duration-lr",),
+            "only the duration, logistic regression"),
     ]  # fmt: skip
     return {row.name: row for row in rows}
 

@@ -209,6 +209,8 @@ def test_rows_are_complete():
         "majority",
         "egemaps-svm",
         "egemaps-lr",
+        "level-lr",
+        "duration-lr",
     ]
     for row in ROWS.values():
         assert row.summary and all(b in ROWS for b in row.branches)

@@ -20,6 +20,7 @@ examples:
   ser report results/emodb-loso --confusion ds-lstm        that of one row
   ser report results/emodb-loso --compare dual mfcc-lstm   is the difference chance?
   ser report results/emodb-loso --json > report.json       for a program; fractions of 1
+  ser report results/a --same-as results/b          do two runs of a grid give the same records?
   ser report results/emodb-loso --csv table.csv --figures figures
 
 how to read it:
@@ -29,7 +30,7 @@ how to read it:
   folds   finished/all; the command that made the records runs the missing ones
   p       of swapping the two rows' answers for whole speakers; with n speakers never below 2/2^n
 
-exit codes: 0 done, 2 no records, a damaged record, or wrong usage"""
+exit codes: 0 done, 1 not the same (--same-as), 2 no records, a damaged record, or wrong usage"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +66,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="bootstrap resamples of the intervals (default: 2000)",
     )
+    parser.add_argument(
+        "--same-as",
+        metavar="DIR",
+        help="compare run by run with the records there, and report nothing else",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=_tolerance,
+        default=0.0,
+        metavar="X",
+        help="largest difference of a logit that counts as the same (default: 0)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     parser.add_argument("--csv", metavar="FILE", help="write the table as CSV; - prints it")
     parser.add_argument(
@@ -80,6 +93,8 @@ def main(args: argparse.Namespace) -> int:
 
     if args.json and args.csv == "-":
         raise RecordError("--json and --csv - both want the screen; write the CSV to a file")
+    if args.same_as:
+        return _same(args)
     report = make_report(args.folders, args.selection, args.resamples)
     comparisons = None
     if args.compare:
@@ -101,6 +116,21 @@ def main(args: argparse.Namespace) -> int:
             print(path, file=sys.stderr)
     sys.stdout.write(text)
     return 0
+
+
+def _same(args: argparse.Namespace) -> int:
+    from ser.report.same import compare_records
+
+    found = compare_records(args.folders, args.same_as, args.tolerance)
+    sys.stdout.write(found.to_json() + "\n" if args.json else found.to_text())
+    return 0 if found.same else 1
+
+
+def _tolerance(text: str) -> float:
+    value = float(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return value
 
 
 def _positive(text: str) -> int:

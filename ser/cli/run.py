@@ -42,6 +42,8 @@ examples:
           --select last,dev --seeds 3 --device auto --out results/iemocap
   ser run --corpus emodb --root data/emodb --protocol cross --test-corpus nemo \\
           --test-root data/nemo --model dual --out results/emodb-to-nemo
+  ser run --corpus emodb --root data/emodb --model dual --permute-labels 0 \\
+          --epochs 15 --batch-size 32 --out results/emodb-permuted      # UA must be about 25 %
   ser run --features pack --model ds-lstm --device cuda --out results/gpu
 
 The defaults of --epochs, --batch-size, --lr and the schedule are the release's
@@ -94,6 +96,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="of matrix products and convolutions; bfloat16 is faster where the processor has it "
         "and changes results a little (default: float32)")  # fmt: skip
     add("--joint", action="store_true", help="train fused rows as one network")
+    add("--permute-labels", type=int, metavar="SEED",
+        help="shuffle the labels of each fold's training side (test labels stay true): the check "
+        "that training sees nothing of the test side, for UA must then be chance, 25 %%",
+    )  # fmt: skip
 
     add = parser.add_argument_group("what may lift it (all off by default)").add_argument
     add("--normalise", default="none", choices=("none", "train", "utterance", "speaker"),
@@ -155,6 +161,7 @@ def main(args: argparse.Namespace) -> int:
         engine=args.engine,
         address=args.engine_address,
         joint=args.joint,
+        permute=args.permute_labels,
         out=args.out,
         keep_models=not args.no_models,
         cache=args.cache,

@@ -1,4 +1,4 @@
-"""Rows that put the networks in their place: guessing, and eGeMAPS with a linear or RBF model."""
+"""Rows that put the networks in their place: guessing, eGeMAPS, and one number an utterance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,20 @@ import numpy as np
 from ser.corpora.base import EMOTIONS
 from ser.errors import TrainingError
 
-BASELINES: tuple[str, ...] = ("majority", "egemaps-lr", "egemaps-svm")
+BASELINES: tuple[str, ...] = (
+    "majority",
+    "egemaps-lr",
+    "egemaps-svm",
+    "level-lr",
+    "duration-lr",
+)
+INPUTS: dict[str, str] = {
+    "egemaps-lr": "egemaps",
+    "egemaps-svm": "egemaps",
+    "level-lr": "level",
+    "duration-lr": "duration",
+}
+"""What a baseline is given: an attribute of :class:`ser.experiments.task.Side`."""
 _ABSENT = -1e4
 
 
@@ -23,8 +36,10 @@ def baseline_logits(
 
     Args:
         row: ``majority`` (log class shares of the training side), ``egemaps-lr`` (standardised
-            88 functionals, logistic regression, C = 1) or ``egemaps-svm`` (RBF, C = 1); untuned.
-        train, test: (utterances, 88) eGeMAPS functionals; not needed by ``majority``.
+            88 functionals, logistic regression, C = 1), ``egemaps-svm`` (RBF, C = 1), or the
+            floors ``level-lr`` and ``duration-lr`` (logistic regression as above); untuned.
+        train, test: (utterances, 88) eGeMAPS functionals, (utterances, 1) levels or logarithms
+            of seconds; not needed by ``majority``.
         labels: (utterances,) class numbers of the training side.
         n_test: utterances on the test side.
         seed: passed to the solvers; their results do not depend on it.
@@ -32,6 +47,9 @@ def baseline_logits(
     Returns:
         Logits (n_test, 4), float32, and the number of fitted parameters (``majority``: 4; the
         SVM: its dual coefficients and support vectors).
+
+    Raises:
+        TrainingError: the row needs numbers that are not given.
 
     Example:
         >>> logits, _ = baseline_logits("majority", None, np.array([2, 2, 0]), None, 1)
@@ -44,20 +62,23 @@ def baseline_logits(
         logits = np.where(share > 0, np.log(np.maximum(share, 1e-30)), _ABSENT)
         return np.tile(logits.astype(np.float32), (n_test, 1)), classes
     if train is None or test is None:
-        raise TrainingError(f"{row} needs eGeMAPS functionals")
+        needed = {"egemaps": "eGeMAPS functionals"}.get(
+            INPUTS[row], f"each utterance's {INPUTS[row]}"
+        )
+        raise TrainingError(f"{row} needs {needed}")
 
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
-    if row == "egemaps-lr":
+    if row.endswith("-lr"):
         last = LogisticRegression(max_iter=5000, random_state=seed)
     else:
         last = SVC(kernel="rbf", decision_function_shape="ovr", random_state=seed)
     fitted = make_pipeline(StandardScaler(), last).fit(train, labels)
     scores = fitted.decision_function(test)
-    if row == "egemaps-lr":
+    if row.endswith("-lr"):
         parameters = last.coef_.size + last.intercept_.size
     else:
         parameters = last.dual_coef_.size + last.support_vectors_.size + last.intercept_.size

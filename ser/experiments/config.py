@@ -32,6 +32,9 @@ class RunConfig:
         threads: CPU threads a run; 0 divides the cores among the jobs.
         engine, address: ``local``, ``ray`` or ``dask``, and the address of a running cluster.
         joint: train fused rows as one network instead of fusing their branches' logits.
+        permute: None, or a seed: the labels of each fold's training side (dev included) change
+            places among each other. The check that no test label finds its way into training: UA
+            must then be chance, 25 %. Such networks are not kept.
         out: folder of records; None keeps nothing on disk.
         keep_models: leave the trained networks under ``out/models`` for ``ser predict``.
         cache: folder of the feature cache; None means the user's.
@@ -61,6 +64,7 @@ class RunConfig:
     engine: str = "local"
     address: str | None = None
     joint: bool = False
+    permute: int | None = None
     out: Path | None = None
     keep_models: bool = True
     cache: str | None = None
@@ -79,6 +83,8 @@ class RunConfig:
         object.__setattr__(self, "seeds", tuple(dict.fromkeys(int(s) for s in seeds)))
         if self.out is not None:
             object.__setattr__(self, "out", Path(self.out))
+        if self.permute is not None:
+            object.__setattr__(self, "keep_models", False)
         if not self.models or not self.seeds:
             raise ModelError("name at least one model and one seed")
         for model in self.models:

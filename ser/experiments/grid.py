@@ -105,6 +105,7 @@ def plan(config: RunConfig, side: Side, test: Side) -> tuple[list[Task], list[Ta
                             keep_models=config.keep_models,
                             command=config.command,
                             test_corpus=config.protocol == "cross",
+                            permute=config.permute,
                         )
                     )
     return tasks["trained"], tasks["fused"]

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from ser.errors import CorpusError
+from ser.experiments.baselines import INPUTS
 from ser.experiments.config import RunConfig
 from ser.experiments.task import Side
 
@@ -15,20 +16,23 @@ log = logging.getLogger(__name__)
 def load_sides(config: RunConfig, rows: set[str]) -> tuple[Side, Side]:
     """Training corpus and test corpus (the same object but for ``cross``) with their features.
 
-    Only what *rows* need is computed: no eGeMAPS without an eGeMAPS row.
+    Only what *rows* need is computed: no eGeMAPS or level without a row that asks for it.
     """
-    egemaps = bool(rows & {"egemaps-lr", "egemaps-svm"})
-    side = _side(config, config.corpus, config.root, config.features, egemaps)
+    inputs = {INPUTS[row] for row in rows if row in INPUTS}
+    side = _side(config, config.corpus, config.root, config.features, inputs)
     if config.protocol != "cross":
         return side, side
     test_name = config.test_corpus or ""
-    return side, _side(config, test_name, config.test_root, config.test_features, egemaps)
+    return side, _side(config, test_name, config.test_root, config.test_features, inputs)
 
 
-def _side(config: RunConfig, name: str, root: str | None, pack: str | None, egemaps: bool) -> Side:
+def _side(
+    config: RunConfig, name: str, root: str | None, pack: str | None, inputs: set[str]
+) -> Side:
     from ser.features import extract, load_pack
+    from ser.features.floors import log_seconds
 
-    functionals = None
+    functionals = level = None
     if pack is not None:
         features = load_pack(Path(pack))
         if features.preset.name != config.preset:
@@ -36,9 +40,13 @@ def _side(config: RunConfig, name: str, root: str | None, pack: str | None, egem
                 f"{pack}: made with preset {features.preset.name!r}, but --preset "
                 f"{config.preset!r} is asked for"
             )
-        if egemaps:
+        if "egemaps" in inputs:
             raise CorpusError(
                 f"{pack}: a feature pack holds no eGeMAPS; run the egemaps rows from the corpus"
+            )
+        if "level" in inputs:
+            raise CorpusError(
+                f"{pack}: a feature pack holds no sound; run the row level-lr from the corpus"
             )
         name = features.corpus["name"]
         licence = features.corpus.get("licence", "")
@@ -61,7 +69,11 @@ def _side(config: RunConfig, name: str, root: str | None, pack: str | None, egem
             skip_bad=config.skip_bad,
         )
         licence = corpus.licence
-        if egemaps:
+        if "level" in inputs:
+            from ser.features.floors import levels
+
+            level = levels(features.table, cache=config.cache, progress=config.progress)
+        if "egemaps" in inputs:
             from ser.features.egemaps import egemaps as functionals_of
 
             functionals = functionals_of(
@@ -74,4 +86,6 @@ def _side(config: RunConfig, name: str, root: str | None, pack: str | None, egem
         content_hash=features.content_hash,
         licence=licence,
         egemaps=functionals,
+        level=level,
+        duration=log_seconds(features.samples) if "duration" in inputs else None,
     )

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
-import os
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +12,8 @@ import numpy as np
 
 from ser.corpora.base import EMOTIONS
 from ser.errors import TrainingError
-from ser.experiments.baselines import BASELINES, baseline_logits
+from ser.experiments.bar import EpochBar
+from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits
 from ser.experiments.records import (
     fingerprint,
     pack_logits,
@@ -25,9 +22,8 @@ from ser.experiments.records import (
     select,
     write_record,
 )
-from ser.paths import atomic_write
 from ser.protocols import Fold
-from ser.training.config import TrainConfig
+from ser.training.config import TrainConfig, derived_seed
 
 if TYPE_CHECKING:
     from ser.batch import Dataset
@@ -46,6 +42,8 @@ class Side:
     content_hash: str
     licence: str = ""
     egemaps: np.ndarray | None = field(default=None, repr=False)
+    level: np.ndarray | None = field(default=None, repr=False)
+    duration: np.ndarray | None = field(default=None, repr=False)
 
     def describe(self) -> dict:
         """What a record says of the corpus."""
@@ -75,6 +73,7 @@ class Task:
     keep_models: bool
     command: str
     test_corpus: bool
+    permute: int | None = None
     bar: int | None = None
     parent: int | None = None
 
@@ -105,7 +104,8 @@ class Task:
     def settings(self, side: Side, test: Side) -> dict:
         """Everything that decides the result; its hash is the record's fingerprint."""
         baseline = self.row in BASELINES
-        return {
+        permuted = {} if self.permute is None else {"permute": self.permute}
+        return permuted | {
             "corpus": side.content_hash,
             "test_corpus": test.content_hash if self.test_corpus else None,
             "fold": self.fold.hash,
@@ -116,6 +116,20 @@ class Task:
             "select": sorted(self.select),
             "joint": self.joint,
         }
+
+    def training_labels(self, side: Side) -> np.ndarray:
+        """Class numbers (utterances,) of *side*'s table as the training is told them.
+
+        With ``permute``, those of the fold's training side (dev included) change places among
+        each other; the classes stay as frequent as they are. Only what the training side is told
+        changes: test labels are read from the table, never from here.
+        """
+        labels = np.array([EMOTIONS.index(e) for e in side.table.emotion])
+        if self.permute is not None:
+            rows = np.concatenate([self.fold.train, self.fold.dev])
+            seed = derived_seed("permute", self.permute, self.fold.hash, self.seed)
+            labels[rows] = np.random.default_rng(seed).permutation(labels[rows])
+        return labels
 
     def run_id(self, side: Side) -> str:
         """Readable name of the run, unique in a grid."""
@@ -157,7 +171,7 @@ def execute(task: Task, side: Side, test: Side) -> dict:
         "seed": task.seed,
         "device": task.device,
         "threads": task.threads,
-        "config": task.train.as_dict() | {"joint": task.joint},
+        "config": task.train.as_dict() | {"joint": task.joint} | _permuted(task),
         "test": {
             "utterances": rows.utterance.tolist(),
             "speakers": rows.speaker.tolist(),
@@ -179,13 +193,18 @@ def execute(task: Task, side: Side, test: Side) -> dict:
     return record
 
 
+def _permuted(task: Task) -> dict:
+    return {} if task.permute is None else {"permute": task.permute}
+
+
 def _baseline(task: Task, side: Side, test: Side) -> dict:
     train = np.concatenate([task.fold.train, task.fold.dev])
+    given = [getattr(s, INPUTS.get(task.row, ""), None) for s in (side, test)]
     logits, parameters = baseline_logits(
         task.row,
-        side.egemaps[train] if side.egemaps is not None else None,
-        np.array([EMOTIONS.index(e) for e in side.table.emotion.to_numpy()[train]]),
-        test.egemaps[task.fold.test] if test.egemaps is not None else None,
+        None if given[0] is None else given[0][train],
+        task.training_labels(side)[train],
+        None if given[1] is None else given[1][task.fold.test],
         len(task.fold.test),
         task.seed,
     )
@@ -193,7 +212,7 @@ def _baseline(task: Task, side: Side, test: Side) -> dict:
     return {
         "device": "cpu",
         "parameters": parameters,
-        "config": {},
+        "config": _permuted(task),
         "history": [],
         "dev_labels": [],
         "selection": select(history, logits[None], ("last",)),
@@ -220,7 +239,7 @@ def _network(task: Task, side: Side, test: Side) -> dict:
             **task.train.model_options,
         )
         sides, scale = _datasets(task, side, test, model.needs)
-        with _Bar(task) as bar:
+        with EpochBar(task) as bar:
             outcome = train(
                 model,
                 task.train,
@@ -236,12 +255,11 @@ def _network(task: Task, side: Side, test: Side) -> dict:
             )
     finally:
         torch.set_num_threads(previous)
-    dev_labels = side.table.emotion.to_numpy()[task.fold.dev]
     last = outcome.test_logits[-1]
     result = {
         "parameters": sum(p.numel() for p in outcome.model.parameters()),
         "history": outcome.history,
-        "dev_labels": [EMOTIONS.index(e) for e in dev_labels],
+        "dev_labels": task.training_labels(side)[task.fold.dev].tolist(),
         "selection": select(outcome.history, outcome.test_logits, task.select, last),
         "epoch_logits": {
             "test": pack_logits(outcome.test_logits),
@@ -263,62 +281,16 @@ def _datasets(
     rule, scale, sides = task.train.normalise, None, {}
     if rule == "train":
         scale = measure(side.features, task.fold.train, needs)
-    for name, source, rows in (
-        ("data", side, task.fold.train),
-        ("dev", side, task.fold.dev),
-        ("test", test, task.fold.test),
+    told = task.training_labels(side)
+    true = np.array([EMOTIONS.index(e) for e in test.table.emotion])
+    for name, source, labels, rows in (
+        ("data", side, told, task.fold.train),
+        ("dev", side, told, task.fold.dev),
+        ("test", test, true, task.fold.test),
     ):
         if len(rows):
-            part = source.table.iloc[rows]
-            seen = normalised(source.features, rule, needs, rows, part.speaker, scale)
-            labels = [EMOTIONS.index(e) for e in part.emotion]
-            sides[name] = Dataset(
-                seen, rows, labels, needs=needs, frames=task.frames, device=task.device
-            )
+            speakers = source.table.speaker.iloc[rows]
+            seen = normalised(source.features, rule, needs, rows, speakers, scale)
+            given = {"needs": needs, "frames": task.frames, "device": task.device}
+            sides[name] = Dataset(seen, rows, labels[rows], **given)
     return sides, scale
-
-
-class _Bar:
-    """A progress bar over the epochs of one run, and a watch on the process that asked for it."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.bar: Any = None
-        self.path = task.checkpoint.with_suffix(".progress")
-
-    def __enter__(self) -> _Bar:
-        if self.task.bar is not None:
-            from tqdm.auto import tqdm
-
-            title = f"{self.task.row} {self.task.fold.name} seed {self.task.seed}"
-            self.bar = tqdm(
-                total=self.task.train.epochs,
-                desc=title[:32],
-                unit="epoch",
-                position=self.task.bar,
-                leave=False,
-                dynamic_ncols=True,
-                file=sys.stderr,
-            )
-        return self
-
-    def __call__(self, entry: dict) -> None:
-        parent = self.task.parent
-        if parent is not None and hasattr(os, "getppid") and os.getppid() != parent:
-            raise SystemExit("the process that asked for this run is gone")
-        if self.bar is None:
-            run = f"{self.task.row} {self.task.fold.name} seed {self.task.seed}"
-            line = json.dumps(entry | {"run": run})
-            with contextlib.suppress(OSError), atomic_write(self.path, "w") as stream:
-                stream.write(line)
-        else:
-            shown = {"loss": f"{entry['loss']:.3f}"}
-            for side in ("dev", "test"):
-                if entry[f"{side}_ua"] is not None:
-                    shown[f"{side} UA"] = f"{100 * entry[f'{side}_ua']:.1f}"
-            self.bar.n = entry["epoch"]
-            self.bar.set_postfix(shown)
-
-    def __exit__(self, *exc: object) -> None:
-        if self.bar is not None:
-            self.bar.close()

@@ -9,6 +9,7 @@ from ser.nn.branches import (
     MFCCBranch,
 )
 from ser.nn.cell import DSLSTMCell
+from ser.nn.concat import ConcatBranch
 from ser.nn.dslstm import DSLSTM
 from ser.nn.frontend import FrontEnd
 from ser.nn.fusion import Fused, fuse, fused_loss
@@ -20,6 +21,7 @@ __all__ = [
     "DSLSTM",
     "CNNLSTMBranch",
     "CNNLSTMPairBranch",
+    "ConcatBranch",
     "DSBranch",
     "DSLSTMCell",
     "FrontEnd",

@@ -26,6 +26,21 @@ from ser.nn.time_pool import TimePool, drop
 MFCC_SIZE = 39
 
 
+def aligned_pair(
+    front1: FrontEnd, front2: FrontEnd, batch: Batch
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Both spectrograms through their front ends and the alignment.
+
+    Returns:
+        x (B, T, front1.size), y (B, T, front2.size) and the valid steps (B,), or None: all.
+    """
+    x, y = front1(batch.s1, batch.s1_lengths), front2(batch.s2, batch.s2_lengths)
+    if batch.s1_lengths is None:
+        return *align(x, y), None
+    lengths = front1.out_lengths(batch.s1_lengths), front2.out_lengths(batch.s2_lengths)
+    return align(x, y, *lengths)
+
+
 class MFCCBranch(nn.Module):
     """M_LSTM: MFCC -> 2-layer LSTM -> mean over the valid frames -> logits.
 
@@ -183,15 +198,7 @@ class DSBranch(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with s1 and s2, each (B, n_mels, T) -> logits (B, classes)."""
-        x = self.front1(batch.s1, batch.s1_lengths)
-        y = self.front2(batch.s2, batch.s2_lengths)
-        lengths = None
-        if batch.s1_lengths is None:
-            x, y = align(x, y)
-        else:
-            x_lengths = self.front1.out_lengths(batch.s1_lengths)
-            y_lengths = self.front2.out_lengths(batch.s2_lengths)
-            x, y, lengths = align(x, y, x_lengths, y_lengths)
+        x, y, lengths = aligned_pair(self.front1, self.front2, batch)
         x, y = (drop(steps, self.dropout, self.training) for steps in (x, y))
         output, _ = self.lstm(x, y, lengths)
         return self.linear(self.pool(output, lengths))

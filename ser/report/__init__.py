@@ -11,12 +11,15 @@ Book: chapters "EmoDB, measured" and "Ablations".
 from ser.report.build import Comparison, Report, make_report
 from ser.report.load import Record, load_records
 from ser.report.pool import Row, pool_records, row_order
+from ser.report.same import Sameness, compare_records
 
 __all__ = [
     "Comparison",
     "Record",
     "Report",
     "Row",
+    "Sameness",
+    "compare_records",
     "load_records",
     "make_report",
     "pool_records",

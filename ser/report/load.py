@@ -14,6 +14,7 @@ import numpy as np
 
 from ser.corpora.base import EMOTIONS
 from ser.errors import RecordError
+from ser.report.variants import tagged
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +34,14 @@ class Record:
         data: the whole JSON object.
         logits: for each selection (``last``, ``dev``, ``test``) an array (n, 4).
         labels: (n,) true classes of the test utterances.
+        tag: what sets it apart from the row's usual runs (:mod:`ser.report.variants`), or ``""``.
     """
 
     path: Path
     data: Mapping[str, Any] = field(repr=False)
     logits: Mapping[str, np.ndarray] = field(repr=False)
     labels: np.ndarray = field(repr=False)
+    tag: str = ""
 
     @property
     def corpus(self) -> str:
@@ -60,10 +63,11 @@ class Record:
 
     @property
     def group(self) -> tuple[str, str, str, str, str]:
-        """(corpus, test corpus or "", protocol, preset, model)."""
+        """(corpus, test corpus or "", protocol, preset, model with its tag in brackets)."""
         data = self.data
         names = (self.corpus, self.test_corpus, data["protocol"]["name"], data.get("preset"))
-        return (*(str(n or "") for n in names), str(data["model"]))  # type: ignore[return-value]
+        model = f"{data['model']} [{self.tag}]" if self.tag else str(data["model"])
+        return (*(str(n or "") for n in names), model)  # type: ignore[return-value]
 
     @property
     def fold(self) -> str:
@@ -80,7 +84,9 @@ def load_records(folders: str | os.PathLike | Iterable[str | os.PathLike]) -> li
     """Read every record below the folders.
 
     Sub-folders named ``work`` and ``models``, hidden files, and JSON files that are no records
-    are passed over. A run found twice with the same answers (a copied folder) counts once.
+    are passed over. A run found twice with the same answers (a copied folder) counts once. Runs of
+    one row with another hidden size, frames or permuted labels are kept apart, see
+    :mod:`ser.report.variants`.
 
     Args:
         folders: a results folder, or several; a single record file will do as well.
@@ -102,16 +108,19 @@ def load_records(folders: str | os.PathLike | Iterable[str | os.PathLike]) -> li
         folders = [folders]
     roots = [Path(f) for f in folders]
     files = sorted({p.resolve(): p for root in roots for p in _files(root)}.values())
-    records: dict[tuple, Record] = {}
+    found = []
     for path in files:
         record = read_record(path)
         if record is None:
             log.debug("%s is no record; passed over", path)
-            continue
+        else:
+            found.append(record)
+    records: dict[tuple, Record] = {}
+    for record in tagged(found):
         key = (record.group, record.seed, record.fold)
         if key in records:
             _same_outcome(records[key], record)
-            log.info("%s repeats %s; counted once", path, records[key].path)
+            log.info("%s repeats %s; counted once", record.path, records[key].path)
         records.setdefault(key, record)
     if not records:
         where = ", ".join(map(str, roots)) or "(no folder given)"

@@ -16,6 +16,8 @@ from ser.report.load import Record
 
 ORDER: tuple[str, ...] = (
     "majority",
+    "level-lr",
+    "duration-lr",
     "egemaps-lr",
     "egemaps-svm",
     "mfcc-lstm",
@@ -24,6 +26,7 @@ ORDER: tuple[str, ...] = (
     "cnn-lstm-pair",
     "mfcc+cnn-lstm-s1",
     "mfcc+cnn-lstm-pair",
+    "concat-lstm",
     "ds-lstm",
     "dual",
 )

@@ -1,0 +1,91 @@
+"""One number an utterance, for the floors of the results table: its level, or its duration.
+
+A corpus in which the angry clips are simply louder, or the sad ones longer, is partly recognised
+without listening to any voice. A row that is told only the level (``level-lr``) or only the
+duration (``duration-lr``) says how far that goes. Book: chapter "EmoDB, measured".
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ser.features.extract import FEATURE_VERSION, open_store
+from ser.features.fill import fill
+from ser.features.presets import SAMPLE_RATE
+from ser.features.prosody import level
+
+if TYPE_CHECKING:
+    from ser.corpora.base import Corpus
+
+SILENCE_DB = -100.0
+"""The lowest level there is, in dB re full scale; the smallest step of 16 bits is at -90.3 dB."""
+
+_PARAMETERS = {"set": "level", "version": FEATURE_VERSION}
+
+
+def level_of(wave: ArrayLike) -> float:
+    """Root mean square of a wave in dB re full scale, at least :data:`SILENCE_DB`.
+
+    Args:
+        wave: (samples,), full scale 1; finite.
+
+    Example:
+        >>> round(level_of(np.full(100, 0.1)), 6), level_of(np.zeros(100)), level_of([])
+        (-20.0, -100.0, -100.0)
+    """
+    return max(level(wave), SILENCE_DB) if np.size(wave) else SILENCE_DB
+
+
+def levels(
+    corpus: Corpus | pd.DataFrame, cache: str | Path | None = None, progress: bool = True
+) -> np.ndarray:
+    """The level of every utterance's sound, read once and kept in the cache.
+
+    Args:
+        corpus: a corpus, or a table with columns path, start, seconds, segment.
+        cache: folder of the cache; None: ``$SER_CACHE`` or the user's cache folder.
+        progress: show a progress bar.
+
+    Returns:
+        float32 (utterances, 1), dB re full scale, at least :data:`SILENCE_DB`.
+
+    Raises:
+        FeatureError: audio that cannot be read, or a cache that cannot be written.
+
+    Example:
+        >>> from ser import load_corpus
+        >>> levels(load_corpus("emodb", root)).shape             # doctest: +SKIP
+        (339, 1)
+    """
+    table = corpus if isinstance(corpus, pd.DataFrame) else corpus.table
+    store = open_store(_PARAMETERS, cache)
+    name = getattr(corpus, "name", "the corpus")
+    done = fill(store, table, _compute, name=name, progress=progress)
+    values = [store.read(key)[0] for key in done.keys]
+    return np.array(values, dtype=np.float32).reshape(len(table), 1)
+
+
+def log_seconds(samples: ArrayLike) -> np.ndarray:
+    """Natural logarithm of the duration in seconds.
+
+    Args:
+        samples: (utterances,) at 16 kHz; nothing at all counts as one sample.
+
+    Returns:
+        float32 (utterances, 1).
+
+    Example:
+        >>> log_seconds([16000, 32000]).round(4).tolist()
+        [[0.0], [0.6930999755859375]]
+    """
+    seconds = np.maximum(np.asarray(samples, dtype=float), 1) / SAMPLE_RATE
+    return np.log(seconds).astype(np.float32)[:, None]
+
+
+def _compute(waves: list[np.ndarray]) -> list[list[np.ndarray]]:
+    return [[np.array([level_of(wave)], dtype=np.float32)] for wave in waves]

@@ -1,0 +1,108 @@
+"""What the study asks: the questions, and the pairs of rows that may answer them.
+
+They are answered by :func:`ser.report.questions.questions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Wanted(NamedTuple):
+    """One side of a question: a row, and what it must have been run with.
+
+    Attributes:
+        model: the row's name.
+        selection: of the epoch.
+        random: under random folds, not under the protocol of unseen speakers.
+        preset: the spectrograms' preset, or "": the block's own.
+        frames: ``"fixed"``, ``"true"`` or "": any.
+        like: a row whose number of parameters it must have, to 5 %; or "": hidden size as usual.
+    """
+
+    model: str
+    selection: str = "last"
+    random: bool = False
+    preset: str = ""
+    frames: str = ""
+    like: str = ""
+
+
+@dataclass(frozen=True)
+class StudyQuestion:
+    """A question, and the pairs that may answer it.
+
+    Attributes:
+        key: short name, for choosing.
+        text: the question in words; the answer is about the first row of the pair.
+        pairs: the first pair whose two rows are there answers.
+        best: of all pairs that are there, the one whose *second* row scores highest answers.
+        scores: the two are not two models but two ways of scoring one: nobody is better, a score
+            is higher.
+    """
+
+    key: str
+    text: str
+    pairs: tuple[tuple[Wanted, Wanted], ...]
+    best: bool = False
+    scores: bool = False
+
+
+def _rows(first: str, second: str, **more: str) -> tuple[Wanted, Wanted]:
+    return Wanted(first), Wanted(second, **more)
+
+
+def _both(one: dict, other: dict, models: Sequence[str]) -> tuple[tuple[Wanted, Wanted], ...]:
+    return tuple((Wanted(m, **one), Wanted(m, **other)) for m in models)
+
+
+def _part(suffix: str) -> tuple[tuple[Wanted, Wanted], ...]:
+    return tuple(_rows(m, m + suffix) for m in ("ds-lstm", "dual"))
+
+
+_MAIN = ("dual", "ds-lstm", "cnn-lstm-pair", "mfcc-lstm")
+_PAIR = "cnn-lstm-pair"
+QUESTIONS: tuple[StudyQuestion, ...] = (
+    StudyQuestion("two spectrograms", "S1 and S2, or the better of the two alone?",
+        (_rows(_PAIR, "cnn-lstm-s1"), _rows(_PAIR, "cnn-lstm-s2")), best=True),
+    StudyQuestion("one cell", "a DS-LSTM, or two LSTMs on the same inputs?",
+        (_rows("ds-lstm", _PAIR),)),
+    StudyQuestion("one cell, equal size", "a DS-LSTM, or two LSTMs with as many parameters?",
+        ((Wanted("ds-lstm"), Wanted(_PAIR, like="ds-lstm")),)),
+    StudyQuestion("plain LSTM", "a DS-LSTM, or nn.LSTM over the concatenated pair?",
+        (_rows("ds-lstm", "concat-lstm"),)),
+    StudyQuestion("plain LSTM, equal size",
+        "a DS-LSTM, or nn.LSTM over the pair with as many parameters?",
+        ((Wanted("ds-lstm"), Wanted("concat-lstm", like="ds-lstm")),)),
+    StudyQuestion("fusion, MFCC", "the dual model, or its MFCC branch?",
+        (_rows("dual", "mfcc-lstm"),)),
+    StudyQuestion("fusion, DS-LSTM", "the dual model, or its DS-LSTM branch?",
+        (_rows("dual", "ds-lstm"),)),
+    StudyQuestion("cell in the system", "the dual model, or the same with two LSTMs?",
+        (_rows("dual", "mfcc+cnn-lstm-pair"),)),
+    StudyQuestion("gate norm", "with the norm of the gates, or without?", _part("-no-gate-norm")),
+    StudyQuestion("output norm", "with the norm of the output, or without?",
+        _part("-no-output-norm")),
+    StudyQuestion("equations", "as released, or the paper's equations?", _part("-equations")),
+    StudyQuestion("y-candidate", "with the candidate from S2, or without?",
+        _part("-no-y-candidate")),
+    StudyQuestion("preset, DS-LSTM", "the paper's spectrograms, or the release's?",
+        _both({"preset": "paper"}, {"preset": "release"}, ("ds-lstm",))),
+    StudyQuestion("preset, dual", "the paper's spectrograms, or the release's?",
+        _both({"preset": "paper"}, {"preset": "release"}, ("dual",))),
+    StudyQuestion("frames", "true lengths, or squashed to a fixed number of frames?",
+        _both({"frames": "true"}, {"frames": "fixed"}, ("dual", "ds-lstm"))),
+    StudyQuestion("speakers", "the same speakers on both sides, or unseen ones?",
+        _both({"random": True}, {}, _MAIN), scores=True),
+    StudyQuestion("dev", "the epoch chosen on a dev set, or the last?",
+        _both({"selection": "dev"}, {}, _MAIN)),
+    StudyQuestion("peeking", "the epoch chosen on the test fold, or the last?",
+        _both({"selection": "test"}, {}, _MAIN), scores=True),
+    StudyQuestion("recipe", "the best honest recipe (dual+), or the dual model?",
+        (_rows("dual+", "dual"),)),
+    StudyQuestion("functionals", "the dual model, or eGeMAPS with logistic regression?",
+        (_rows("dual", "egemaps-lr"),)),
+)  # fmt: skip
+"""Everything that issue and chapters ask, in the order of the tables."""

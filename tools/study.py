@@ -1,0 +1,120 @@
+"""Print every table of the study from its records: ``python -m tools.study [FOLDER ...]``.
+
+Without folders, all of ``book/results`` that hold records of runs. The README's table has a
+command of its own, ``python -m tools.readme``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ser.errors import RecordError, SerError
+from ser.report import make_report
+from ser.report.study import by_group, misheard, pair_confusion, questions, selection_gap
+from tools.execute import ROOT
+
+if TYPE_CHECKING:
+    from ser.report import Report, Row
+
+
+def folders() -> list[Path]:
+    """The folders of ``book/results`` that hold records of runs."""
+    found = (ROOT / "book" / "results").glob("*-*")
+    return sorted(p for p in found if p.is_dir() and next(p.glob("*/*.json"), None))
+
+
+def tables(
+    report: Report, model: str = "", only: list[str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """Title -> table, in the order in which they are printed.
+
+    Args:
+        report: of the records.
+        model: the row that is looked into; default: ``dual``, else the report's own choice.
+        only: keys of the questions to ask.
+    """
+    found = {"questions": questions(report, only)}
+    for row in _looked_into(report, model):
+        where = {"corpus": row.corpus, "protocol": row.protocol, "preset": row.preset}
+        name = f"{row.model}, {row.corpus}, {row.protocol}"
+        try:
+            found[f"selection: {name}"] = selection_gap(report, row.model, **where)
+        except RecordError:
+            found[f"selection: {name}"] = pd.DataFrame()
+        found[f"by speaker: {name}"] = by_group(row, "speaker", resamples=report.resamples)
+        try:
+            found[f"by gender: {name}"] = by_group(row, "gender", resamples=report.resamples)
+        except RecordError:
+            found[f"by gender: {name}"] = pd.DataFrame()
+        found[f"heard as: {name}"] = pair_confusion(row, resamples=report.resamples)
+        found[f"misheard: {name}"] = misheard(row)
+    return found
+
+
+def _looked_into(report: Report, model: str) -> list[Row]:
+    """One row of each corpus, under its protocol of unseen speakers where there is one."""
+    rows = [r for r in report.rows if r.selection == "last" and not r.test_corpus]
+    rows = [r for r in rows if r.folds == r.folds_total]
+    if model and not any(r.model == model for r in rows):
+        raise RecordError(f"no finished row {model} (last) in these records")
+    chosen = []
+    for corpus in dict.fromkeys(r.corpus for r in rows):
+        here = [r for r in rows if r.corpus == corpus]
+        here = [r for r in here if r.protocol != "random"] or here
+        wanted = [r for r in here if r.model == (model or "dual")]
+        chosen += wanted[:1] or ([] if model else here[-1:])
+    return chosen
+
+
+def render(found: dict[str, pd.DataFrame], most: int = 20) -> str:
+    """The tables as text, the commands for what is missing after the questions."""
+    parts = []
+    for title, table in found.items():
+        shown = table.drop(columns=["question", "command"], errors="ignore")
+        cut = f" (the first {most} of {len(table)})" if len(table) > most and "mis" in title else ""
+        shown = shown.head(most) if cut else shown
+        text = (
+            shown.round(3).to_string(na_rep="-") if len(table) else "nothing of this in the records"
+        )
+        parts.append(f"{title}{cut}\n{text}")
+        if title == "questions":
+            parts += [f"note: {note}" for note in table.attrs.get("notes", [])]
+            missing = table[table.command != ""]
+            lines = [f"{r.corpus}, {key}:\n  {r.command}" for key, r in missing.iterrows()]
+            if lines:
+                parts.append("to make what was not run:\n" + "\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the tables; 0, or 2 where the records do not allow it."""
+    parser = argparse.ArgumentParser(prog="python -m tools.study", description=__doc__)
+    parser.add_argument("folders", nargs="*", help="default: those of book/results")
+    parser.add_argument("--model", default="", help="the row to look into (default: dual)")
+    parser.add_argument("--only", help="keys of questions, separated by semicolons")
+    parser.add_argument("--resamples", type=int, default=2000)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args(arguments)
+    only = [k.strip() for k in args.only.split(";")] if args.only else None
+    try:
+        report = make_report(args.folders or folders(), resamples=args.resamples)
+        found = tables(report, args.model, only)
+    except SerError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if args.json:
+        data = {k: json.loads(t.reset_index().to_json(orient="records")) for k, t in found.items()}
+        sys.stdout.write(json.dumps(data, indent=1) + "\n")
+    else:
+        sys.stdout.write(render(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
