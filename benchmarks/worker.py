@@ -31,9 +31,11 @@ class Stepper:
         batch: utterances a step.
         threads: of torch.
         precision: ``float32`` or ``bfloat16`` (fast side only).
+        spins: how often an idle thread looks for work, where it is not for *tuned* to say.
     """
 
-    def __init__(self, **settings) -> None:
+    def __init__(self, spins: str = "", **settings) -> None:
+        spins = spins or (SPINS if settings.get("tuned") else LIBGOMP_SPINS)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", json.dumps(settings)],
             cwd=ROOT,
@@ -43,7 +45,7 @@ class Stepper:
             env={
                 **os.environ,
                 "PYTHONPATH": str(ROOT),
-                "GOMP_SPINCOUNT": SPINS if settings.get("tuned") else LIBGOMP_SPINS,
+                "GOMP_SPINCOUNT": spins,
             },
         )
         self._expect("ready")

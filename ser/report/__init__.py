@@ -8,7 +8,7 @@ Book: chapters "EmoDB, measured" and "Ablations".
 >>> report.table                                        # doctest: +SKIP
 """
 
-from ser.report.build import Comparison, Report, make_report
+from ser.report.build import Comparison, Report, compare, make_report
 from ser.report.load import Record, load_records
 from ser.report.pool import Row, pool_records, row_order
 from ser.report.same import Sameness, compare_records
@@ -19,6 +19,7 @@ __all__ = [
     "Report",
     "Row",
     "Sameness",
+    "compare",
     "compare_records",
     "load_records",
     "make_report",
