@@ -75,6 +75,8 @@ class Dataset:
         frames: ``"fixed"`` squashes spectrograms to ``preset.frames``; ``"true"`` keeps their
             lengths and pads.
         device: where the tensors live.
+        versions: the same utterances changed (at other speeds), objects like *features*; see
+            :meth:`batch`.
 
     Example:
         >>> data = Dataset(features, range(339), labels, {"s1"}, "fixed")  # doctest: +SKIP
@@ -90,8 +92,11 @@ class Dataset:
         needs: Iterable[str] = NEEDS,
         frames: str = "fixed",
         device: torch.device | str = "cpu",
+        versions: Sequence[Any] = (),
     ):
         self.indices = [int(i) for i in indices]
+        self.versions = 1 + len(versions)
+        rows = [(source, i) for source in (features, *versions) for i in self.indices]
         self.needs = frozenset(needs)
         self.frames, self.device = frames, torch.device(device)
         if unknown := self.needs - set(NEEDS):
@@ -110,12 +115,12 @@ class Dataset:
         self._data: dict[str, Tensor] = {}
         self._lengths: dict[str, Tensor] = {}
         if "mfcc" in self.needs:
-            self._store_ragged("mfcc", [np.asarray(features.mfcc(i)) for i in self.indices])
+            self._store_ragged("mfcc", [np.asarray(source.mfcc(i)) for source, i in rows])
         wanted = [(k, name) for k, name in enumerate(("s1", "s2")) if name in self.needs]
         if wanted:
             mels: dict[str, list[np.ndarray]] = {name: [] for _, name in wanted}
-            for i in self.indices:
-                pair = features.mel(i)
+            for source, i in rows:
+                pair = source.mel(i)
                 if frames == "fixed":
                     pair = features.preset.squash(*pair)
                 for k, name in wanted:
@@ -151,24 +156,33 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def batch(self, positions: Sequence[int] | Tensor | slice | None = None) -> Batch:
-        """The utterances at these positions of ``indices`` (None: all), trimmed to the longest."""
+    def batch(
+        self,
+        positions: Sequence[int] | Tensor | slice | None = None,
+        version: Tensor | None = None,
+    ) -> Batch:
+        """The utterances at these positions of ``indices`` (None: all), trimmed to the longest.
+
+        ``version`` (B,) says which of the ``versions``, counted from 1; 0, or None: as they are.
+        """
         if positions is None:
             positions = slice(None)
         if isinstance(positions, slice):
             positions = range(len(self))[positions]
         rows = torch.as_tensor(list(positions) if isinstance(positions, range) else positions)
         rows = rows.to("cpu", torch.long)
-        there = rows.to(self.device)
         out: dict[str, Tensor | None] = {}
+        if self.labels is not None:
+            out["labels"] = self.labels.index_select(0, rows.to(self.device))
+        if version is not None:
+            rows = rows + len(self) * version.to("cpu", torch.long)
+        there = rows.to(self.device)
         for name, data in self._data.items():
             if name in self._lengths:
                 padded, out[f"{name}_lengths"] = self._gather(name, rows)
                 out[name] = padded if name == "mfcc" else padded.transpose(1, 2).contiguous()
             else:
                 out[name] = data.index_select(0, there)
-        if self.labels is not None:
-            out["labels"] = self.labels.index_select(0, there)
         return Batch(**out)
 
 

@@ -105,12 +105,19 @@ def load_model(checkpoint: str | os.PathLike, device: str = "auto") -> SavedMode
     from ser.experiments.config import resolve_device
     from ser.experiments.saved import read_description, read_weights, split_scale
     from ser.models import build_model
+    from ser.normalise import NORMALISATIONS
 
     body = read_description(Path(checkpoint))
     device = resolve_device(device)
+    if body["normalise"] not in NORMALISATIONS:
+        raise ModelError(
+            f"{body['folder']}: unknown normalisation {body['normalise']!r}; update the package"
+        )
     branches, scales = {}, {}
     for row, digest in body["branches"].items():
         weights, scales[row] = split_scale(read_weights(body["folder"], row, digest))
+        if body["normalise"] == "train" and not scales[row]:
+            raise ModelError(f"{body['folder']}: the mean and deviation of {row} are missing")
         try:
             network = build_model(
                 row, preset=body["preset"], hidden=body["hidden"], **body["options"]

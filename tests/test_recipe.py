@@ -28,6 +28,7 @@ OPTIONS = {
     "normalise": "train",
     "spec_augment": 2,
     "level": 6.0,
+    "speed": (0.9,),
     "mixup": 0.4,
     "dropout": 0.3,
     "pooling": "attention",
@@ -267,14 +268,25 @@ def test_what_is_off_leaves_the_fingerprint_alone():
     assert not set(defaults) & set(OPTIONS)
     for name, value in OPTIONS.items():
         stored = json.loads(json.dumps(TrainConfig(**{name: value}).as_dict()))
-        assert stored == defaults | {name: list(value) if name == "channels" else value}
+        assert stored == defaults | {name: list(value) if isinstance(value, tuple) else value}
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"normalise": "z"}, {"spec_augment": -1}, {"level": math.nan}, {"mixup": -0.1},
-     {"dropout": 1.0}, {"pooling": "max"}, {"channels": (64,)}, {"ema": 1.0}],
-)  # fmt: skip
+    [
+        {"normalise": "z"},
+        {"spec_augment": -1},
+        {"level": math.nan},
+        {"mixup": -0.1},
+        {"speed": (3.0,)},
+        {"speed": (1.0,)},
+        {"speed": (0.9, 0.9)},
+        {"dropout": 1.0},
+        {"pooling": "max"},
+        {"channels": (64,)},
+        {"ema": 1.0},
+    ],
+)
 def test_a_wrong_value_is_named(wrong):
     with pytest.raises(TrainingError, match=next(iter(wrong))):
         TrainConfig(**wrong)
@@ -312,6 +324,14 @@ def test_a_run_with_options_predicts_from_its_saved_model(tmp_path, tiny_root, o
     folder = tmp_path / "models" / "dual" / "random-release-1-seed0"
     model = load_model(folder)
     assert model.normalise == settings.normalise
+    description = folder / "model.json"
+    body = json.loads(description.read_text())
+    for rule, message in (("moon", "'moon'"), ("train", "mean and deviation of mfcc-lstm")):
+        if settings.normalise != rule:
+            description.write_text(json.dumps(body | {"normalise": rule}))
+            with pytest.raises(ModelError, match=message):
+                load_model(folder)
+    description.write_text(json.dumps(body))
     rng = np.random.default_rng(0)
     answer = predict((0.1 * rng.standard_normal(24000)).astype(np.float32), model)
     assert math.isclose(sum(answer.probabilities.values()), 1, abs_tol=1e-4)

@@ -110,6 +110,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "frequency on every training utterance")  # fmt: skip
     add("--level", type=float, default=0.0, metavar="DB", help="training utterances louder or "
         "softer by up to DB")  # fmt: skip
+    add("--speed", default="", metavar="F,F", help="training utterances also played at these "
+        "speeds, e.g. 0.9,1.1")  # fmt: skip
     add("--mixup", type=float, default=0.0, metavar="ALPHA", help="mix training utterances in "
         "shares drawn from Beta(ALPHA, ALPHA)")  # fmt: skip
     add("--dropout", type=float, default=0.0, metavar="SHARE", help="before recurrence and last "
@@ -200,6 +202,7 @@ def _training(args: argparse.Namespace):
         normalise=args.normalise,
         spec_augment=args.spec_augment,
         level=args.level,
+        speed=_numbers(args.speed, "--speed", float),
         mixup=args.mixup,
         dropout=args.dropout,
         pooling=args.pooling,
@@ -221,13 +224,14 @@ def _seeds(text: str) -> tuple[int, ...]:
     return tuple(range(numbers[0])) if "," not in text and numbers else numbers
 
 
-def _numbers(text: str, option: str) -> tuple[int, ...]:
+def _numbers(text: str, option: str, kind: type = int) -> tuple:
     from ser.errors import SerError
 
     try:
-        return tuple(int(t) for t in text.split(",") if t.strip())
+        return tuple(kind(t) for t in text.split(",") if t.strip())
     except ValueError as error:
-        raise SerError(f"{option} {text}: whole numbers separated by commas, please") from error
+        whole = "whole numbers" if kind is int else "numbers"
+        raise SerError(f"{option} {text}: {whole} separated by commas, please") from error
 
 
 def _dry_run(config, as_json: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ser.errors import ModelError, ProtocolError, SerError
@@ -100,6 +100,12 @@ class RunConfig:
         crossing = self.test_corpus is not None or self.test_features is not None
         if crossing != (self.protocol == "cross"):
             raise ProtocolError("protocol 'cross' and --test-corpus go together")
+
+    def training(self, row: str) -> TrainConfig:
+        """The settings *row* is trained with: those of the run, and the row's own recipe."""
+        from ser.rows import get_row
+
+        return replace(self.train, **get_row(row).recipe)
 
     @property
     def dev_share(self) -> float:

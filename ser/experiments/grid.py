@@ -97,7 +97,7 @@ def plan(config: RunConfig, side: Side, test: Side) -> tuple[list[Task], list[Ta
                             name=run_name(config.protocol, config.preset, fold.name, seed),
                             out=config.out,
                             preset=config.preset,
-                            train=replace(config.train, **get_row(row).recipe),
+                            train=config.training(row),
                             select=config.select,
                             device=device,
                             threads=1,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ser.errors import CorpusError
-from ser.experiments.baselines import INPUTS
+from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig
 from ser.experiments.task import Side
 
@@ -16,10 +18,12 @@ log = logging.getLogger(__name__)
 def load_sides(config: RunConfig, rows: set[str]) -> tuple[Side, Side]:
     """Training corpus and test corpus (the same object but for ``cross``) with their features.
 
-    Only what *rows* need is computed: no eGeMAPS or level without a row that asks for it.
+    Only what *rows* need is computed: no eGeMAPS or level without a row that asks for it, other
+    speeds only where a network trains with them, and of the training corpus.
     """
     inputs = {INPUTS[row] for row in rows if row in INPUTS}
-    side = _side(config, config.corpus, config.root, config.features, inputs)
+    speeds = {s for row in rows - set(BASELINES) for s in config.training(row).speed}
+    side = _side(config, config.corpus, config.root, config.features, inputs, sorted(speeds))
     if config.protocol != "cross":
         return side, side
     test_name = config.test_corpus or ""
@@ -27,12 +31,18 @@ def load_sides(config: RunConfig, rows: set[str]) -> tuple[Side, Side]:
 
 
 def _side(
-    config: RunConfig, name: str, root: str | None, pack: str | None, inputs: set[str]
+    config: RunConfig,
+    name: str,
+    root: str | None,
+    pack: str | None,
+    inputs: set[str],
+    speeds: Sequence[float] = (),
 ) -> Side:
     from ser.features import extract, load_pack
     from ser.features.floors import log_seconds
 
     functionals = level = None
+    others = {}
     if pack is not None:
         features = load_pack(Path(pack))
         if features.preset.name != config.preset:
@@ -47,6 +57,11 @@ def _side(
         if "level" in inputs:
             raise CorpusError(
                 f"{pack}: a feature pack holds no sound; run the row level-lr from the corpus"
+            )
+        if speeds:
+            raise CorpusError(
+                f"{pack}: a feature pack holds no sound to play faster or slower; use --speed "
+                "with the corpus itself"
             )
         name = features.corpus["name"]
         licence = features.corpus.get("licence", "")
@@ -69,6 +84,14 @@ def _side(
             skip_bad=config.skip_bad,
         )
         licence = corpus.licence
+        for speed in speeds:
+            others[speed] = extract(
+                replace(corpus, table=features.table),
+                preset=config.preset,
+                cache=config.cache,
+                progress=config.progress,
+                speed=speed,
+            )
         if "level" in inputs:
             from ser.features.floors import levels
 
@@ -88,4 +111,5 @@ def _side(
         egemaps=functionals,
         level=level,
         duration=log_seconds(features.samples) if "duration" in inputs else None,
+        speeds=others,
     )

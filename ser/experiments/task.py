@@ -42,6 +42,7 @@ class Side:
     content_hash: str
     licence: str = ""
     egemaps: np.ndarray | None = field(default=None, repr=False)
+    speeds: dict[float, Any] = field(default_factory=dict, repr=False)
     level: np.ndarray | None = field(default=None, repr=False)
     duration: np.ndarray | None = field(default=None, repr=False)
 
@@ -291,6 +292,14 @@ def _datasets(
         if len(rows):
             speakers = source.table.speaker.iloc[rows]
             seen = normalised(source.features, rule, needs, rows, speakers, scale)
-            given = {"needs": needs, "frames": task.frames, "device": task.device}
-            sides[name] = Dataset(seen, rows, labels[rows], **given)
+            faster = [source.speeds[s] for s in task.train.speed] if name == "data" else []
+            sides[name] = Dataset(
+                seen,
+                rows,
+                labels[rows],
+                needs=needs,
+                frames=task.frames,
+                device=task.device,
+                versions=[normalised(f, rule, needs, rows, speakers, scale) for f in faster],
+            )
     return sides, scale

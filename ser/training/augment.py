@@ -1,4 +1,4 @@
-"""Training batches changed at random: masks, level, mixtures; never a dev or test batch.
+"""Training batches changed at random: speed, masks, level, mixtures; never dev or test.
 
 Random numbers come from a generator of their own, seeded by run and epoch, and are drawn for all
 inputs whether a network reads them or not: so branches trained apart see what they would see when
@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -50,6 +52,13 @@ class Augmenter:
     def active(self) -> bool:
         """Whether anything is to be done."""
         return bool(self.config.spec_augment or self.config.level or self.config.mixup)
+
+    def pick(self, data: Any, part: np.ndarray) -> Batch:
+        """The utterances *part* of *data*, each in one of its versions at random."""
+        if getattr(data, "versions", 1) == 1:
+            return data.batch(part)
+        version = (self._uniform(len(part)) * data.versions).long()
+        return data.batch(part, version)
 
     def __call__(self, batch: Batch) -> Batch:
         """A changed copy of *batch*; ``batch.mixed`` and ``batch.share`` describe a mixture."""

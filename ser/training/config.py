@@ -10,9 +10,20 @@ from ser.errors import TrainingError
 from ser.normalise import NORMALISATIONS
 
 LATER = frozenset(
-    ("precision", "normalise", "spec_augment", "level", "mixup", "dropout", "pooling", "channels",
-     "ema")
-)  # fmt: skip
+    {
+        "precision",
+        "normalise",
+        "spec_augment",
+        "level",
+        "speed",
+        "mixup",
+        "dropout",
+        "pooling",
+        "channels",
+        "ema",
+    }
+)
+"""Settings that came after the first records."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,8 @@ class TrainConfig:
             utterance and spectrogram (along time only in MFCCs), each up to 15 % wide (Park et
             al. 2019).
         level: every training utterance is made louder or softer by up to so many dB.
+        speed: factors, as (0.9, 1.1): in each epoch every training utterance is played at one of
+            them or as it is (Ko et al. 2015; pitch and formants move with it).
         mixup: alpha of the Beta distribution of the shares in which two training utterances
             and their labels are mixed (Zhang et al. 2018); 0: none.
         dropout: share of numbers set to 0 in training, of what enters a branch's recurrence
@@ -71,6 +84,7 @@ class TrainConfig:
     normalise: str = "none"
     spec_augment: int = 0
     level: float = 0.0
+    speed: tuple[float, ...] = ()
     mixup: float = 0.0
     dropout: float = 0.0
     pooling: str = "mean"
@@ -80,6 +94,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("milestones", "channels"):
             object.__setattr__(self, name, tuple(int(m) for m in getattr(self, name)))
+        object.__setattr__(self, "speed", tuple(float(s) for s in self.speed))
         wrong = [
             f"{name} = {getattr(self, name)}"
             for name, fine in {
@@ -97,6 +112,8 @@ class TrainConfig:
                 "spec_augment": 0 <= self.spec_augment <= 20,
                 "level": 0 <= self.level <= 60
                 and not (self.level and self.normalise in ("utterance", "speaker")),
+                "speed": len(set(self.speed)) == len(self.speed)
+                and all(0.5 <= s <= 2 and s != 1 for s in self.speed),
                 "mixup": 0 <= self.mixup < float("inf"),
                 "dropout": 0 <= self.dropout < 1,
                 "pooling": self.pooling in ("mean", "attention"),

@@ -182,7 +182,7 @@ def _one_epoch(
     model.train()
     total, labels, guesses = 0.0, [], []
     for step, part in enumerate(batches(epoch_order(len(data), seed, epoch), config.batch_size), 1):
-        batch = augment(data.batch(part))
+        batch = augment(augment.pick(data, part))
         with precision_context(config.precision, batch.labels.device):
             each = branch_logits(model, batch)
         if config.precision != "float32":
