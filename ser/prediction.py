@@ -209,6 +209,10 @@ def _warnings(wave: np.ndarray, model: SavedModel) -> list[str]:
         found.append("digital silence: there is no voice in it")
     elif np.abs(wave).max() < 0.01:
         found.append("very quiet (peak below -40 dB); level is a cue the model uses")
+    if model.normalise == "speaker":
+        found.append(
+            "normalised by this recording alone; in training it was all recordings of a speaker"
+        )
     seconds = len(wave) / 16000
     low, high = model.trained_on["seconds"]
     if not low * 0.8 <= seconds <= high * 1.2:

@@ -19,7 +19,7 @@ from ser.models import build_model, count_parameters
 from ser.nn.time_pool import TimePool
 from ser.normalise import Normalised, measure, normalised
 from ser.prediction import load_model, predict
-from ser.rows import PLUS, ROWS
+from ser.rows import PLUS, ROWS, recipe_rows
 from ser.training import TrainConfig, train
 from ser.training.augment import ENERGY, WIDEST, Augmenter
 from ser.training.average import WeightAverage
@@ -298,10 +298,20 @@ def test_level_where_normalisation_takes_it_away(rule):
         TrainConfig(level=3.0, normalise=rule)
 
 
-def test_rows_with_a_recipe():
+RECIPE = {"normalise": "utterance", "dropout": 0.3}
+
+
+@pytest.fixture
+def plus(monkeypatch):
+    """Rows with a recipe, whether the package has chosen one or not."""
+    for row in recipe_rows(list(ROWS.values()), RECIPE):
+        monkeypatch.setitem(ROWS, row.name, row)
+
+
+def test_rows_with_a_recipe(plus):
     for name in ("mfcc-lstm+", "ds-lstm+", "dual+"):
         row = ROWS[name]
-        assert row.recipe == PLUS and row.variant and row.base == name[:-1]
+        assert row.recipe == RECIPE and row.variant and row.base == name[:-1]
     TrainConfig(**PLUS)
     one, other = build_model("dual+", hidden=8, seed=0), build_model("dual", hidden=8, seed=0)
     assert one.names == ("mfcc-lstm+", "ds-lstm+")
@@ -335,16 +345,18 @@ def test_a_run_with_options_predicts_from_its_saved_model(tmp_path, tiny_root, o
     rng = np.random.default_rng(0)
     answer = predict((0.1 * rng.standard_normal(24000)).astype(np.float32), model)
     assert math.isclose(sum(answer.probabilities.values()), 1, abs_tol=1e-4)
+    alone = "this recording alone" in " ".join(answer.warnings)
+    assert alone == (settings.normalise == "speaker")
 
 
-def test_a_recipe_row_trains_by_its_recipe_and_predicts(tmp_path, tiny_root):
+def test_a_recipe_row_trains_by_its_recipe_and_predicts(plus, tmp_path, tiny_root):
     settings = TrainConfig(epochs=1, batch_size=16, hidden=8)
     config = RunConfig(root=str(tiny_root), models=("dual+", "mfcc-lstm"), protocol="random",
                        folds=2, jobs=1, threads=1, out=tmp_path, train=settings,
                        progress=False)  # fmt: skip
     records = {r["model"]: r for r in run(config)}
     assert set(records) == {"dual+", "mfcc-lstm"}
-    for key, value in PLUS.items():
+    for key, value in RECIPE.items():
         assert records["dual+"]["config"][key] == value
         assert key not in records["mfcc-lstm"]["config"]
     folder = tmp_path / "models" / "dual+" / "random-release-1-seed0"

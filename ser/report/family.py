@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ser.rows import ROWS
+
 
 class Wanted(NamedTuple):
     """One side of a question: a row, and what it must have been run with.
@@ -64,6 +66,10 @@ def _part(suffix: str) -> tuple[tuple[Wanted, Wanted], ...]:
 
 _MAIN = ("dual", "ds-lstm", "cnn-lstm-pair", "mfcc-lstm")
 _PAIR = "cnn-lstm-pair"
+_RECIPE = (
+    StudyQuestion("recipe", "the best honest recipe (dual+), or the dual model?",
+        (_rows("dual+", "dual"),)),
+)  # fmt: skip
 QUESTIONS: tuple[StudyQuestion, ...] = (
     StudyQuestion("two spectrograms", "S1 and S2, or the better of the two alone?",
         (_rows(_PAIR, "cnn-lstm-s1"), _rows(_PAIR, "cnn-lstm-s2")), best=True),
@@ -100,9 +106,8 @@ QUESTIONS: tuple[StudyQuestion, ...] = (
         _both({"selection": "dev"}, {}, _MAIN)),
     StudyQuestion("peeking", "the epoch chosen on the test fold, or the last?",
         _both({"selection": "test"}, {}, _MAIN), scores=True),
-    StudyQuestion("recipe", "the best honest recipe (dual+), or the dual model?",
-        (_rows("dual+", "dual"),)),
+    *(_RECIPE if "dual+" in ROWS else ()),
     StudyQuestion("functionals", "the dual model, or eGeMAPS with logistic regression?",
         (_rows("dual", "egemaps-lr"),)),
 )  # fmt: skip
-"""Everything that issue and chapters ask, in the order of the tables."""
+"""Everything that the chapters ask, in the order of the tables."""
