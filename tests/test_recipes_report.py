@@ -1,0 +1,269 @@
+"""Recipes compared from made-up records whose answers are known, and the figures of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from records_maker import corpus_rows, record, write
+
+from ser.errors import RecordError
+from ser.metrics import ua
+from ser.plots import describe
+from ser.plots.recipe import dev_against_test, feature_panels, recipe_gains, weights_over_time
+from ser.protocols import split
+from ser.report.recipes import (
+    BASE,
+    OPTIONS,
+    changed,
+    choice_table,
+    command,
+    dev_speakers,
+    dev_ua,
+    finished,
+    fold_gains,
+    fold_ua,
+    load_recipes,
+    nested,
+    recipe_table,
+    recipe_words,
+)
+
+SPEAKERS, EACH = 6, 12
+FOLDS = [f"S{s:02d}" for s in range(SPEAKERS)]
+
+
+def put(folder, wrong, dev, config=None, folds=FOLDS, model="dual", seeds=1, shift=1):
+    """A recipe: in fold k it misses every wrong[k]-th clip and has dev[k] on its dev speakers."""
+    rows = corpus_rows(SPEAKERS, EACH)
+    for fold in folds:
+        k = FOLDS.index(fold)
+        for seed in range(seeds):
+            data = record(
+                model, fold, seed, rows=rows, selections=("last", "dev", "test"), folds=SPEAKERS
+            )
+            for name in ("last", "dev", "test"):
+                answers = [
+                    (y + shift) % 4 if wrong[k] and i % wrong[k] == 0 else y
+                    for i, y in enumerate(data["test"]["labels"])
+                ]
+                data["selection"][name]["logits"] = np.eye(4)[answers].tolist()
+            for line in data["history"]:
+                line["dev_ua"] = dev[k] + 0.02 * seed if line["epoch"] == 3 else 0.99
+            data["config"] |= config or {}
+            write(folder, data)
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    put(tmp_path / BASE, [3] * 6, [0.5] * 6)
+    # Better on dev in the first three folds, and better on the test in the first two.
+    put(
+        tmp_path / "normalise-speaker",
+        [0, 0, 3, 2, 2, 2],
+        [0.6, 0.6, 0.6, 0.4, 0.4, 0.4],
+        {"normalise": "speaker"},
+    )
+    put(tmp_path / "average", [3] * 6, [0.5] * 6, {"ema": 0.98})
+    (tmp_path / "begun" / "work").mkdir(parents=True)
+    (tmp_path / "begun" / "work" / "x.json").write_text("{", "utf-8")
+    return tmp_path
+
+
+def test_recipes_come_in_order_and_without_those_that_have_no_record(folder):
+    put(folder / "of my own", [0] * 6, [0.5] * 6)
+    assert list(load_recipes(folder)) == [BASE, "normalise-speaker", "average", "of my own"]
+    assert load_recipes(folder / "nothing") == {}
+
+
+def test_scores_are_those_of_the_last_epoch(folder):
+    rows = finished(load_recipes(folder), "dual")
+    assert dev_ua(rows[BASE]).tolist() == [50.0] * 6
+    row = rows["normalise-speaker"]
+    assert dev_ua(row).tolist() == pytest.approx([60.0] * 3 + [40.0] * 3)
+    assert fold_ua(row)["S00"] == 100.0
+    mine = row.speakers == "S03"
+    expected = 100 * ua(row.labels[mine], row.predictions[0, mine])
+    assert fold_ua(row)["S03"] == pytest.approx(expected)
+
+
+def test_seeds_are_averaged(tmp_path):
+    put(tmp_path / BASE, [3] * 6, [0.5] * 6, seeds=2)
+    put(tmp_path / "average", [3] * 6, [0.5] * 6, {"ema": 0.98}, seeds=1)
+    rows = finished(load_recipes(tmp_path), "dual")
+    assert dev_ua(rows[BASE]).tolist() == pytest.approx([51.0] * 6)
+    assert recipe_table(load_recipes(tmp_path)).seeds.tolist() == [2, 1]
+    assert nested(load_recipes(tmp_path)).paired.ua_difference == pytest.approx(0)
+
+
+def test_table_says_what_differs_and_what_it_gains(folder):
+    table = recipe_table(load_recipes(folder))
+    assert table.option.tolist() == ["", "normalise speaker", "ema 0.98"]
+    assert table.transductive.tolist() == [False, True, False]
+    assert table.dev.tolist() == pytest.approx([50, 50, 50])
+    assert table.gain["average"] == 0 and table.p["average"] == 1
+    assert np.isnan(table.p[BASE]) and np.isnan(table.gain_low[BASE])
+    row = table.loc["normalise-speaker"]
+    assert row.gain == pytest.approx(row.ua - table.ua[BASE])
+    assert row.gain_low < row.gain < row.gain_high
+    assert row.p_holm >= row.p
+
+
+def test_a_recipe_in_the_making_waits(folder):
+    put(folder / "attention", [0] * 3, [0.9] * 3, {"pooling": "attention"}, folds=FOLDS[:3])
+    assert "attention" not in recipe_table(load_recipes(folder)).index
+    assert "attention" not in nested(load_recipes(folder)).among
+
+
+def test_each_fold_takes_what_its_own_dev_speakers_like(folder):
+    recipes = load_recipes(folder)
+    result = nested(recipes)
+    assert result.choices.recipe.tolist() == ["normalise-speaker"] * 3 + [BASE] * 3
+    rows = finished(recipes, "dual")
+    mixed = rows[BASE].predictions[0].copy()
+    first = np.isin(rows[BASE].speakers, FOLDS[:3])
+    mixed[first] = rows["normalise-speaker"].predictions[0, first]
+    assert result.ua == pytest.approx(100 * ua(rows[BASE].labels, mixed))
+    assert result.interval.low <= result.ua <= result.interval.high
+    base = 100 * rows[BASE].ua.mean()
+    assert 100 * result.paired.ua_difference == pytest.approx(result.ua - base)
+    assert (result.choices.best >= result.choices.ua).all()
+
+
+def test_what_may_be_chosen_can_be_narrowed(folder):
+    recipes = load_recipes(folder)
+    result = nested(recipes, among=["average"])
+    assert set(result.choices.recipe) == {"average"} and result.among == ("average",)
+    assert nested(recipes, among=[BASE, "average"]).among == (BASE, "average")
+
+
+def test_a_tie_goes_to_the_first(tmp_path):
+    put(tmp_path / BASE, [3] * 6, [0.5] * 6)
+    put(tmp_path / "average", [0] * 6, [0.5] * 6)
+    assert set(nested(load_recipes(tmp_path)).choices.recipe) == {BASE}
+
+
+def test_without_records_or_base_there_is_no_answer(tmp_path):
+    assert recipe_table({}).empty and nested({}) is None
+    put(tmp_path / "average", [3] * 6, [0.5] * 6)
+    recipes = load_recipes(tmp_path)
+    assert recipe_table(recipes).empty and nested(recipes) is None
+    assert recipe_table(recipes, "mfcc-lstm").empty
+
+
+def test_one_recipe_is_a_table_and_no_choice(tmp_path):
+    put(tmp_path / BASE, [3] * 6, [0.5] * 6)
+    assert len(recipe_table(load_recipes(tmp_path))) == 1
+    assert nested(load_recipes(tmp_path)) is None
+
+
+def test_runs_without_dev_speakers_are_named(tmp_path):
+    rows = corpus_rows(SPEAKERS, EACH)
+    for fold in FOLDS:
+        write(tmp_path / BASE, record("dual", fold, rows=rows))
+    with pytest.raises(RecordError, match="no score on dev"):
+        recipe_table(load_recipes(tmp_path))
+
+
+def test_other_folds_are_refused(folder):
+    rows = corpus_rows(SPEAKERS, EACH)
+    for fold in FOLDS:
+        write(folder / "other", record("dual", fold, rows=rows, split_hash=f"x{fold}"))
+    with pytest.raises(RecordError, match="other folds"):
+        finished(load_recipes(folder), "dual")
+
+
+def test_changed_counts_defaults(folder):
+    rows = finished(load_recipes(folder), "dual")
+    assert changed(rows["average"], rows[BASE]) == {"ema": 0.98}
+    assert changed(rows[BASE], rows["average"]) == {"ema": 0.0}
+
+
+def test_dev_speakers_are_told_if_the_hash_agrees(tmp_path):
+    rows = corpus_rows(SPEAKERS, EACH)
+    names = ["angry", "happy", "neutral", "sad"]
+    table = pd.DataFrame(
+        {
+            "utterance": rows["utterances"],
+            "speaker": rows["speakers"],
+            "emotion": [names[y] for y in rows["labels"]],
+            "session": "",
+        }
+    )
+    parts = {p.name: p for p in split(table, "loso", dev=0.2)}
+    for fold in FOLDS:
+        good = parts[fold].hash if fold != "S01" else "0" * 64
+        write(tmp_path, record("dual", fold, rows=rows, split_hash=good))
+    from ser.report import make_report
+
+    told = dev_speakers(make_report(tmp_path).row("dual"))
+    assert set(told) == set(FOLDS) - {"S01"}
+    for fold, held in told.items():
+        assert held == tuple(sorted(set(table.speaker[parts[fold].dev])))
+        assert fold not in held
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_commands_are_understood(name):
+    from ser.cli import build_parser
+
+    args = build_parser().parse_args(command(name).split()[1:])
+    assert args.epochs == 15 and str(args.out).endswith(name)
+    with pytest.raises(RecordError):
+        command(name + "?")
+
+
+def test_gains_show_what_the_table_says(folder):
+    table = recipe_table(load_recipes(folder))
+    fig = recipe_gains(table)
+    assert "normalise-speaker" in describe(fig) and "transductive" in describe(fig)
+    labels = [t.get_text() for t in fig.axes[0].get_yticklabels()]
+    assert labels == ["normalise-speaker", "average"]
+    with pytest.raises(ValueError):
+        recipe_gains(table[:1])
+    with pytest.raises(ValueError):
+        recipe_gains(pd.DataFrame())
+
+
+def test_dev_against_test_needs_the_same_folds():
+    gains = pd.DataFrame({"a": [1.0, 2.0], "b": [0.0, -1.0]})
+    assert len(dev_against_test(gains, gains).axes[0].lines) == 6
+    with pytest.raises(ValueError):
+        dev_against_test(gains, gains[:1])
+
+
+def test_panels_share_a_scale():
+    fig = feature_panels({"raw": np.eye(4), "flat": np.zeros((4, 4))}, "dB")
+    limits = {ax.images[0].get_clim() for ax in fig.axes[:2]}
+    assert len(limits) == 1
+    assert feature_panels({"silence": np.zeros((2, 2))}, "dB").axes
+    with pytest.raises(ValueError):
+        feature_panels({}, "dB")
+
+
+def test_weights_are_drawn_under_the_level():
+    fig = weights_over_time([0.0, 1.0, 2.0], {"mean": [1 / 3] * 3, "attention": [0.1, 0.1, 0.8]})
+    assert "largest weight 0.800 at step 2" in describe(fig)
+
+
+def test_words_of_the_base_have_no_gain(folder):
+    words = recipe_words(recipe_table(load_recipes(folder)))
+    assert words.gain[BASE] == words.p[BASE] == words.Holm[BASE] == ""
+    assert words["T"].tolist() == ["", "T", ""]
+    assert words.gain["average"].startswith("+0.0 (")
+
+
+def test_gains_of_folds_are_against_the_base(folder):
+    dev, test = fold_gains(finished(load_recipes(folder), "dual"))
+    assert list(dev) == ["normalise-speaker", "average"]
+    assert dev["normalise-speaker"].tolist() == pytest.approx([10] * 3 + [-10] * 3)
+    assert (test["average"] == 0).all() and test["normalise-speaker"]["S00"] > 0
+
+
+def test_choices_are_made_with_and_without_the_transductive(folder):
+    told = choice_table(load_recipes(folder), ["dual", "no such row"])
+    assert told.index.tolist() == [("dual", "all"), ("dual", "inductive")]
+    assert told["by mean dev"].tolist()[1] == BASE
+    assert told.gain.tolist()[1].startswith("+0.0")
+    assert choice_table({}, ["dual"]).empty
