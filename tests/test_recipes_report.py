@@ -12,19 +12,17 @@ from ser.metrics import ua
 from ser.plots import describe
 from ser.plots.recipe import dev_against_test, feature_panels, recipe_gains, weights_over_time
 from ser.protocols import split
+from ser.report.nested import choice_table, dev_speakers, nested
 from ser.report.recipes import (
     BASE,
     OPTIONS,
     changed,
-    choice_table,
     command,
-    dev_speakers,
     dev_ua,
     finished,
     fold_gains,
     fold_ua,
     load_recipes,
-    nested,
     recipe_table,
     recipe_words,
 )
