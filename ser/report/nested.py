@@ -7,6 +7,7 @@ is then tested once. Book: chapter "What lifts it, honestly".
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ser.corpora.base import EMOTIONS
-from ser.errors import ProtocolError
+from ser.errors import ProtocolError, RecordError
 from ser.metrics import Interval, Paired, bootstrap_interval, paired_test
 from ser.report.load import Record
 from ser.report.pool import Row
@@ -23,6 +24,7 @@ from ser.report.recipes import (
     SPLIT_DEV,
     dev_ua,
     finished,
+    fold_hashes,
     fold_ua,
     recipe_table,
 )
@@ -166,7 +168,7 @@ def dev_speakers(row: Row) -> dict[str, tuple[str, ...]]:
         parts = split(table, row.protocol, row.folds_total, dev=share)
     except ProtocolError:
         return {}
-    known = _hashes(row)
+    known = fold_hashes(row)
     return {
         part.name: tuple(sorted(set(row.speakers[part.dev].tolist())))
         for part in parts

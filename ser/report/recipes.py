@@ -119,12 +119,15 @@ def finished(
                 rows.setdefault(name, row)
     for name, row in rows.items():
         first = next(iter(rows.values()))
-        if not np.array_equal(row.utterances, first.utterances) or _hashes(row) != _hashes(first):
+        if not np.array_equal(row.utterances, first.utterances) or fold_hashes(row) != fold_hashes(
+            first
+        ):
             raise RecordError(f"recipe {name!r} of {model} was trained and tested on other folds")
     return rows
 
 
-def _hashes(row: Row) -> set[str]:
+def fold_hashes(row: Row) -> set[str]:
+    """Hashes of the divisions that the row's runs were made on."""
     return {str(r.data["protocol"].get("hash")) for r in row.records}
 
 
