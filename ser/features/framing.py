@@ -148,8 +148,13 @@ def log_bands(
     Returns:
         (bands, rows) scaled logarithms of the power in each band.
     """
-    size, width, device = chunk_size(frames.device), len(window), frames.device
+    width, device = len(window), frames.device
+    size = min(chunk_size(device), len(frames))
+    if len(frames) % size:
+        raise ValueError(f"{len(frames)} frames are not a multiple of a chunk of {size}")
     kernels = load_kernels("ser.features.kernels") if device.type == "cpu" else None
+    if kernels is not None and size % kernels.LANES:
+        kernels = None
     out = torch.empty(len(bank.first), len(frames), device=device)
     least = scale * math.log(floor)
 

@@ -1,8 +1,8 @@
 """Choosing a recipe by dev speakers, and what the choice is worth on people who did not choose.
 
-Every speaker of a corpus is a dev speaker in some fold; so the recipe with the best mean dev score
-has been chosen by everybody. In the nested estimate each fold chooses by its own dev speakers and
-is then tested once. Book: chapter "What lifts it, honestly".
+The dev speakers of one fold are test speakers of another; so the recipe with the best mean dev
+score has been chosen by people whom it is then tested on. In the nested estimate each fold chooses
+by its own dev speakers and is then tested once. Book: chapter "What lifts it, honestly".
 """
 
 from __future__ import annotations
