@@ -70,7 +70,7 @@ class Normalised:
 
     Args:
         features: ``mfcc(i)`` (frames, 39), ``mel(i)`` two arrays (bands, frames), ``preset``.
-        scale: row -> the :data:`Scale` to apply to it.
+        scale: row -> the ``Scale`` to apply to it.
     """
 
     def __init__(self, features: Any, scale: Callable[[int], Scale]) -> None:

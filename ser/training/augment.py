@@ -86,7 +86,7 @@ class Augmenter:
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
         """Cross entropy; of a mixture, the mixture of both."""
         own = functional.cross_entropy(logits, batch.labels)
-        if batch.mixed is None:
+        if getattr(batch, "mixed", None) is None:
             return own
         other = functional.cross_entropy(logits, batch.labels[batch.mixed])
         return batch.share * own + (1 - batch.share) * other
