@@ -77,7 +77,8 @@ def render(found: dict[str, pd.DataFrame], most: int = 20) -> str:
     parts = []
     for title, table in found.items():
         shown = table.drop(columns=["question", "command"], errors="ignore")
-        cut = f" (the first {most} of {len(table)})" if len(table) > most and "mis" in title else ""
+        long = "misheard" in title and len(table) > most
+        cut = f" (the first {most} of {len(table)})" if long else ""
         shown = shown.head(most) if cut else shown
         text = (
             shown.round(3).to_string(na_rep="-") if len(table) else "nothing of this in the records"
