@@ -44,6 +44,8 @@ examples:
           --test-root data/nemo --model dual --out results/emodb-to-nemo
   ser run --corpus emodb --root data/emodb --model dual --permute-labels 0 \\
           --epochs 15 --batch-size 32 --out results/emodb-permuted      # UA must be about 25 %
+  ser run --corpus emodb --root data/emodb --model dual --select last,dev --batch-size 32 \\
+          --normalise train --dropout 0.3 --ema 0.98 --out results/emodb-options
   ser run --features pack --model ds-lstm --device cuda --out results/gpu
 
 The defaults of --epochs, --batch-size, --lr and the schedule are the release's

@@ -30,7 +30,7 @@ DECIBEL = 10 / math.log(10)
 """Decibels in one unit of the natural logarithm of a power."""
 
 TASK = 16
-"""Utterances that a thread works on at a time: their frames stay in its cache."""
+"""Utterances that a thread lays out in one row of frames and computes at a time."""
 
 Wave = np.ndarray | torch.Tensor
 

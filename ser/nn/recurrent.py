@@ -107,6 +107,7 @@ class Layer(Function):
         training: bool,
         low: bool,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Shapes as in the class's docstring; the last two results have no gradient."""
         ctx.given = x.dtype, y.dtype
         dtype = torch.bfloat16 if low else weight.dtype
         x, y = x.to(dtype), y.to(dtype)
