@@ -93,7 +93,7 @@ class _NormPool(Function):
         cols: Tensor,
         count: int,
     ) -> Tensor:
-        """z (B, C, rows, cols) -> relu(max over 2x2 of the normalised z), see :func:`norm_pool_relu`."""
+        """z (B, C, rows, cols) -> relu of the 2x2 maximum; see :func:`norm_pool_relu`."""
         mean, rstd = stats
         data = _channels_last(z)
         batch, rows, frames, channels = data.shape
