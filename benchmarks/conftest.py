@@ -43,6 +43,7 @@ def compare(benchmark, quick: bool) -> Callable:
 
     The ratio is that of the medians; its range is the quartiles of the rounds' own ratios.
     ``cost=True`` turns it round: how many times as long ours takes, and the goal is an upper bound.
+    A call that does the thing ``repeats`` times is kept as seconds of one.
     """
 
     def measure(
@@ -54,6 +55,7 @@ def compare(benchmark, quick: bool) -> Callable:
         cost: bool = False,
         rounds: int = 7,
         warm_up: int = 1,
+        repeats: int = 1,
         **extra: object,
     ) -> float:
         rounds = 2 if quick else rounds
@@ -75,12 +77,13 @@ def compare(benchmark, quick: bool) -> Callable:
         ratio = float(medians[0] / medians[1] if cost else medians[1] / medians[0])
         benchmark.extra_info.update(
             against=against,
-            plain_seconds=float(medians[1]),
+            plain_seconds=float(medians[1]) / repeats,
             ratio=ratio,
             low=float(np.percentile(each, 25)),
             high=float(np.percentile(each, 75)),
             kind="cost" if cost else "speedup",
             goal=goal,
+            repeats=repeats,
             **extra,
         )
         return ratio

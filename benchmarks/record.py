@@ -57,7 +57,7 @@ def reduce(body: dict, command: str) -> dict:
         {
             "name": row["name"].removeprefix("test_"),
             "file": Path(row["fullname"].split("::")[0]).name,
-            "seconds": row["stats"]["median"],
+            "seconds": row["stats"]["median"] / row["extra_info"].get("repeats", 1),
             "rounds": row["stats"]["rounds"],
             **row["extra_info"],
         }

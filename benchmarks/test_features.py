@@ -47,8 +47,10 @@ def test_mel_pair_against_librosa(compare, quick):
     frames = first[0].shape[1]
     assert np.abs(np.asarray(batch[0].s1[0][:, :frames]) - first[0]).max() < 0.1
 
+    count = 1 if quick else 10
+
     def batches(compute: Callable[[list[np.ndarray]], object]) -> None:
-        for _ in range(1 if quick else 10):
+        for _ in range(count):
             compute(waves)
 
     compare(
@@ -56,6 +58,7 @@ def test_mel_pair_against_librosa(compare, quick):
         lambda: batches(librosa_pair),
         against="librosa, one utterance after the other",
         goal=10,
+        repeats=count,
     )
 
 

@@ -1,7 +1,8 @@
 """A process that takes training steps on request, so that each side has its own allocator.
 
 ``python -m benchmarks.worker '{"model": "ds-lstm", "side": "fast", ...}'`` makes the model, warms
-up, prints ``ready`` and then answers every line on its standard input with one step.
+up, prints ``ready`` and then answers every line on its standard input, a number, with so many
+steps.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ LIBGOMP_SPINS = "300000"
 
 
 class Stepper:
-    """A worker as seen from the benchmark: each :meth:`step` is one training step.
+    """A worker as seen from the benchmark: :meth:`step` takes training steps back to back.
 
     Args:
         model: ``mfcc-lstm``, ``ds-lstm`` or ``dual`` (its two branches, one after the other).
@@ -55,9 +56,9 @@ class Stepper:
         if line != word:
             raise RuntimeError(f"the worker said {line!r} and ended with {self._process.poll()}")
 
-    def step(self) -> None:
-        """One training step; returns when it is done."""
-        self._process.stdin.write("step\n")
+    def step(self, count: int = 1) -> None:
+        """So many training steps; returns when they are done."""
+        self._process.stdin.write(f"{count}\n")
         self._process.stdin.flush()
         self._expect("done")
 
@@ -105,9 +106,10 @@ def main() -> None:
         for function in functions:
             function()
     print("ready", flush=True)
-    for _ in sys.stdin:
-        for function in functions:
-            function()
+    for count in sys.stdin:
+        for _ in range(int(count)):
+            for function in functions:
+                function()
         print("done", flush=True)
 
 

@@ -20,7 +20,7 @@ from ser.paths import cache_dir
 if TYPE_CHECKING:
     from ser.corpora.base import Corpus
 
-FEATURE_VERSION = 2
+FEATURE_VERSION = 3
 """Raised whenever the same audio would give other numbers: old caches are then left alone."""
 
 TASK_CPU, TASK_GPU = 16, 64

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from ser.errors import FeatureError
 from ser.features.presets import INT16_SCALE
 from ser.threads import share_work
 
-CHUNK_CPU = 256
+CHUNK_CPU = 64
 CHUNK_GPU = 8192
 
 
@@ -152,11 +152,19 @@ def log_bands(
     size = min(chunk_size(device), len(frames))
     if len(frames) % size:
         raise ValueError(f"{len(frames)} frames are not a multiple of a chunk of {size}")
-    kernels = load_kernels("ser.features.kernels") if device.type == "cpu" else None
-    if kernels is not None and size % kernels.LANES:
-        kernels = None
     out = torch.empty(len(bank.first), len(frames), device=device)
+    chunks = len(frames) // size
     least = scale * math.log(floor)
+    kernels = load_kernels("ser.features.kernels") if device.type == "cpu" else None
+    if kernels is not None and _suits(kernels, frames, width, n_fft, size):
+        hop = frames.stride(0)
+        samples = frames.as_strided(((len(frames) - 1) * hop + width,), (1,)).numpy()
+        tables = kernels.fourier_tables(n_fft)
+        first = np.empty(0, np.float32) if onset is None else onset.numpy()
+        numbers = [np.float32(number) for number in (floor, scale, least)]
+        given = samples, hop, window.numpy(), *tables, first, *bank[1:], *numbers, out.numpy()
+        share_work(chunks, lambda a, b: kernels.log_band_powers(*given, a * size, b * size))
+        return out
 
     def run(first: int, last: int) -> None:
         work = torch.zeros(size, n_fft, device=device)
@@ -165,23 +173,21 @@ def log_bands(
             torch.mul(frames[part], window, out=work[:, :width])
             if onset is not None:
                 work[:, 0] = onset[part]
-            spectrum = torch.view_as_real(torch.fft.rfft(work))
-            if kernels is None:
-                power = spectrum.square().sum(2)
-                bands = (power @ bank.whole).T
-                out[:, part] = torch.where(bands <= floor, least, scale * bands.log())
-            else:
-                flat = spectrum.flatten(1).numpy()
-                kernels.log_band_powers(flat, *bank[1:], *numbers, table, start)
+            power = torch.view_as_real(torch.fft.rfft(work)).square().sum(2)
+            bands = (power @ bank.whole).T
+            out[:, part] = torch.where(bands <= floor, least, scale * bands.log())
 
-    chunks = len(frames) // size
     if device.type == "cpu":
-        table = out.numpy()
-        numbers = [np.float32(number) for number in (floor, scale, least)]
         share_work(chunks, run, alone=True)
     else:
         run(0, chunks)
     return out
+
+
+def _suits(kernels: Any, frames: torch.Tensor, width: int, n_fft: int, size: int) -> bool:
+    """Whether the kernel takes frames like these: powers of two, whole vectors of samples."""
+    whole = size % kernels.LANES == 0 and width % kernels.LANES == 0
+    return whole and n_fft >= 16 and n_fft & (n_fft - 1) == 0 and frames.stride(1) == 1
 
 
 def pad_rows(rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -20,7 +20,7 @@ CHANNELS = 64
 
 @compiled(fastmath=SUMS)
 def patch_moments(x, rows, cols, height, width, first, second, start, stop):
-    """Sums of patches (B, 8) and of their products (B, 8, 8), in double precision.
+    """Sums of patches (B, 8) and of their products (B, 8, 8): a row in x's precision, then double.
 
     ``rows`` positions of the kernel along the bands, ``cols[b]`` along the frames.
     """
@@ -29,16 +29,16 @@ def patch_moments(x, rows, cols, height, width, first, second, start, stop):
         for r in range(rows):
             for i in range(taps):
                 left = x[b, r + i // width, i % width : i % width + cols[b]]
-                total = 0.0
+                total = np.float32(0.0)
                 for t in range(cols[b]):
-                    total += np.float64(left[t])
-                first[b, i] += total
+                    total += left[t]
+                first[b, i] += np.float64(total)
                 for j in range(i + 1):
                     right = x[b, r + j // width, j % width : j % width + cols[b]]
-                    total = 0.0
+                    total = np.float32(0.0)
                     for t in range(cols[b]):
-                        total += np.float64(left[t]) * np.float64(right[t])
-                    second[b, i, j] += total
+                        total += left[t] * right[t]
+                    second[b, i, j] += np.float64(total)
         for i in range(taps):
             for j in range(i):
                 second[b, j, i] = second[b, i, j]
