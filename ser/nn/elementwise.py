@@ -157,14 +157,7 @@ def copy(out, a):
 
 
 @compiled
-def scale_shift(out, a, mean, rstd):
-    """out = (a - mean) * rstd; rows (n,)."""
+def scale_add(out, a, mean, scale, shift):
+    """out = (a - mean) * scale + shift; rows (n,)."""
     for j in range(out.size):
-        out[j] = (a[j] - mean[j]) * rstd[j]
-
-
-@compiled
-def affine(out, scale, shift):
-    """out = out * scale + shift, in place; rows (n,)."""
-    for j in range(out.size):
-        out[j] = out[j] * scale[j] + shift[j]
+        out[j] = (a[j] - mean[j]) * scale[j] + shift[j]

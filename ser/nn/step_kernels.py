@@ -15,11 +15,10 @@ import numpy as np
 from ser.compiling import compiled
 from ser.nn.elementwise import (
     add_product,
-    affine,
     copy,
     load,
     product,
-    scale_shift,
+    scale_add,
     sigmoid,
     store,
     tanh,
@@ -49,14 +48,25 @@ def forward_step(act, part, c, tanh_c, h, low, gates, norm, stats, start, before
     two = columns == 6 * size
     last = columns - size if two else columns
     normal = gates.shape[1] > 0
+    count = own >= 0 and normal
+    first_row = act[start, size:last]
+    sums = np.zeros((2, gates.shape[1]), gates.dtype)
     for i in range(n):
         row = start + i
         tanh(act[row, :size], part[i, :size])
         sigmoid(act[row, size:last], part[i, size:last])
         if two:
             tanh(act[row, last:], part[i, last:])
+        if count and i > 0:
+            _add_difference(sums[0], act[row, size:last], first_row)
+            _add_square(sums[1], act[row, size:last], first_row)
+    if count:
+        _statistics(sums, first_row, n, stats[:, own], eps)
     if normal:
-        _normalise(act[start : start + n, size:last], gates, norm, stats, own, eps)
+        step = own if own >= 0 else -own - 1
+        scale = norm[0] * stats[1, step]
+        for i in range(n):
+            scale_add(gates[i], act[start + i, size:last], stats[0, step], scale, norm[1])
     for i in range(n):
         row, to = start + i, first + start + i
         gate = gates[i, :] if normal else act[row, size:last]
@@ -78,32 +88,34 @@ def _add(out, a):
 
 
 @compiled
-def _add_square(out, a, mean):
+def _add_difference(out, a, b):
     for j in range(out.size):
-        out[j] += (a[j] - mean[j]) * (a[j] - mean[j])
+        out[j] += a[j] - b[j]
 
 
 @compiled
-def _normalise(act, gates, norm, stats, own, eps):
-    n, total = act.shape
-    step = own if own >= 0 else -own - 1
-    mean, rstd, var = stats[0, step], stats[1, step], stats[2, step]
-    if own >= 0:
-        one = gates.dtype.type(1)
-        share = one / gates.dtype.type(n)
-        mean[:] = 0
-        for i in range(n):
-            _add(mean, act[i])
-        mean *= share
-        var[:] = 0
-        for i in range(n):
-            _add_square(var, act[i], mean)
-        var *= share
-        for j in range(total):
-            rstd[j] = one / math.sqrt(var[j] + gates.dtype.type(eps))
-    for i in range(n):
-        scale_shift(gates[i], act[i], mean, rstd)
-        affine(gates[i], norm[0], norm[1])
+def _add_square(out, a, b):
+    for j in range(out.size):
+        out[j] += (a[j] - b[j]) * (a[j] - b[j])
+
+
+@compiled
+def _statistics(sums, pivot, n, stats, eps):
+    """Mean, 1 / sqrt(var + eps) and var, from sums of differences from one of the rows.
+
+    A row lies near the mean, as the spread of the rows goes: so the squares may be summed in the
+    same pass, while a row is at hand, and little is lost in the subtraction.
+    """
+    one = sums.dtype.type(1)
+    share = one / sums.dtype.type(n)
+    mean, rstd, var = stats[0], stats[1], stats[2]
+    for j in range(pivot.size):
+        mean[j] = sums[0, j] * share
+    for j in range(pivot.size):
+        var[j] = max(sums[1, j] * share - mean[j] * mean[j], sums.dtype.type(0))
+    for j in range(pivot.size):
+        mean[j] += pivot[j]
+        rstd[j] = one / math.sqrt(var[j] + sums.dtype.type(eps))
 
 
 @compiled
@@ -163,13 +175,14 @@ def backward_step(
     total = last - size
     normal = norm.shape[1] > 0
     dh = np.empty(size, act.dtype)
+    scale = norm[0] * stats[1, step] if normal else norm[0]
+    column = np.zeros((2, norm.shape[1]), act.dtype)
     for i in range(n):
         row = start + i
         d, d_c, candidate, s = room[i if normal else 0], dc[i], act[row, :size], act[row, size:last]
         out, gate = d[:total], d[total:]
         if normal:
-            scale_shift(gate, s, stats[0, step], stats[1, step])
-            affine(gate, norm[0], norm[1])
+            scale_add(gate, s, stats[0, step], scale, norm[1])
         else:
             gate = s
         _start(dh, part[i], grad_h, row, i < running)
@@ -186,34 +199,30 @@ def backward_step(
             _candidate(grad[row, last:], d_c, gate[3 * size :], other)
         for j in range(size):
             d_c[j] *= gate[j]
-        if not normal:
+        if normal:
+            _add_along(column[0], out, s, stats[0, step], stats[1, step])
+            _add(column[1], out)
+        else:
             _gate(grad[row, size:last], out, s)
     if normal:
-        rows = slice(start, start + n)
-        _normalise_grad(grad[rows, size:last], act[rows, size:last], room, norm, stats[:, step],
-                        sums, own)  # fmt: skip
+        _add(sums[0], column[0])
+        _add(sums[1], column[1])
+        column *= act.dtype.type(1) / act.dtype.type(n) if own else act.dtype.type(0)
+        column[0] *= stats[1, step]
+        for i in range(n):
+            s = act[start + i, size:last]
+            _without_mean(room[i, :total], s, stats[0, step], column[0], column[1], scale)
+            _gate(grad[start + i, size:last], room[i, :total], s)
 
 
 @compiled
-def _normalise_grad(grad, act, room, norm, stats, sums, own):
-    n, total = act.shape
-    mean, rstd = stats[0], stats[1]
-    column = np.zeros((2, total), room.dtype)
-    for i in range(n):
-        out, xhat = room[i, :total], room[i, total:]
-        scale_shift(xhat, act[i], mean, rstd)
-        add_product(column[0], out, xhat)
-        _add(column[1], out)
-    _add(sums[0], column[0])
-    _add(sums[1], column[1])
-    column *= room.dtype.type(1) / room.dtype.type(n) if own else room.dtype.type(0)
-    factor = norm[0] * rstd
-    for i in range(n):
-        out, xhat = room[i, :total], room[i, total:]
-        for j in range(total):
-            out[j] -= column[1, j]
-        for j in range(total):
-            out[j] -= xhat[j] * column[0, j]
-        for j in range(total):
-            out[j] *= factor[j]
-        _gate(grad[i], out, act[i])
+def _add_along(column, out, s, mean, rstd):
+    for j in range(column.size):
+        column[j] += out[j] * ((s[j] - mean[j]) * rstd[j])
+
+
+@compiled
+def _without_mean(out, s, mean, along, plain, scale):
+    """out = (out - plain - (s - mean) * along) * scale"""
+    for j in range(out.size):
+        out[j] = (out[j] - plain[j] - (s[j] - mean[j]) * along[j]) * scale[j]
