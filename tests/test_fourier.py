@@ -94,3 +94,11 @@ def test_other_sizes_go_the_slow_way(width, n):
     frames = torch.randn(64, width, generator=torch.Generator().manual_seed(0))
     window = torch.hann_window(width)
     close(powers(frames, window, n), exact(frames, window, n))
+
+
+def test_double_precision_and_a_strided_window_give_the_same():
+    frames = torch.randn(64, 512, generator=torch.Generator().manual_seed(0))
+    window = torch.hann_window(1024)[::2]
+    expected = exact(frames, window, 512)
+    close(powers(frames, window, 512), expected)
+    close(powers(frames.double(), window.contiguous(), 512), expected)

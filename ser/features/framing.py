@@ -156,13 +156,14 @@ def log_bands(
     chunks = len(frames) // size
     least = scale * math.log(floor)
     kernels = load_kernels("ser.features.kernels") if device.type == "cpu" else None
-    if kernels is not None and _suits(kernels, frames, width, n_fft, size):
+    if kernels is not None and _suits(kernels, frames, window, n_fft, size):
         hop = frames.stride(0)
         samples = frames.as_strided(((len(frames) - 1) * hop + width,), (1,)).numpy()
         tables = kernels.fourier_tables(n_fft)
-        first = np.empty(0, np.float32) if onset is None else onset.numpy()
-        numbers = [np.float32(number) for number in (floor, scale, least)]
-        given = samples, hop, window.numpy(), *tables, first, *bank[1:], *numbers, out.numpy()
+        given = [samples, hop, window.contiguous().numpy(), *tables]
+        given += [np.empty(0, np.float32) if onset is None else onset.numpy(), *bank[1:]]
+        given += [np.float32(number) for number in (floor, scale, least)]
+        given.append(out.numpy())
         share_work(chunks, lambda a, b: kernels.log_band_powers(*given, a * size, b * size))
         return out
 
@@ -184,10 +185,11 @@ def log_bands(
     return out
 
 
-def _suits(kernels: Any, frames: torch.Tensor, width: int, n_fft: int, size: int) -> bool:
-    """Whether the kernel takes frames like these: powers of two, whole vectors of samples."""
-    whole = size % kernels.LANES == 0 and width % kernels.LANES == 0
-    return whole and n_fft >= 16 and n_fft & (n_fft - 1) == 0 and frames.stride(1) == 1
+def _suits(kernels: Any, frames: torch.Tensor, window: torch.Tensor, n_fft: int, size: int) -> bool:
+    """Whether the kernel takes these: single precision, powers of two, whole vectors of samples."""
+    whole = size % kernels.LANES == 0 and len(window) % kernels.LANES == 0
+    single = frames.dtype == window.dtype == torch.float32 and frames.stride(1) == 1
+    return whole and single and n_fft >= 16 and n_fft & (n_fft - 1) == 0
 
 
 def pad_rows(rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
