@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import ROOT
 
 from ser.batch import Batch
 from ser.corpora.base import EMOTIONS
@@ -245,6 +247,17 @@ def test_a_record_that_is_not_there_or_not_json(tmp_path):
         load_gates(tmp_path / "half.json")
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "book" / "results" / "gates").glob("*.json")), ids=lambda p: p.stem
+)
+def test_the_records_of_the_book(path):
+    record = load_gates(path)
+    assert path.stat().st_size < 300_000
+    assert not re.search(r"(?<![\w.])/(?:work|root|tmp|home|Users|var)/", path.read_text("utf-8"))
+    assert not record.table.duplicated(["utterance", "seed", "layer"]).any()
+    assert record.table[record.table.layer == 1].groupby("speaker").fold.nunique().max() == 1
+
+
 def test_the_figure_says_twice_which_door_and_describes_itself():
     by = gates_by_emotion(gates_table(*made()[:1], **made()[1]))
     fig = doors(by, ("iT", "iF"), title="Doors")
@@ -309,7 +322,7 @@ def test_the_tool_from_run_to_record(grid, tmp_path, capsys, monkeypatch):
     assert record.data["norms"] == {"gate_norm": True, "output_norm": True}
     assert grid.root not in path.read_text() and str(tmp_path) not in path.read_text()
     assert gates_by_emotion(record.table)["mean"].notna().all()
-    monkeypatch.setattr(tool, "DRAWS", 20)
+    monkeypatch.setattr(tool, "DRAWS", 30)
     assert call(grid, path, None, "--untrained") == 0
     before = load_gates(path)
     assert before.data["untrained"] and not record.data["untrained"]

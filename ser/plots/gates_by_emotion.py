@@ -72,6 +72,7 @@ def doors(
     layers = sorted(set(table.index.get_level_values("layer")))
     names = [e for e in EMOTIONS if e in set(table.index.get_level_values("emotion"))]
     table, step = table.sort_index(), 0.6 / len(quantities)
+    sign = "+" if of == "difference" else ""
     whole = f"{of} over speakers" + (" of the distance to the others" if of != "mean" else "")
     said = []
     height = 1.5 + len(layers) * (0.5 + len(names) * (0.2 + 0.16 * len(quantities)))
@@ -89,11 +90,12 @@ def doors(
                 ax.hlines(at, low, high, color=colour, linewidth=2.2)
                 ax.plot(middle, at, marker, color=colour, markersize=6.5, label=quantity)
                 for name, m, a, b in zip(names, middle, low, high, strict=True):
-                    words[name].append(f"{quantity} {m:.3f}, {a:.3f} to {b:.3f}")
+                    words[name].append(f"{quantity} {m:{sign}.3f}, {a:{sign}.3f} to {b:{sign}.3f}")
             ax.set_yticks(range(len(names)), names)
             ax.set_ylim(len(names) - 0.45, -0.55)
             ax.tick_params(axis="y", length=0)
             ax.grid(axis="x")
+            ax.locator_params(axis="x", nbins=5)
             ax.set_ylabel(f"layer {layer}")
             each = "; ".join(f"{name} {', '.join(parts)}" for name, parts in words.items())
             said.append(f"Layer {layer}: {each}.")
