@@ -150,9 +150,11 @@ def reliability_diagram(
         ax.set_xlim(0, 100)
         ax.set_ylim(0, 108)
         ax.set_yticks(range(0, 101, 20))
-        ax.set_xlabel("how sure (largest probability), percent")
+        ax.set_xlabel(
+            "how sure (largest probability), percent\n"
+            f"ECE {error:.1f} points; numbers on bars: utterances"
+        )
         ax.set_ylabel("how often right, percent")
-        ax.text(3, 99, f"ECE {error:.1f} points\nnumbers: utterances", va="top")
         set_title(ax, title)
     bars = ", ".join(
         f"{100 * t.confidence:.0f} % sure {100 * t.accuracy:.0f} % right"
