@@ -170,8 +170,7 @@ def test_commands_in_the_readme_are_accepted_by_the_command_line():
 
 
 def test_the_table_of_the_readme_is_made_from_the_records():
-    results = ROOT / "book" / "results"
-    folders = [results / "emodb-loso", results / "emodb-random"]
+    folders = readme.folders()
     if not all(f.is_dir() for f in folders):
         pytest.skip("needs the records under book/results")
     text = (ROOT / "README.md").read_text("utf-8")

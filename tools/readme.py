@@ -16,20 +16,22 @@ TITLES = {"loso": "unseen speakers (leave one out)", "random": "random folds (sp
 
 
 def table(folders: list[Path]) -> str:
-    """WA and UA of every row under each protocol, last and test-chosen epoch, as Markdown."""
+    """WA and UA of the rows that were run under every protocol, last and test-chosen epoch."""
     from ser.report import make_report, row_order
 
     report = make_report([str(folder) for folder in folders])
-    frame = report.table
-    protocols = [p for p in ("loso", "random") if p in set(frame.protocol)]
-    head, rule = ["row"], [":--"]
+    protocols = [p for p in TITLES if p in set(report.table.protocol)]
+    asked = report.table.groupby("model").protocol.transform("nunique")
+    frame = report.table[asked == len(protocols)]
+    head, rule = ["row", "seeds"], [":--", "--:"]
     for protocol in protocols:
         title = TITLES[protocol]
         head += [f"{title}: WA / UA", "95 % interval of UA", "WA / UA, test-chosen *"]
         rule += ["--:"] * 3
     lines = [head, rule]
     for model in sorted(frame.model.unique(), key=row_order):
-        line = [f"`{model}`"]
+        seeds = [frame[(frame.model == model) & (frame.protocol == p)].seeds for p in protocols]
+        line = [f"`{model}`", ", ".join(_range(part) for part in seeds)]
         for protocol in protocols:
             here = frame[(frame.model == model) & (frame.protocol == protocol)]
             rows = {row.selection: row for row in here.itertuples()}
@@ -52,10 +54,11 @@ def _caption(frame) -> str:
     n, speakers = _range(frame.n), _range(frame.speakers)
     return (
         f"EmoDB, four classes, {n} utterances, {speakers} speakers; {seeds} training seed(s), "
-        f"{epochs} epochs; in percent. Every utterance is tested once, folds pooled. Intervals "
-        "resample speakers. The first pair of each protocol is the last epoch's, fixed before "
-        "training.\n\\* The epoch was chosen on the test fold, as the paper did: it shows what "
-        "that does, and is no estimate of what you would get."
+        f"{epochs} epochs; in percent. The networks had some training speakers (with random "
+        "folds: utterances) held out as a dev set. Every utterance is tested once, folds pooled. "
+        "Intervals resample speakers. The first pair of each protocol is the last epoch's, fixed "
+        "before training.\n\\* The epoch was chosen on the test fold, as the paper did: it shows "
+        "what that does, and is no estimate of what you would get."
     )
 
 
@@ -73,13 +76,17 @@ def fill(readme: str, markdown: str) -> str:
     return BLOCK.sub(lambda match: match[1] + markdown + match[2], readme)
 
 
+def folders() -> list[Path]:
+    """The study with a dev set, one folder a protocol."""
+    return [ROOT / "book" / "results" / f"emodb-{protocol}-dev" for protocol in TITLES]
+
+
 def main() -> int:
-    results = ROOT / "book" / "results"
-    folders = [results / f"emodb-{name}" for name in TITLES if (results / f"emodb-{name}").is_dir()]
-    if not folders:
-        sys.exit("no records under book/results/emodb-loso or book/results/emodb-random")
+    found = [folder for folder in folders() if folder.is_dir()]
+    if not found:
+        sys.exit(f"no records: {', '.join(map(str, folders()))}")
     readme = ROOT / "README.md"
-    readme.write_text(fill(readme.read_text("utf-8"), table(folders)), "utf-8")
+    readme.write_text(fill(readme.read_text("utf-8"), table(found)), "utf-8")
     return 0
 
 
