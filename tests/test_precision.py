@@ -13,6 +13,8 @@ from ser.errors import TrainingError
 from ser.experiments.records import fingerprint
 from ser.models import build_model
 from ser.nn import DSLSTM, DSBranch, MFCCBranch, recurrent
+from ser.nn import lstm as lstm_module
+from ser.nn.lstm import lstm_output
 from ser.nn.precision import PRECISIONS, precision_context
 from ser.training import TrainConfig
 
@@ -177,3 +179,17 @@ def test_unknown_precision():
         TrainConfig(precision="half")
     with pytest.raises(ValueError, match="half"):
         precision_context("half", "cpu")
+
+
+def test_lstm_in_bfloat16_where_torch_has_none_for_the_processor(monkeypatch):
+    """Then it computes in float32, with lengths and without, and gradients reach the input."""
+    torch.manual_seed(0)
+    lstm = torch.nn.LSTM(5, 4, 2, batch_first=True)
+    x, lengths = torch.randn(3, 7, 5, requires_grad=True), torch.tensor([7, 2, 5])
+    monkeypatch.setattr(lstm_module, "_low_works", lambda: False)
+    for given in (None, lengths):
+        with precision_context("bfloat16", "cpu"):
+            output = lstm_output(lstm, x.bfloat16(), given)
+        torch.testing.assert_close(output, lstm_output(lstm, x.bfloat16().float(), given))
+        output.sum().backward()
+    assert x.grad.abs().sum() > 0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from ser.nn.precision import lowered
 
 GROUPS = 8
 """The batch shrinks in at most so many steps: more cost more calls, fewer more padding."""
@@ -18,7 +22,8 @@ def lstm_output(
 
     On the CPU torch runs packed sequences step by step, several times slower than padded ones.
     There, sequences are sorted by length and run padded up to the end of the shortest eighth,
-    then, without those, to the end of the next, the state carried on.
+    then, without those, to the end of the next, the state carried on. A processor for which torch
+    has no LSTM in bfloat16 computes in float32 where autocast asks for bfloat16.
 
     Args:
         lstm: with ``batch_first=True``, any number of layers.
@@ -35,6 +40,9 @@ def lstm_output(
         >>> output.shape, bool((output[1, 30:] == 0).all())
         (torch.Size([2, 50, 8]), True)
     """
+    if x.device.type == "cpu" and lowered("cpu") and not _low_works():
+        with torch.autocast("cpu", enabled=False):
+            return lstm_output(lstm, x.float(), lengths, fast)
     if lengths is None:
         return lstm(x)[0]
     if lengths.shape != (len(x),) or not lstm.batch_first:
@@ -45,6 +53,17 @@ def lstm_output(
     packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     output, _ = lstm(packed)
     return pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])[0]
+
+
+@functools.cache
+def _low_works() -> bool:
+    """Whether torch has an LSTM in bfloat16 for this processor; without AVX-512 it has none."""
+    try:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
+    except RuntimeError:
+        return False
+    return True
 
 
 def _shrinking(lstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
