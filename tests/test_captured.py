@@ -26,7 +26,7 @@ def batch_of(size: int, lengths: bool = False) -> Batch:
 
 
 class Captures:
-    """Stands in for ``torch.cuda.make_graphed_callables``: notes what it is given, warms up."""
+    """Stands in for :class:`Replayed`: notes what it is given, warms up."""
 
     def __init__(self, off: float = 0.0) -> None:
         self.made, self.off = [], off

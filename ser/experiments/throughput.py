@@ -138,8 +138,10 @@ class Trainer:
         """The next batch, on the device or on its way there."""
         found = self.data.batch(next(self.parts))
         if self.setting.data == "pinned":
+            names = [f.name for f in dataclasses.fields(found)]
+            stay = {"share", *(name for name in names if name.endswith("_lengths"))}
             moved = (
-                (f.name, value.pin_memory() if not f.name.endswith("_lengths") else value)
+                (f.name, value if f.name in stay else value.pin_memory())
                 for f in dataclasses.fields(found)
                 if (value := getattr(found, f.name)) is not None
             )

@@ -8,8 +8,10 @@ Book: chapter "Making it fast".
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,9 +56,24 @@ def _fused_backward(outputs: tuple, inputs: tuple, grads: tuple, settings: tuple
 
 
 PLAIN = Loop(recurrence_forward, _plain_backward)
+"""Every operation of a step a kernel of its own."""
 FUSED = Loop(triton_steps.steps_forward, _fused_backward)
+"""A step is a matrix product and one kernel, see :mod:`ser.nn.triton_steps`."""
 LOOPS = {"graph": PLAIN, "steps": FUSED}
 """By the name under which :func:`ser.nn.cuda_recurrence.proven` tries them."""
+
+
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """No garbage collection meanwhile: an old graph that is freed during a capture ruins it."""
+    gc.collect()
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 class CudaReplay:
@@ -70,7 +87,7 @@ class CudaReplay:
                 function()
         torch.cuda.current_stream().wait_stream(side)
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
+        with no_collection(), torch.cuda.graph(self.graph):
             self.outputs = function()
 
     def run(self) -> tuple[Tensor, ...]:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from ser.nn import cuda_lstm
 from ser.nn.precision import lowered
 
 GROUPS = 8
@@ -50,6 +51,12 @@ def lstm_output(
     lengths = lengths.to("cpu", torch.long)
     if fast and x.device.type == "cpu" and not lstm.bidirectional:
         return _shrinking(lstm, x, lengths)
+    if fast and cuda_lstm.applies(lstm, x):
+        output = cuda_lstm.output(lstm, x)
+        if output is not None:
+            time = torch.arange(x.shape[1], device=x.device)
+            padding = time >= lengths.to(x.device)[:, None]
+            return output.masked_fill(padding[:, :, None], 0.0)
     packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     output, _ = lstm(packed)
     return pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])[0]

@@ -17,8 +17,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from ser.batch import Batch
+from ser.nn.cuda_graphs import no_collection
 from ser.nn.fusion import Fused
 
 log = logging.getLogger(__name__)
@@ -42,13 +45,67 @@ class _OfTensors(nn.Module):
         return self.branch(Batch(**dict(zip(self.names, spectrograms, strict=True))))
 
 
+class Replayed:
+    """A module's forward and backward pass, captured for the shapes of *sample*.
+
+    ``torch.cuda.make_graphed_callables`` keeps the autograd graph of its capture, and with it
+    nodes of another stream that every later backward pass must wait for; this one lets it go.
+
+    Args:
+        module: maps tensors of these shapes to one tensor; all its parameters take part.
+        sample: tensors on the GPU; they belong to the graph from then on.
+    """
+
+    def __init__(self, module: nn.Module, sample: tuple[Tensor, ...]):
+        self.given, self.parameters = sample, tuple(module.parameters())
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(3):
+                found = module(*sample)
+                torch.autograd.grad(found, self.parameters, torch.zeros_like(found))
+            del found
+        torch.cuda.current_stream().wait_stream(side)
+        self.forward, self.backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
+        with no_collection():
+            with torch.cuda.graph(self.forward):
+                found = module(*sample)
+            self.grad = torch.zeros_like(found)
+            with torch.cuda.graph(self.backward, pool=self.forward.pool()):
+                self.grads = torch.autograd.grad(found, self.parameters, self.grad)
+        self.found = found.detach()
+
+    def __call__(self, *tensors: Tensor) -> Tensor:
+        """The module's result for *tensors*."""
+        return _Replay.apply(self, *tensors, *self.parameters)
+
+
+class _Replay(Function):
+    @staticmethod
+    def forward(ctx: Any, replayed: Replayed, *tensors: Tensor) -> Tensor:
+        ctx.replayed, ctx.given = replayed, len(replayed.given)
+        for kept, new in zip(replayed.given, tensors, strict=False):
+            kept.copy_(new)
+        replayed.forward.replay()
+        return replayed.found.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        replayed = ctx.replayed
+        replayed.grad.copy_(grad)
+        replayed.backward.replay()
+        # A new object for the same memory is taken as .grad without another copy.
+        return None, *[None] * ctx.given, *(g.detach() for g in replayed.grads)
+
+
 class Captured:
     """The branches of a model in training, each captured where that can be done.
 
     Args:
         model: a :class:`ser.nn.Fused`, on its device and in training mode when called.
         capture: makes a callable of the same results from a module and sample tensors;
-            ``torch.cuda.make_graphed_callables``, or a stand-in where there is no GPU.
+            :class:`Replayed`, or a stand-in where there is no GPU.
 
     Example:
         >>> logits = Captured(model)(batch)                          # doctest: +SKIP
@@ -56,7 +113,7 @@ class Captured:
 
     def __init__(self, model: Fused, capture: Callable[..., Any] | None = None):
         self.model = model
-        self.capture = capture or torch.cuda.make_graphed_callables
+        self.capture = capture or Replayed
         self.made: dict[tuple, Callable] = {}
         self.seen: set[tuple] = set()
         self.given_up = False

@@ -1,0 +1,87 @@
+"""The LSTM in waves for a GPU: by Triton's interpreter, the choice, and on a GPU the results."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+from ser.nn import cuda_lstm
+from ser.nn.lstm import lstm_output
+
+EQUAL = """
+from ser.nn.cuda_graphs import Replay
+from ser.nn.cuda_lstm import deviation
+for layers in (1, 2, 3):
+    assert deviation("cpu", Replay, layers) < 1e-5, layers
+print("equal")
+"""
+
+
+def test_waves_equal_torchs_lstm_by_the_interpreter():
+    """Output and the gradients of input, weights and biases, one to three layers."""
+    pytest.importorskip("triton", reason="Triton is not installed (torch has it on Linux)")
+    done = subprocess.run(
+        [sys.executable, "-c", EQUAL],
+        env=os.environ | {"TRITON_INTERPRET": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0 and "equal" in done.stdout, done.stderr[-3000:]
+
+
+def test_waves_by_the_plain_loop():
+    """The weights and the shut gates are right whatever runs the steps."""
+    from ser.nn.functional import Recurrence
+
+    torch.manual_seed(0)
+    lstm, x = nn.LSTM(5, 6, 3, batch_first=True).double(), torch.randn(4, 11, 5).double()
+    inputs, sizes = cuda_lstm.waves(lstm, x)
+    h, *_ = Recurrence.apply(*inputs, None, None, None, None, sizes, 0.0, False)
+    torch.testing.assert_close(cuda_lstm._output(lstm, x, h), lstm(x)[0])
+    above = h.view(13, 4, 3, 6)
+    assert (above[0, :, 1:] == 0).all() and (above[1, :, 2] == 0).all()
+
+
+def test_not_on_a_processor(monkeypatch):
+    monkeypatch.setattr(cuda_lstm, "proven", lambda _: True)
+    assert not cuda_lstm.applies(nn.LSTM(3, 4, 2, batch_first=True), torch.zeros(2, 5, 3))
+
+
+def test_what_does_not_work_is_told_once(monkeypatch, caplog):
+    def broken(*_):
+        raise RuntimeError("ptxas: no such file")
+
+    monkeypatch.setattr(cuda_lstm, "deviation", broken)
+    cuda_lstm.proven.cache_clear()
+    assert not cuda_lstm.proven("cpu") and not cuda_lstm.proven("cpu")
+    cuda_lstm.proven.cache_clear()
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    assert "ptxas" in caplog.text and "cuDNN" in caplog.text
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch sees")
+def test_on_a_gpu_equals_cudnn():
+    """Padded batches of several lengths, the second time on from graphs; padding counts nothing."""
+    assert cuda_lstm.proven("cuda:0")
+    torch.manual_seed(0)
+    lstm = nn.LSTM(39, 200, 2, batch_first=True).cuda()
+    for longest in (90, 100, 300, 120):
+        x = torch.randn(32, longest, 39).cuda()
+        lengths = torch.randint(5, longest + 1, (32,))
+        lengths[3] = longest
+        found = []
+        for fast in (True, False):
+            lstm.zero_grad()
+            with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+                output = lstm_output(lstm, x, lengths, fast)
+                output.square().sum().backward()
+            found.append([output.detach(), *(p.grad.clone() for p in lstm.parameters())])
+        for a, b in zip(*found, strict=True):
+            assert float((a - b).norm() / b.norm()) < 2e-3
+    assert cuda_lstm._graphs().kept
