@@ -266,7 +266,8 @@ def test_imports_without_sound_libraries_or_jupyter():
         class Absent:
             def find_spec(self, name, path=None, target=None):
                 if name.split(".")[0] in {"soundfile", "librosa", "soxr", "opensmile", "IPython",
-                                          "parselmouth", "torchaudio", "jupyter", "nbformat"}:
+                                          "parselmouth", "torchaudio", "jupyter", "nbformat",
+                                          "safetensors", "tqdm"}:
                     raise ImportError(name + " is not installed")
         sys.meta_path.insert(0, Absent())
         from benchmarks.throughput import main
