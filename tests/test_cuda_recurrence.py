@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from ser.nn import DSLSTM, cuda_recurrence
-from ser.nn.cuda_recurrence import GraphRecurrence, Graphs, Replay, Steps, deviation
+from ser.nn.cuda_graphs import GraphRecurrence, Graphs, Replay, Steps
+from ser.nn.cuda_recurrence import deviation
 from ser.nn.functional import Recurrence
 from ser.nn.precision import precision_context
 
@@ -52,6 +53,68 @@ check([1, 1], 16, 6)
 triton_recurrence.LOW = torch.float16
 check([18, 18, 18, 7], 48, 6, low=True, tolerance=1e-2)
 print("equal")
+"""
+
+STEPS = """
+import torch
+from ser.nn.cuda_graphs import Replay, StepsRecurrence
+from ser.nn.cuda_recurrence import deviation
+from ser.nn.functional import Recurrence
+
+def check(sizes, hidden, blocks, normed, training, use=(True, True)):
+    torch.manual_seed(0)
+    batch, rows, gates = sizes[0], sum(sizes), (blocks // 3 + 2) * hidden
+    shapes = (rows, blocks * hidden), (blocks * hidden, hidden), (batch, hidden), (batch, hidden)
+    inputs = [torch.randn(shape) / hidden**0.5 for shape in shapes]
+    stats, norm = [None] * 2, [None] * 2
+    if normed:
+        norm = [torch.rand(gates) + 0.1, torch.randn(gates)]
+        stats = [torch.rand(len(sizes), gates) + 0.5 * k for k in range(2)]
+    draw, found = torch.randn(2, rows, hidden), []
+    for function in (StepsRecurrence, Recurrence):
+        leaves = [None if t is None else t.clone().requires_grad_() for t in (*inputs, *norm)]
+        outputs = function.apply(*leaves, *stats, sizes, 1e-5, training)
+        sum((t * d).sum() for t, d, u in zip(outputs, draw, use) if u).backward()
+        found.append([*outputs, *(leaf.grad for leaf in leaves if leaf is not None)])
+    for a, b in zip(*found, strict=True):
+        assert a.shape == b.shape
+        if a.numel():
+            gap = float((a - b).detach().abs().max() / b.detach().abs().max().clamp_min(1.0))
+            assert gap <= 1e-5, (sizes, hidden, blocks, normed, training, gap)
+
+for normed in (False, True):
+    for training in (False, True):
+        check([33, 33, 20, 3, 1], 20, 6, normed, training)
+        check([9, 9], 10, 4, normed, training, use=(True, False))
+check([16, 9], 70, 6, True, True, use=(False, True))
+check([5, 5], 200, 6, True, True)
+assert deviation("steps", "cpu", Replay) < 1e-5
+print("equal")
+"""
+
+STEPS_COMPILE = """
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, compile
+from ser.nn import triton_steps as ours
+
+for batch in (2, 1024):
+    _, blocks = ours._blocks(batch, 200)
+    options = {"num_warps": blocks.pop("num_warps")}
+    for norm, two in ((False, True), (True, True), (True, False)):
+        fixed = {"H": 200, "COLUMNS": 1200 if two else 800, "TWO": two, "NORM": norm}
+        fixed |= {"OWN": norm, **blocks}
+        if not norm:
+            fixed |= dict.fromkeys(("scale", "shift", "mean", "var", "d_scale", "d_shift"))
+        for kernel in (ours._forward, ours._backward):
+            names = kernel.arg_names
+            kinds = {name: "constexpr" if name in fixed else "*fp32" for name in names}
+            kinds |= {"n": "i32", "eps": "fp32"}
+            held = {(names.index(k),): v for k, v in fixed.items() if k in names}
+            for arch in (80, 90):
+                source = ASTSource(kernel, kinds, held)
+                made = compile(source, target=GPUTarget("cuda", arch, 32), options=options)
+                assert "cubin" in made.asm and made.metadata.shared <= 48 * 1024
+print("compiled")
 """
 
 COMPILE = """
@@ -101,18 +164,20 @@ def in_a_process(code: str, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_triton_kernels_by_the_interpreter():
+@pytest.mark.parametrize("code", [TRITON, STEPS], ids=["walk", "steps"])
+def test_triton_kernels_by_the_interpreter(code):
     """Values and gradients against the plain loop: hidden 200, batches that 16 does not divide."""
     pytest.importorskip("triton", reason="Triton is not installed (torch has it on Linux)")
-    done = in_a_process(TRITON, TRITON_INTERPRET="1")
+    done = in_a_process(code, TRITON_INTERPRET="1")
     assert done.returncode == 0 and "equal" in done.stdout, done.stderr[-3000:]
 
 
-def test_triton_kernels_compile_for_gpus():
+@pytest.mark.parametrize("code", [COMPILE, STEPS_COMPILE], ids=["walk", "steps"])
+def test_triton_kernels_compile_for_gpus(code):
     """To machine code, with the compiler in Triton; no GPU needed."""
     pytest.importorskip("triton", reason="Triton is not installed (torch has it on Linux)")
     pytest.importorskip("triton.backends.nvidia", reason="Triton without its NVIDIA compiler")
-    done = in_a_process(COMPILE)
+    done = in_a_process(code)
     assert done.returncode == 0 and "compiled" in done.stdout, done.stderr[-3000:]
 
 
@@ -206,7 +271,7 @@ def test_proof_passes_for_equal_and_fails_for_different(monkeypatch, caplog):
     assert not cuda_recurrence.proven("graph", "cpu")
     assert not cuda_recurrence.proven("graph", "cpu")
     assert [r.levelname for r in caplog.records] == ["WARNING"]
-    assert "differ" in caplog.text and "slower plain" in caplog.text
+    assert "differ" in caplog.text and "using a slower one" in caplog.text
     cuda_recurrence.proven.cache_clear()
 
 
@@ -244,7 +309,8 @@ def test_gpu_equals_the_equations(norms, precision, lengths):
     plain.load_state_dict(model.state_dict())
     model.cuda()
     plain.cuda()
-    assert cuda_recurrence.proven("graph" if norms else "triton", "cuda:0")
+    for way in ("steps", "graph", "triton"):
+        assert cuda_recurrence.proven(way, "cuda:0")
     x, y = torch.randn(13, 37, 48).cuda(), torch.randn(13, 37, 40).cuda()
     lengths = torch.randint(1, 14, (37,)) if lengths else None
     for _ in range(3):

@@ -1,0 +1,212 @@
+"""All time steps of a recurrence captured as one CUDA graph, and who may use it when.
+
+A replay runs on the tensors that it was captured with: inputs are copied in, results out, and
+between a forward pass and its backward pass nothing else may use them (:class:`Lease`).
+
+Book: chapter "Making it fast".
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from ser.nn import triton_steps
+from ser.nn.functional import recurrence_backward, recurrence_forward
+
+GRAPHS = 16
+"""Captured graphs kept at a time; the one unused for longest goes first."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A way through all steps.
+
+    Attributes:
+        forward: (pre, weight, h0, c0, scale, shift, mean, var, sizes, eps, training) -> h, c,
+            mean, variance, and whatever else backward needs.
+        backward: (all that, the inputs, gradients of h and c, (sizes, eps, training)) ->
+            gradients of the first six inputs.
+    """
+
+    forward: Callable[..., tuple[Tensor, ...]]
+    backward: Callable[..., tuple[Tensor | None, ...]]
+
+
+def _plain_backward(outputs: tuple, inputs: tuple, grads: tuple, settings: tuple) -> tuple:
+    sizes, _, training = settings
+    return recurrence_backward(
+        outputs[4:], inputs[1], inputs[4], *grads, len(inputs[2]), sizes, training
+    )
+
+
+def _fused_backward(outputs: tuple, inputs: tuple, grads: tuple, settings: tuple) -> tuple:
+    return triton_steps.steps_backward(
+        outputs[2:], inputs[1], *inputs[4:6], *grads, len(inputs[2]), *settings
+    )
+
+
+PLAIN = Loop(recurrence_forward, _plain_backward)
+FUSED = Loop(triton_steps.steps_forward, _fused_backward)
+LOOPS = {"graph": PLAIN, "steps": FUSED}
+"""By the name under which :func:`ser.nn.cuda_recurrence.proven` tries them."""
+
+
+class CudaReplay:
+    """A function of no arguments, captured as a CUDA graph; ``run()`` does it again in place."""
+
+    def __init__(self, function: Callable[[], tuple[Tensor, ...]]):
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(2):
+                function()
+        torch.cuda.current_stream().wait_stream(side)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.outputs = function()
+
+    def run(self) -> tuple[Tensor, ...]:
+        """The same tensors each time, with new contents."""
+        self.graph.replay()
+        return self.outputs
+
+
+class Replay:
+    """What :class:`CudaReplay` does, on any device, by calling the function again."""
+
+    def __init__(self, function: Callable[[], tuple[Tensor | None, ...]]):
+        self.function, self.outputs = function, function()
+
+    def run(self) -> tuple[Tensor | None, ...]:
+        """The same tensors each time, with new contents."""
+        for kept, new in zip(self.outputs, self.function(), strict=True):
+            if kept is not None:
+                kept.copy_(new)
+        return self.outputs
+
+
+class Steps:
+    """Forward and backward of one recurrence of fixed shapes and sizes, each one replay.
+
+    Args:
+        loop: what is captured.
+        inputs: pre, weight, h0, c0, scale, shift, mean, var, as
+            :func:`ser.nn.functional.recurrence_forward` takes them; only shapes matter.
+        settings: sizes, eps, training.
+        replay: :class:`CudaReplay`, or :class:`Replay` where there is no GPU.
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self, loop: Loop, inputs: tuple[Tensor | None, ...], settings: tuple, replay: Callable
+    ):
+        self.inputs = tuple(None if t is None else t.detach().clone() for t in inputs)
+        self.free = True
+        self.forward = replay(lambda: loop.forward(*self.inputs, *settings))
+        outputs = self.forward.outputs
+        self.grads = torch.zeros_like(outputs[0]), torch.zeros_like(outputs[1])
+        self.backward = replay(lambda: loop.backward(outputs, self.inputs, self.grads, settings))
+
+    def run_forward(self, inputs: tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
+        """New h, c, mean and variance, copies."""
+        for kept, new in zip(self.inputs, inputs, strict=True):
+            if kept is not None:
+                kept.copy_(new)
+        return tuple(t.clone() for t in self.forward.run()[:4])
+
+    def run_backward(self, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+        """New gradients of pre, weight, h0, c0, scale and shift, copies."""
+        for kept, new in zip(self.grads, grads, strict=True):
+            kept.zero_() if new is None else kept.copy_(new)
+        return tuple(None if t is None else t.clone() for t in self.backward.run())
+
+
+class Lease:
+    """Keeps :class:`Steps` from other use between a forward pass and its backward pass."""
+
+    def __init__(self, steps: Steps):
+        self.steps, steps.free = steps, False
+
+    def __del__(self) -> None:
+        self.steps.free = True
+
+
+class Graphs:
+    """The :class:`Steps` captured so far. A shape is captured the second time it comes."""
+
+    def __init__(self, replay: Callable, limit: int = GRAPHS, loop: Loop = PLAIN):
+        self.replay, self.limit, self.loop = replay, limit, loop
+        self.kept: OrderedDict[tuple, list[Steps]] = OrderedDict()
+        self.seen: OrderedDict[tuple, None] = OrderedDict()
+
+    def lease(self, inputs: tuple[Tensor | None, ...], settings: tuple) -> Lease | None:
+        """Steps for these shapes that nothing else uses, or None: not worth a capture yet."""
+        sizes, eps, training = settings
+        shapes = tuple(None if t is None else (tuple(t.shape), t.dtype) for t in inputs)
+        key = (shapes, tuple(sizes), eps, training, inputs[0].device)
+        if key not in self.kept and key not in self.seen:
+            self.seen[key] = None
+            while len(self.seen) > 8 * self.limit:
+                self.seen.popitem(last=False)
+            return None
+        group = self.kept.setdefault(key, [])
+        self.kept.move_to_end(key)
+        for steps in group:
+            if steps.free:
+                return Lease(steps)
+        while sum(map(len, self.kept.values())) >= self.limit and len(self.kept) > 1:
+            self.kept.popitem(last=False)
+        if len(group) >= self.limit:
+            return None
+        group.append(Steps(self.loop, inputs, settings, self.replay))
+        return Lease(group[-1])
+
+
+class GraphRecurrence(Function):
+    """:class:`ser.nn.functional.Recurrence` by way of a :class:`Lease`."""
+
+    @staticmethod
+    def forward(ctx: Any, lease: Lease, *inputs: Tensor | None) -> tuple[Tensor, ...]:
+        """h, c, mean, variance for the inputs of :func:`ser.nn.functional.recurrence_forward`."""
+        h, c, mean, var = lease.steps.run_forward(inputs)
+        ctx.lease = lease
+        ctx.mark_non_differentiable(mean, var)
+        ctx.set_materialize_grads(False)
+        return h, c, mean, var
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_h: Tensor | None, grad_c: Tensor | None, *_: Any) -> tuple:
+        """Gradients of pre, weight, h0, c0, scale and shift; none for the lease and statistics."""
+        return None, *ctx.lease.steps.run_backward((grad_h, grad_c)), None, None
+
+
+class StepsRecurrence(Function):
+    """:class:`ser.nn.functional.Recurrence` by :data:`FUSED`, for shapes not worth a capture."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, ...]:
+        """Arguments and results as :class:`ser.nn.functional.Recurrence`."""
+        *tensors, sizes, eps, training = inputs
+        outputs = triton_steps.steps_forward(*inputs)
+        ctx.save_for_backward(*tensors, *outputs[2:])
+        ctx.settings = sizes, eps, training
+        ctx.mark_non_differentiable(*outputs[2:4])
+        ctx.set_materialize_grads(False)
+        return outputs[:4]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_h: Tensor | None, grad_c: Tensor | None, *_: Any) -> tuple:
+        """Gradients of pre, weight, h0, c0, scale and shift."""
+        tensors, outputs = ctx.saved_tensors[:8], (None, None, *ctx.saved_tensors[8:])
+        grads = _fused_backward(outputs, tensors, (grad_h, grad_c), ctx.settings)
+        return *grads, None, None, None, None, None
