@@ -141,9 +141,9 @@ def against_cudnn(record: Mapping[str, Any], operations: float) -> pd.DataFrame:
 
     Returns:
         a row for each measurement, indexed by batch, norms and digits: ``ms``, ``cuDNN, ms``,
-        ``times as long``, ``operations`` and ``times the floor``, the one by the other.
+        ``times as long``, ``operations`` and ``times as counted``, the one by the other.
     """
-    rows, columns = {}, ["ms", "cuDNN, ms", "times as long", "operations", "times the floor"]
+    rows, columns = {}, ["ms", "cuDNN, ms", "times as long", "operations", "times as counted"]
     for row in record["rows"]:
         if row.get("device") == "cuda" and row["name"].startswith("ds_lstm_against_cudnn["):
             batch, norms, _ = row["name"].split("[")[1].rstrip("]").split("-", 2)

@@ -78,4 +78,5 @@ def verdicts(record: Mapping[str, Any]) -> str:
 
 def _verdict(text: str, seconds: float, goal: float) -> str:
     word = "reached" if seconds < goal else "not reached"
-    return f"{text}: {seconds:.3g} s (goal: under {goal:g} s, {word})"
+    shown = f"{seconds:,.0f}" if seconds >= 100 else f"{seconds:.3g}"
+    return f"{text}: {shown} s (goal: under {goal:g} s, {word})"
