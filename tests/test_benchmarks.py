@@ -155,7 +155,7 @@ def test_each_device_has_rows_of_its_own_and_none_needs_librosa(tmp_path):
     (tmp_path / "librosa.py").write_text("raise ModuleNotFoundError('not here')", encoding="utf-8")
     shown = {}
     for device, paths in command.TARGETS.items():
-        call = [sys.executable, "-m", "pytest", *paths, "--collect-only", "-q", "-rs"]
+        call = [sys.executable, "-m", "pytest", *paths, "--collect-only", "-rs"]
         done = subprocess.run(
             [*call, "-p", "no:cacheprovider"],
             cwd=ROOT,
