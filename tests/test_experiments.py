@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from ser.errors import ProtocolError, RecordError, SerError, TrainingError
 from ser.experiments import RunConfig, read_record, run, unpack_logits
-from ser.experiments.records import pack_logits, run_name, select
+from ser.experiments.records import pack_logits, provenance, run_name, select
 from ser.training import TrainConfig
 
 QUICK = TrainConfig(epochs=2, batch_size=16, hidden=16)
@@ -92,6 +92,24 @@ def test_a_fused_row_is_its_branches_and_equals_joint_training(base, tmp_path):
         apart, together = (np.array(r["selection"]["last"]["logits"]) for r in (a, b))
         assert np.abs(apart - together).max() < 0.02 * max(1, np.abs(apart).max())
         assert a["history"][0]["loss"] == pytest.approx(b["history"][0]["loss"], abs=1e-4)
+
+
+def test_a_fused_record_names_the_command_that_fused_it(base, tmp_path):
+    parts = replace(base, models=("mfcc-lstm", "ds-lstm"), out=tmp_path, command="ser run parts")
+    run(parts)
+    fused = run(replace(parts, models=("dual",), command="ser run dual"))
+    assert {r["command"] for r in fused} == {"ser run dual"}
+    assert {r["command"] for r in run(parts)} == {"ser run parts"}
+
+
+def test_the_commit_of_a_copy_without_git_is_what_its_maker_says(monkeypatch):
+    monkeypatch.setenv("SER_COMMIT", "0123456789ab")
+    monkeypatch.setattr("ser.experiments.records._commit_of_clone", lambda: "fedcba987654-dirty")
+    assert provenance()["package"]["commit"] == "fedcba987654-dirty"
+    monkeypatch.setattr("ser.experiments.records._commit_of_clone", lambda: None)
+    assert provenance()["package"]["commit"] == "0123456789ab"
+    monkeypatch.delenv("SER_COMMIT")
+    assert provenance()["package"]["commit"] is None
 
 
 def test_dev_speakers_choose_an_epoch(base):

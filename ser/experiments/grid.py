@@ -249,6 +249,7 @@ def _fuse(task: Task, side: Side, test: Side) -> dict | None:
     if not all(p.exists() for p in paths):
         return None
     record = fuse_records(task.row, [read_record(p) for p in paths], task.settings(side, test))
+    record["command"] = task.command
     if task.keep_models:
         from ser.experiments.saved import fuse_models
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import platform
 import re
 import subprocess
@@ -189,7 +190,12 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
 
 
 def provenance() -> dict:
-    """Package version, commit (where run from a clone) and library versions."""
+    """Package version, commit and library versions.
+
+    The commit is that of the clone the package lies in, as git names it. Only where git knows of
+    none (a copy of a clone on another machine) is it the environment variable ``SER_COMMIT``, so
+    that whoever makes the copy can say what it was made from.
+    """
     versions = {"python": platform.python_version()}
     for name in ("torch", "numpy", "scikit-learn", "soundfile", "opensmile"):
         try:
@@ -200,6 +206,10 @@ def provenance() -> dict:
 
 
 def _commit() -> str | None:
+    return _commit_of_clone() or os.environ.get("SER_COMMIT", "").strip() or None
+
+
+def _commit_of_clone() -> str | None:
     here = Path(__file__).resolve().parent
     command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
     try:

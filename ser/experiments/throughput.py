@@ -25,6 +25,7 @@ from ser.errors import TrainingError
 from ser.experiments.random_corpus import CORPUS, Plan, random_dataset
 from ser.models import build_model
 from ser.training import batches, epoch_order
+from ser.training.captured import training_forward
 
 MODELS = ("mfcc-lstm", "ds-lstm", "dual")
 PRECISIONS = ("float32", "tf32", "bfloat16")
@@ -77,7 +78,10 @@ def precision(name: str, device: str) -> Iterator[Callable[[], contextlib.Abstra
     before, kind = torch.get_float32_matmul_precision(), torch.device(device).type
     torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
     try:
-        yield lambda: torch.autocast(kind, torch.bfloat16, enabled=name == "bfloat16")
+        low = name == "bfloat16"
+        yield lambda: torch.autocast(
+            kind, torch.bfloat16, enabled=low, cache_enabled=kind != "cuda"
+        )
     finally:
         torch.set_float32_matmul_precision(before)
 
@@ -95,6 +99,7 @@ class Trainer:
         setting, plan: what is measured, and on what.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         data: a :func:`random_dataset` to share between trainers; None makes one.
+        capture: as in :func:`ser.training.captured.training_forward`.
 
     Example:
         >>> trainer = Trainer(Setting("mfcc-lstm", 4), Plan(utterances=8, hidden=8), "cpu")
@@ -103,13 +108,19 @@ class Trainer:
     """
 
     def __init__(
-        self, setting: Setting, plan: Plan, device: str, data: Dataset | None = None
+        self,
+        setting: Setting,
+        plan: Plan,
+        device: str,
+        data: Dataset | None = None,
+        capture: bool = True,
     ) -> None:
         if setting.batch > plan.utterances:
             raise TrainingError(f"a batch of {setting.batch} from {plan.utterances} utterances")
         self.setting, self.device = setting, device
         model = build_model(setting.model, hidden=plan.hidden, seed=plan.seed)
         self.model = model.to(device).train()
+        self.forward = training_forward(self.model, device, capture)
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=1e-3)
         place = device if setting.data == "device" else "cpu"
         self.data = random_dataset(plan, self.model.needs, place) if data is None else data
@@ -139,7 +150,7 @@ class Trainer:
         """One training step; returns the loss, which waits for the device as the package does."""
         batch = self.batch() if self.next is None else self.next
         with cast() if cast else contextlib.nullcontext():
-            each = self.model.branches(batch).values()
+            each = self.forward(batch)
         losses = [functional.cross_entropy(logits.float(), batch.labels) for logits in each]
         loss = sum(losses) / len(losses)
         self.optimiser.zero_grad(set_to_none=True)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ser.nn import recurrent
 from ser.nn.cell import DSLSTMCell, State, check_features, shape_of
 from ser.nn.functional import Packing
-from ser.nn.norms import GateNorm, OutputNorm
+from ser.nn.norms import GateNorm, OutputNorm, counts_of
 
 
 class DSLSTMLayer(nn.Module):
@@ -41,7 +41,7 @@ class DSLSTMLayer(nn.Module):
         eps, training = (0.0, False) if norm is None else (norm.eps, norm.training)
         h, c, mean, var = recurrent.layer(x, y, weights, h0, c0, stats, sizes, eps, training)
         if norm is not None and norm.training:
-            norm.update(mean, var, torch.tensor(sizes, device=mean.device))
+            norm.update(mean, var, counts_of(tuple(sizes), mean.device))
         output = h if self.output_norm is None else self.output_norm.sequence(h, sizes)
         return output, h, c
 

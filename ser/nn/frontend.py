@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ser.nn import fused, pooling
+from ser.nn import cuda_front, fused, pooling
 
 KERNELS = {"s1": (4, 2), "s2": (2, 4)}
 """Kernel (mel bands, frames) for the time-fine and the frequency-fine spectrogram."""
@@ -23,8 +23,8 @@ class ConvBlock(nn.Module):
     Args:
         inputs, outputs: channels.
         kernel: (mel bands, frames); padding is (k - 1) // 2 on every side.
-        fast: use the one-pass kernel where it applies (one input channel, CPU, float32, no
-            gradient asked for the input); the results agree to rounding.
+        fast: use the one-pass kernel where it applies (one input channel, float32, no gradient
+            asked for the input; on a GPU without lengths); the results agree to rounding.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: tuple[int, int], fast: bool = True):
@@ -49,6 +49,8 @@ class ConvBlock(nn.Module):
         """
         if self.fast and fused.applies(self, x):
             return fused.block(self, x, lengths)
+        if self.fast and cuda_front.applies(self, x, lengths):
+            return cuda_front.block(self, x)
         if self.fast and x.device.type == "cpu" and x.numel():
             if lengths is not None and not clean:
                 x = x.masked_fill(beyond(lengths, x.shape[3]), 0.0)

@@ -118,11 +118,8 @@ class _Block(Function):
         low: bool,
     ) -> Tensor:
         """padded (B, rows, cols), weight (64, 1, h, w) -> (B, 64, *size)."""
-        *_, mean, rstd, centred_bias, _ = stats
         channels, width = len(weight), weight.shape[3]
-        scale = gamma.double() * rstd
-        scaled = (weight.flatten(1).double() * scale[:, None]).t().contiguous().float()
-        shift = (beta.double() + (centred_bias - mean) * scale).float()
+        scaled, shift = scaled_weights(weight, gamma, beta, stats)
         dtype = torch.bfloat16 if low else torch.float32
         out = torch.empty(len(padded), *size, channels, dtype=dtype)
         best = torch.empty(out.shape, dtype=torch.uint8)
@@ -139,7 +136,6 @@ class _Block(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple:
         """grad (B, 64, *size) -> gradients of weight, bias, scale and shift."""
         padded, weight, gamma, best, frames, *stats = ctx.saved_tensors
-        mean_p, cov_p, mean, rstd, bias, centre = stats
         batch, channels, width = len(padded), len(weight), weight.shape[3]
         by_patch = torch.zeros(batch, 8, channels, dtype=torch.float64)
         total = torch.zeros(batch, channels, dtype=torch.float64)
@@ -149,17 +145,48 @@ class _Block(Function):
         run = load_kernels("ser.nn.kernels").conv_pool_relu_grad
         share_work(batch, lambda start, stop: run(*arrays, width, *sums, start, stop))
         by_patch, total = by_patch.sum(0).t(), total.sum(0)
-        w = weight.flatten(1).double()
-        scale = gamma.double() * rstd
-        # Sum of gradient times normalised z, from patches that are centred like bias.
-        d_gamma = rstd * ((w * by_patch).sum(1) + (bias - mean) * total)
-        if ctx.use_batch:
-            along = (rstd * d_gamma)[:, None] * (w @ cov_p)
-            d_weight = scale[:, None] * (by_patch - total[:, None] * mean_p - along)
-            d_bias = torch.zeros_like(total)
-        else:
-            d_weight = scale[:, None] * (by_patch + centre * total[:, None])
-            d_bias = scale * total
-        d_weight = d_weight.reshape(weight.shape)
-        grads = (g.to(weight.dtype) for g in (d_weight, d_bias, d_gamma, total))
+        grads = parameter_grads(weight, gamma, tuple(stats), by_patch, total, ctx.use_batch)
         return None, *grads, None, None, None, None, None
+
+
+def scaled_weights(
+    weight: Tensor, gamma: Tensor, beta: Tensor, stats: tuple[Tensor, ...]
+) -> tuple[Tensor, Tensor]:
+    """Convolution and batch norm as one: weights (taps, C) and shift (C,), float32."""
+    *_, mean, rstd, centred_bias, _ = stats
+    scale = gamma.double() * rstd
+    scaled = (weight.flatten(1).double() * scale[:, None]).t().contiguous().float()
+    return scaled, (beta.double() + (centred_bias - mean) * scale).float()
+
+
+def parameter_grads(
+    weight: Tensor,
+    gamma: Tensor,
+    stats: tuple[Tensor, ...],
+    by_patch: Tensor,
+    total: Tensor,
+    use_batch: bool,
+) -> tuple[Tensor, ...]:
+    """Gradients of weight, bias, scale and shift from sums over the winning places.
+
+    Args:
+        stats: mean and covariance of the patches, mean and 1 / deviation of z, the bias of
+            centred patches, and what they were centred by.
+        by_patch: (C, taps), sums of gradient times centred patch.
+        total: (C,), sums of the gradient.
+        use_batch: the statistics were the batch's own, so gradients go through them.
+    """
+    mean_p, cov_p, mean, rstd, bias, centre = stats
+    w = weight.flatten(1).double()
+    scale = gamma.double() * rstd
+    # Sum of gradient times normalised z, from patches that are centred like bias.
+    d_gamma = rstd * ((w * by_patch).sum(1) + (bias - mean) * total)
+    if use_batch:
+        along = (rstd * d_gamma)[:, None] * (w @ cov_p)
+        d_weight = scale[:, None] * (by_patch - total[:, None] * mean_p - along)
+        d_bias = torch.zeros_like(total)
+    else:
+        d_weight = scale[:, None] * (by_patch + centre * total[:, None])
+        d_bias = scale * total
+    d_weight = d_weight.reshape(weight.shape)
+    return tuple(g.to(weight.dtype) for g in (d_weight, d_bias, d_gamma, total))

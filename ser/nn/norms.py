@@ -7,12 +7,24 @@ it leaves alone, so that a last batch of one trains. Book: chapters "The DS-LSTM
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+
+
+@functools.lru_cache(maxsize=64)
+def counts_of(sizes: tuple[int, ...], device: torch.device) -> Tensor:
+    """Sequences still running at each step, on the device; kept, for a copy there costs a wait.
+
+    >>> counts_of((3, 3, 1), torch.device("cpu"))
+    tensor([3, 3, 1])
+    """
+    with torch.inference_mode(False):
+        return torch.tensor(sizes, device=device)
 
 
 class GateNorm(nn.Module):
@@ -157,7 +169,7 @@ class OutputNorm(nn.Module):
         steps = sum(size > 1 for size in sizes) if self.training else 0
         if steps:
             rows = sum(sizes[:steps])
-            counts = torch.tensor(sizes[:steps], device=h.device)
+            counts = counts_of(tuple(sizes[:steps]), h.device)
             if sizes[0] == sizes[steps - 1]:
                 if rows == len(h):
                     out, mean_t, var_t = _StepNorm.apply(h, self.weight, self.bias, steps, self.eps)

@@ -34,7 +34,9 @@ def precision_context(precision: str, device: torch.device | str) -> AbstractCon
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
     if precision == "float32":
         return contextlib.nullcontext()
-    return torch.autocast(torch.device(device).type, torch.bfloat16)
+    kind = torch.device(device).type
+    # A weight rounded before a CUDA graph's capture must not be taken from a cache inside it.
+    return torch.autocast(kind, torch.bfloat16, cache_enabled=kind != "cuda")
 
 
 def lowered(kind: str) -> bool:

@@ -23,6 +23,7 @@ from ser.errors import TrainingError
 from ser.nn.precision import precision_context
 from ser.training.augment import Augmenter
 from ser.training.average import WeightAverage
+from ser.training.captured import training_forward
 from ser.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ser.training.config import TrainConfig, derived_seed
 
@@ -103,6 +104,7 @@ def train(
         progress = load_checkpoint(checkpoint, fingerprint, model, optimiser, average)
     progress = progress or Progress()
     resumed = len(progress.history)
+    forward = training_forward(model, device)
 
     for epoch in range(resumed + 1, config.epochs + 1):
         torch.manual_seed(derived_seed("epoch", seed, epoch))
@@ -110,7 +112,7 @@ def train(
             group["lr"] = config.rate(epoch)
         entry = {"epoch": epoch, "lr": config.rate(epoch)}
         augment = Augmenter(config, seed, epoch, scale)
-        entry |= _one_epoch(model, optimiser, config, data, seed, epoch, augment, average)
+        entry |= _one_epoch(model, forward, optimiser, config, data, seed, epoch, augment, average)
         judged = average.model if average is not None else model
         for side, part in (("test", test), ("dev", dev)):
             entry |= _evaluate(judged, part, side, progress, config.precision)
@@ -154,13 +156,6 @@ def batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
     yield from np.split(order, cuts)
 
 
-def branch_logits(model: torch.nn.Module, batch: Batch) -> list[torch.Tensor]:
-    """The logits of each branch of a fused model; of a model alone, its own."""
-    if hasattr(model, "branches"):
-        return list(model.branches(batch).values())
-    return [model(batch)]
-
-
 def _optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     common = {"lr": config.lr, "weight_decay": config.weight_decay}
     if config.optimiser == "sgd":
@@ -171,6 +166,7 @@ def _optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optim
 
 def _one_epoch(
     model: torch.nn.Module,
+    forward: Callable[[Batch], list[torch.Tensor]],
     optimiser: torch.optim.Optimizer,
     config: TrainConfig,
     data: Data,
@@ -184,7 +180,7 @@ def _one_epoch(
     for step, part in enumerate(batches(epoch_order(len(data), seed, epoch), config.batch_size), 1):
         batch = augment(augment.pick(data, part))
         with precision_context(config.precision, batch.labels.device):
-            each = branch_logits(model, batch)
+            each = forward(batch)
         if config.precision != "float32":
             each = [logits.float() for logits in each]
         loss = sum(augment.loss(logits, batch) for logits in each) / len(each)

@@ -1,0 +1,144 @@
+"""On a GPU, a branch's forward and backward pass as CUDA graphs: two launches instead of hundreds.
+
+A small network leaves a GPU waiting for the program that feeds it. Where a training batch always
+has the same shapes (spectrograms squashed to fixed frames), all kernels of a branch are captured
+once and replayed. What does not fit (MFCCs of their own lengths, a last batch of another size,
+a processor) runs as it always did, and so does everything where capturing fails.
+
+Book: chapter "Making it fast".
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ser.batch import Batch
+from ser.nn.fusion import Fused
+
+log = logging.getLogger(__name__)
+
+SHAPES = 2
+"""Captures a branch: one for full batches, one for the last of an epoch."""
+TOLERANCE = 1e-2
+"""Largest difference of a captured branch's logits from its own, as a share of the largest."""
+PARTS = ("s1", "s2")
+
+
+class _OfTensors(nn.Module):
+    """A branch that is given the spectrograms it needs, one tensor each."""
+
+    def __init__(self, branch: nn.Module, names: tuple[str, ...]):
+        super().__init__()
+        self.branch, self.names = branch, names
+
+    def forward(self, *spectrograms: Tensor) -> Tensor:
+        """Spectrograms (B, n_mels, T) in the order of ``names`` -> logits (B, classes)."""
+        return self.branch(Batch(**dict(zip(self.names, spectrograms, strict=True))))
+
+
+class Captured:
+    """The branches of a model in training, each captured where that can be done.
+
+    Args:
+        model: a :class:`ser.nn.Fused`, on its device and in training mode when called.
+        capture: makes a callable of the same results from a module and sample tensors;
+            ``torch.cuda.make_graphed_callables``, or a stand-in where there is no GPU.
+
+    Example:
+        >>> logits = Captured(model)(batch)                          # doctest: +SKIP
+    """
+
+    def __init__(self, model: Fused, capture: Callable[..., Any] | None = None):
+        self.model = model
+        self.capture = capture or torch.cuda.make_graphed_callables
+        self.made: dict[tuple, Callable] = {}
+        self.seen: set[tuple] = set()
+        self.given_up = False
+
+    def __call__(self, batch: Batch) -> list[Tensor]:
+        """The logits (B, classes) of each branch, in the order of ``model.branches``."""
+        parts = zip(self.model.names, self.model.parts, strict=True)
+        return [self._branch(name, part, batch) for name, part in parts]
+
+    def _branch(self, name: str, part: nn.Module, batch: Batch) -> Tensor:
+        names = tuple(p for p in PARTS if p in part.needs)
+        given = [getattr(batch, p) for p in names]
+        fixed = all(getattr(batch, f"{p}_lengths") is None for p in names)
+        if self.given_up or not fixed or set(names) != set(part.needs):
+            return part(batch)
+        key = (
+            name,
+            *(tuple(t.shape) for t in given),
+            torch.is_autocast_enabled(given[0].device.type),
+        )
+        if key not in self.made:
+            captures = sum(k[0] == name for k in self.made)
+            if key not in self.seen or captures >= SHAPES:
+                self.seen.add(key)
+                return part(batch)
+            try:
+                self.made[key] = self._capture(part, names, given)
+            except Exception as error:  # drivers and libraries fail in ways of their own
+                self.given_up = True
+                log.warning(
+                    "training steps of %s cannot be captured as a CUDA graph (%s: %s); "
+                    "going on without",
+                    name, type(error).__name__, str(error)[:200],
+                )  # fmt: skip
+                return part(batch)
+        return self.made[key](*given)
+
+    def _capture(
+        self, part: nn.Module, names: tuple[str, ...], given: list[Tensor]
+    ) -> Callable[..., Tensor]:
+        """Capture *part*; running statistics and random numbers are then as they were before."""
+        device = given[0].device
+        before = {k: b.clone() for k, b in part.named_buffers()}
+        devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            expected = part(Batch(**dict(zip(names, given, strict=True)))).detach()
+            module = _OfTensors(part, names).train()
+            sample = tuple(t.detach().clone() for t in given)
+            made = self.capture(module, sample)
+            found = made(*given).detach()
+        with torch.no_grad():
+            for key, buffer in part.named_buffers():
+                buffer.copy_(before[key])
+        random = any(float(getattr(module, "dropout", 0.0)) for module in part.modules())
+        scale = max(float(expected.abs().max()), 1.0)
+        if not random and not float((found - expected).abs().max()) <= TOLERANCE * scale:
+            raise RuntimeError("its results differ")
+        return made
+
+
+def training_forward(
+    model: nn.Module, device: torch.device | str, capture: bool = True
+) -> Callable[[Any], list[Tensor]]:
+    """What maps a training batch to the logits of each branch, captured on a GPU.
+
+    Args:
+        model: a :class:`ser.nn.Fused`, or any module from a batch to logits.
+        device: where it lies.
+        capture: False never captures (a profiler sees the operators then).
+
+    Example:
+        >>> forward = training_forward(nn.Linear(2, 4), "cpu")
+        >>> [logits.shape for logits in forward(torch.ones(3, 2))]
+        [torch.Size([3, 4])]
+    """
+    if capture and torch.device(device).type == "cuda" and isinstance(model, Fused):
+        return Captured(model)
+    return functools.partial(branch_logits, model)
+
+
+def branch_logits(model: nn.Module, batch: Any) -> list[Tensor]:
+    """The logits of each branch of a fused model; of a model alone, its own."""
+    if hasattr(model, "branches"):
+        return list(model.branches(batch).values())
+    return [model(batch)]
