@@ -51,7 +51,7 @@ def plain_model(row: str, hidden: int = 200) -> torch.nn.Module:
 
 
 def training_step(
-    network: torch.nn.Module, data: Batch, optimiser, precision: str = "float32"
+    network: Callable[[Batch], torch.Tensor], data: Batch, optimiser, precision: str = "float32"
 ) -> Callable[[], None]:
     """A function that takes one step: forward, cross entropy, backward, update."""
     if precision == "float32":

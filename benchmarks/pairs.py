@@ -13,6 +13,7 @@ from torch import nn
 from benchmarks.inputs import plain_model, reference, release_batch, training_step
 from ser.models import build_model
 from ser.nn import DSLSTM, FrontEnd
+from ser.training.captured import training_forward
 
 X_SIZE, Y_SIZE, HIDDEN, STEPS = 496, 1008, 200, 27
 """What the released front ends and the alignment give at 128 x 230 and 256 x 120."""
@@ -66,14 +67,17 @@ def front_end_pair(device: str, batch: int, which: str) -> Pair:
 
 
 def step_pair(device: str, batch: int, row: str, hidden: int = HIDDEN) -> Pair:
-    """A training step of a row's network, and of the release's formulas as written."""
+    """A training step of a row's network as the package takes it, and of the plain formulas."""
     data = release_batch(batch, device=device)
     torch.manual_seed(0)
-    networks = build_model(row, "release", hidden=hidden), plain_model(row, hidden)
-    steps = []
-    for network in networks:
-        optimiser = torch.optim.Adam(network.to(device).parameters(), lr=1e-3)
-        steps.append(training_step(network, data, optimiser))
+    ours = build_model(row, "release", hidden=hidden).to(device).train()
+    plain = plain_model(row, hidden).to(device).train()
+    forward = training_forward(ours, device)
+    ways = (ours, lambda batch: forward(batch)[0]), (plain, plain)
+    steps = [
+        training_step(run, data, torch.optim.Adam(network.parameters(), lr=1e-3))
+        for network, run in ways
+    ]
     return steps[0], steps[1]
 
 
