@@ -43,7 +43,8 @@ def compare(benchmark, quick: bool) -> Callable:
 
     The ratio is that of the medians; its range is the quartiles of the rounds' own ratios.
     ``cost=True`` turns it round: how many times as long ours takes, and the goal is an upper bound.
-    A call that does the thing ``repeats`` times is kept as seconds of one.
+    A call that does the thing ``repeats`` times is kept as seconds of one (``plain_repeats``
+    where the plain side does it another number of times).
     """
 
     def measure(
@@ -56,6 +57,7 @@ def compare(benchmark, quick: bool) -> Callable:
         rounds: int = 7,
         warm_up: int = 1,
         repeats: int = 1,
+        plain_repeats: int | None = None,
         **extra: object,
     ) -> float:
         rounds = 2 if quick else rounds
@@ -70,14 +72,14 @@ def compare(benchmark, quick: bool) -> Callable:
             plain_times.append(time.perf_counter() - begun)
 
         benchmark.pedantic(ours, setup=before, rounds=rounds)
-        our_times = np.array(benchmark.stats.stats.data)
-        theirs = np.array(plain_times)
+        our_times = np.array(benchmark.stats.stats.data) / repeats
+        theirs = np.array(plain_times) / (plain_repeats or repeats)
         each = our_times / theirs if cost else theirs / our_times
         medians = np.median(our_times), np.median(theirs)
         ratio = float(medians[0] / medians[1] if cost else medians[1] / medians[0])
         benchmark.extra_info.update(
             against=against,
-            plain_seconds=float(medians[1]) / repeats,
+            plain_seconds=float(medians[1]),
             ratio=ratio,
             low=float(np.percentile(each, 25)),
             high=float(np.percentile(each, 75)),

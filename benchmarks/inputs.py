@@ -20,6 +20,8 @@ import reference
 PLAIN = {
     "mfcc-lstm": reference.PlainMFCC,
     "cnn-lstm-s1": reference.PlainCNNLSTM,
+    "cnn-lstm-s2": lambda **sizes: reference.PlainCNNLSTM("s2", **sizes),
+    "cnn-lstm-pair": reference.PlainPair,
     "ds-lstm": reference.PlainDS,
 }
 SAMPLE_RATE = 16000
@@ -43,13 +45,13 @@ def release_batch(size: int, seed: int = 0, device: str = "cpu") -> Batch:
     ).to(device)
 
 
-def plain_model(row: str) -> torch.nn.Module:
+def plain_model(row: str, hidden: int = 200) -> torch.nn.Module:
     """The release's formulas as written, for a row."""
-    return PLAIN[row]()
+    return PLAIN[row](hidden=hidden)
 
 
 def training_step(
-    network: torch.nn.Module, data: Batch, optimiser, precision: str = "float32"
+    network: Callable[[Batch], torch.Tensor], data: Batch, optimiser, precision: str = "float32"
 ) -> Callable[[], None]:
     """A function that takes one step: forward, cross entropy, backward, update."""
     if precision == "float32":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -11,7 +12,7 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("torch", "numpy", "numba", "librosa", "pytest-benchmark")
+PACKAGES = ("torch", "triton", "numpy", "numba", "librosa", "pytest-benchmark")
 
 
 def cpu_name() -> str:
@@ -41,12 +42,24 @@ def commit() -> str:
         return ""
 
 
-def reduce(body: dict, command: str) -> dict:
+def versions() -> dict[str, str]:
+    """Of Python and of what is installed of PACKAGES; of CUDA and cuDNN where there is a GPU."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    if torch.cuda.is_available():
+        found |= {"cuda": torch.version.cuda, "cudnn": str(torch.backends.cudnn.version())}
+    return found
+
+
+def reduce(body: dict, command: str, stated: str = "") -> dict:
     """What is kept of pytest-benchmark's JSON *body*.
 
     Args:
         body: its ``--benchmark-json`` output.
         command: what was typed.
+        stated: the commit, for a copy of the tree that git does not know.
 
     Returns:
         JSON-able: command, machine, versions, commit, and for each benchmark its name, median and
@@ -66,7 +79,7 @@ def reduce(body: dict, command: str) -> dict:
     return {
         "command": command,
         "date": body["datetime"],
-        "commit": commit(),
+        "commit": commit() or stated,
         "machine": {
             "cpu": cpu_name(),
             "cores": os.cpu_count(),
@@ -75,10 +88,7 @@ def reduce(body: dict, command: str) -> dict:
             "system": platform.system(),
             "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
         },
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in PACKAGES},
-        },
+        "versions": versions(),
         "rows": rows,
     }
 

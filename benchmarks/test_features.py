@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pytest
 
@@ -18,6 +17,8 @@ from ser.features import extract
 from ser.features.mel import mel_pair_batch
 from ser.features.presets import INT16_SCALE, PRESETS
 
+librosa = pytest.importorskip("librosa", reason="needs librosa, to compare with")
+pytest.importorskip("soundfile", reason="needs soundfile, to write utterances")
 ROOT = Path(__file__).resolve().parent.parent
 
 

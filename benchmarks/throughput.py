@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from benchmarks.throughput_record import begin, load, now, save, table
 from ser.batch import Dataset
@@ -59,7 +58,7 @@ what is varied:
   --batches      utterances a step
   --precisions   float32   as torch is set up by default
                  tf32      matrix products round their factors (NVIDIA GPUs only)
-                 bfloat16  torch.autocast; the DS-LSTM's recurrence stays float32
+                 bfloat16  torch.autocast; states and norms stay in float32
   --data         device    the whole corpus lies on the device
                  host      it lies in the computer's memory; batches are copied
                  pinned    the same from page-locked memory, one batch ahead
@@ -69,7 +68,7 @@ The record is written after every measurement. Interrupt at any time: the same
 command takes up where it stopped, if code, machine and settings are the same."""
 EPILOG = """\
 examples:
-  python -m benchmarks.throughput --device cuda --out book/results/throughput/h200.json
+  python -m benchmarks.throughput --device cuda --out book/results/throughput/gpu.json
   python -m benchmarks.throughput --device cpu --threads 1 --out book/results/throughput/cpu.json
   python -m benchmarks.throughput --models mfcc-lstm --batches 8,32 --no-profile --out quick.json
 
@@ -101,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     add("--no-profile", action="store_true", help="leave out where the time goes")
     add = p.add_argument_group("record").add_argument
     add("--out", type=Path, default=Path("throughput.json"), metavar="FILE", help="%(default)s")
+    add("--commit", default="", metavar="SHA", help="of the code, where git cannot tell")
     add("--note", default="", metavar="TEXT", help="kept in the record, e.g. 'shared machine'")
     add("--fresh", action="store_true", help="begin anew where FILE is of other code or settings")
     add("--quiet", action="store_true", help="no progress bar, no table")
@@ -126,10 +126,11 @@ def main(argv: list[str] | None = None) -> int:
     jobs: list[tuple[str, Callable, Setting]] = [("cells", _measured, s) for s in settings]
     jobs += [("profiles", _profiled, Setting(name, batch)) for name in names]
     jobs = [job for job in jobs if job[2].key not in record[job[0]]]
-    bar = tqdm(jobs, unit="setting", disable=args.quiet or not jobs, file=sys.stderr)
+    bar = progress(jobs, args.quiet)
     try:
         for where, work, setting in bar:
-            bar.set_description(setting.key if where == "cells" else f"profile {setting.model}")
+            if hasattr(bar, "set_description"):
+                bar.set_description(setting.key if where == "cells" else f"profile {setting.model}")
             record[where][setting.key] = worker.run(work, setting)
             record["finished"], record["load"] = now(), record["load"][:1] + load()
             save(args.out, record)
@@ -146,6 +147,15 @@ def main(argv: list[str] | None = None) -> int:
         print(table(record))
         print(f"record: {args.out}")
     return 0
+
+
+def progress(jobs: list, quiet: bool) -> Any:
+    """*jobs* behind a bar; as they are where tqdm is not installed."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return jobs
+    return tqdm(jobs, unit="setting", disable=quiet or not jobs, file=sys.stderr)
 
 
 def resolve(name: str) -> str:

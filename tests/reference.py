@@ -106,17 +106,39 @@ class PlainDS(nn.Module):
 
 
 class PlainCNNLSTM(nn.Module):
-    """The release's CNN and LSTM on the squashed S1."""
+    """The release's CNN and LSTM on one squashed spectrogram, S1 or S2."""
 
-    def __init__(self, hidden=200, layers=2, classes=4, channels=(64, 16), size=496):
+    def __init__(self, which="s1", hidden=200, layers=2, classes=4, channels=(64, 16)):
         super().__init__()
-        self.front = PlainFrontEnd((4, 2), channels)
+        self.which = which
+        kernel, shape = {"s1": ((4, 2), (128, 230)), "s2": ((2, 4), (256, 120))}[which]
+        self.front = PlainFrontEnd(kernel, channels)
+        with torch.no_grad():
+            size = self.front.eval()(torch.zeros(1, *shape)).shape[2]
+        self.train()
         self.lstm = nn.LSTM(size, hidden, layers, batch_first=True)
         self.linear = nn.Linear(hidden, classes)
 
+    def pooled(self, batch):
+        output, _ = self.lstm(self.front(getattr(batch, self.which)))
+        return output.mean(1)
+
     def forward(self, batch):
-        output, _ = self.lstm(self.front(batch.s1))
-        return self.linear(output.mean(1))
+        return self.linear(self.pooled(batch))
+
+
+class PlainPair(nn.Module):
+    """The release's two CNNs and LSTMs, their pooled outputs side by side."""
+
+    def __init__(self, hidden=200, layers=2, classes=4, channels=(64, 16)):
+        super().__init__()
+        self.s1 = PlainCNNLSTM("s1", hidden, layers, classes, channels)
+        self.s2 = PlainCNNLSTM("s2", hidden, layers, classes, channels)
+        self.s1.linear, self.s2.linear = nn.Identity(), nn.Identity()
+        self.linear = nn.Linear(2 * hidden, classes)
+
+    def forward(self, batch):
+        return self.linear(torch.cat([self.s1.pooled(batch), self.s2.pooled(batch)], 1))
 
 
 class PlainMFCC(nn.Module):
@@ -129,8 +151,8 @@ class PlainMFCC(nn.Module):
 
     def forward(self, batch):
         output, _ = self.lstm(batch.mfcc)
-        lengths = batch.mfcc_lengths
-        valid = torch.arange(output.shape[1]) < lengths[:, None]
+        lengths = batch.mfcc_lengths.to(output.device)
+        valid = torch.arange(output.shape[1], device=output.device) < lengths[:, None]
         return self.linear((output * valid[..., None]).sum(1) / lengths[:, None])
 
 

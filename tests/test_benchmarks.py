@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from benchmarks.inputs import made_up_corpus, release_batch
+from benchmarks import __main__ as command
+from benchmarks.inputs import PLAIN, made_up_corpus, plain_model, release_batch
+from benchmarks.pairs import front_end_pair, repeated, step_pair, tf32_of_cudnn, warm
 from benchmarks.record import reduce, table, verdict
+from ser.models import build_model, count_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = sorted((ROOT / "book" / "results" / "benchmarks").glob("*.json"))
@@ -99,3 +104,84 @@ def test_help_teaches():
         check=True,
     )
     assert "examples:" in done.stdout and "make bench" in done.stdout
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_networks_have_the_rows_weights(name):
+    assert count_parameters(plain_model(name, 8)) == count_parameters(build_model(name, hidden=8))
+    assert plain_model(name, 8)(release_batch(2)).shape == (2, 4)
+
+
+def test_the_pairs_of_the_gpus_rows_run_on_any_device():
+    for work in (*step_pair("cpu", 2, "cnn-lstm-s2", 4), *front_end_pair("cpu", 2, "s1")):
+        work()
+
+
+def test_rounds_on_a_gpu_are_calls_back_to_back():
+    calls = []
+    assert warm(lambda: calls.append(1), "cpu", calls=3) == 200
+    assert len(calls) == 4
+    repeated(lambda: calls.append(2), 5, "cpu")()
+    assert calls[4:] == [2] * 5
+
+
+def test_tf32_is_switched_for_a_row_and_back():
+    before = torch.backends.cudnn.allow_tf32
+    for wanted in (True, False):
+        with tf32_of_cudnn(wanted) as is_on:
+            assert is_on == torch.backends.cudnn.allow_tf32 == wanted
+        assert torch.backends.cudnn.allow_tf32 == before
+    with tf32_of_cudnn(None) as is_on:
+        assert is_on == before
+
+
+def test_a_record_where_packages_or_git_are_missing(monkeypatch):
+    monkeypatch.setattr("benchmarks.record.PACKAGES", ("torch", "no-such-package"))
+    monkeypatch.setattr("benchmarks.record.commit", lambda: "")
+    found = reduce({"datetime": "2026-01-01T00:00:00", "benchmarks": []}, "c", "abc123")
+    assert set(found["versions"]) >= {"python", "torch"}
+    assert "no-such-package" not in found["versions"]
+    assert found["commit"] == "abc123"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_rows_of_a_gpu_need_a_gpu(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--device", "cuda"])
+    assert command.main() == 2
+    assert "no NVIDIA GPU" in capsys.readouterr().err
+
+
+def test_each_device_has_rows_of_its_own_and_none_needs_librosa(tmp_path):
+    (tmp_path / "librosa.py").write_text("raise ModuleNotFoundError('not here')", encoding="utf-8")
+    shown = {}
+    for device, paths in command.TARGETS.items():
+        call = [sys.executable, "-m", "pytest", *paths, "--collect-only", "-rs"]
+        done = subprocess.run(
+            [*call, "-p", "no:cacheprovider"],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        shown[device] = done.stdout
+    assert "needs librosa" in shown["cpu"] and "test_start" in shown["cpu"]
+    assert "on_cuda" not in shown["cpu"] and "test_start" not in shown["cuda"]
+    assert "test_ds_lstm_against_cudnn[128-norms-float32]" in shown["cuda"]
+
+
+def test_sides_may_differ_in_how_often_a_round_calls_them(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import time\n"
+        "def test_it(compare):\n"
+        "    compare(lambda: time.sleep(0.02), lambda: time.sleep(0.04), against='it',\n"
+        "            repeats=2, plain_repeats=4, rounds=2)\n",
+        encoding="utf-8",
+    )
+    raw = tmp_path / "raw.json"
+    call = [sys.executable, "-m", "pytest", str(tmp_path), "-q", f"--benchmark-json={raw}", "-p"]
+    call += ["benchmarks.conftest", "-p", "no:cacheprovider"]
+    subprocess.run(call, cwd=ROOT, check=True, capture_output=True)
+    told = reduce(json.loads(raw.read_text(encoding="utf-8")), "")["rows"][0]
+    assert min(told["seconds"], told["plain_seconds"]) >= 0.01
+    assert told["ratio"] == pytest.approx(told["plain_seconds"] / told["seconds"])

@@ -12,6 +12,8 @@ from benchmarks.record import reduce, verdict
 from ser.plots import describe
 from ser.plots.speed import ladder, roofline
 from ser.plots.speed_record import (
+    against_cudnn,
+    devices,
     figures,
     figures_table,
     load_benchmarks,
@@ -119,6 +121,57 @@ def test_scaling_is_in_order(record):
     assert table.plain.tolist() == pytest.approx([0.015, 0.03, 0.06])
     assert scaling(record, "utterances").megabytes.tolist() == [300.0] * 3
     assert scaling(record, "hidden").empty
+
+
+@pytest.fixture
+def on_gpu(record) -> dict:
+    """The record, and rows that a GPU added."""
+    rows = [
+        compared(
+            f"ds_lstm_against_cudnn[128-norms-{kind}]",
+            0.004,
+            0.002,
+            kind="cost",
+            device="cuda",
+            cudnn_tf32=kind == "as_set_up",
+        )
+        for kind in ("as_set_up", "float32")
+    ]
+    for value in (8, 16):
+        more = {"kind": "cost", "axis": "T", "value": value, "device": "cuda"}
+        rows.append(compared(f"scaling_cuda[{value}]", 0.001 * value, 0.002 * value, **more))
+    body = json.loads(json.dumps(reduce({"datetime": "2026-01-02", "benchmarks": rows}, "c")))
+    machine = {**record["machine"], "gpu": "A Made-up GPU"}
+    return {**record, "machine": machine, "rows": record["rows"] + body["rows"]}
+
+
+def test_a_gpu_is_named_by_its_record(record, on_gpu):
+    assert machine_text(on_gpu).startswith("A Made-up GPU, beside ")
+    assert devices(on_gpu) == {"cpu": record["machine"]["cpu"], "cuda": "A Made-up GPU"}
+    assert list(devices(record)) == ["cpu"]
+    assert list(devices({**on_gpu, "rows": on_gpu["rows"][-1:]})) == ["cuda"]
+
+
+def test_curves_of_two_devices_are_not_mixed(on_gpu):
+    assert scaling(on_gpu, "T").value.tolist() == [15, 30, 60]
+    assert scaling(on_gpu, "T", "cuda").value.tolist() == [8, 16]
+    assert "T from 8 to 16" in describe(scaling_plot(on_gpu, "T", device="cuda"))
+
+
+def test_distance_from_the_floor_on_a_gpu(record, on_gpu):
+    table = against_cudnn(on_gpu, operations=1.6)
+    assert list(table.index) == [
+        "batch 128, norms, cuDNN in TF32",
+        "batch 128, norms, both in float32",
+    ]
+    assert table["times as long"].tolist() == pytest.approx([2, 2])
+    assert table["times as counted"].tolist() == pytest.approx([1.25, 1.25])
+    assert table["cuDNN, ms"].tolist() == pytest.approx([2, 2])
+    assert against_cudnn(record, 1.6).empty
+
+
+def test_table_tells_both_times(on_gpu):
+    assert "4.00 ms against 2.00 ms" in figures_table(on_gpu)._repr_html_()
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.21, 0.55), (3e-4, 120.0), (0.02, 0.02)])

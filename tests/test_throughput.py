@@ -269,6 +269,8 @@ def test_imports_without_sound_libraries_or_jupyter():
                                           "parselmouth", "torchaudio", "jupyter", "nbformat"}:
                     raise ImportError(name + " is not installed")
         sys.meta_path.insert(0, Absent())
+        sys.modules["tqdm"] = sys.modules["safetensors"] = None
+        import benchmarks.study
         from benchmarks.throughput import main
         from ser.experiments.throughput import Plan, Setting, Trainer
         print(Trainer(Setting("dual", 2), Plan(utterances=2, hidden=4), "cpu").step() > 0)

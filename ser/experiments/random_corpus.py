@@ -5,6 +5,7 @@ Book: "Training on a GPU".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,7 @@ class RandomFeatures:
 
     Args:
         plan: durations and seed.
+        seconds: durations instead of the plan's, one for each of the DISTINCT utterances.
 
     Example:
         >>> features = RandomFeatures(Plan())
@@ -53,13 +55,15 @@ class RandomFeatures:
 
     DISTINCT = 64
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, seconds: Sequence[float] | None = None) -> None:
         from ser.features.presets import get_preset
 
         self.preset = get_preset("release")
         self._random = np.random.default_rng(plan.seed)
         low, high = round(100 * plan.shortest), round(100 * plan.longest)
         frames = self._random.integers(low, high + 1, self.DISTINCT)
+        if seconds is not None:
+            frames = [max(1, round(100 * s)) for s in seconds]
         self._mfcc = [self._noise(f, 39, sd=20) for f in frames]
         sizes = list(zip(self.preset.n_mels, self.preset.frames, strict=True))
         self._mel = [

@@ -16,16 +16,19 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from tqdm import tqdm
 
 from ser.audio import load_audio
 from ser.errors import AudioError, FeatureError
 from ser.features.cache import FeatureStore
 from ser.features.presets import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 SHARD_UTTERANCES = 256
 SHARD_NUMBERS = 1 << 24
@@ -86,7 +89,9 @@ def fill(
     done = Filled(audio_keys(table))
     bad: dict[str, str] = {}
     missing = _missing(table, done.keys, store, bad)
-    with tqdm(
+    from tqdm import tqdm as progress_bar  # here: presets are read where it is not installed
+
+    with progress_bar(
         total=len(missing),
         desc=f"features of {name}",
         unit="utt",

@@ -41,11 +41,11 @@ def load_benchmarks(folder: str | Path) -> list[dict]:
 
 
 def machine_text(record: Mapping[str, Any]) -> str:
-    """Machine, versions, day, load and command of a record, a line each."""
+    """Machine, versions, day, load and command of a record, a line each; a GPU comes first."""
     machine, versions = record["machine"], record["versions"]
+    cpu = f"{machine['cpu']}, {machine['threads']} of {machine['cores']} cores used"
     lines = [
-        f"{machine['cpu']}, {machine['threads']} of {machine['cores']} cores used, "
-        f"GPU: {machine['gpu'] or 'none'}",
+        f"{machine['gpu']}, beside {cpu}" if machine["gpu"] else f"{cpu}, GPU: none",
         f"torch {versions['torch']}, Python {versions['python']}, {record['date'][:10]}",
     ]
     if machine.get("load"):
@@ -109,7 +109,8 @@ def figures_table(record: Mapping[str, Any]) -> Html:
         goal = f"{row.goal}<br><small>{'' if row.reached == 'yes' else 'not '}reached</small>"
         cells = (
             f"{escape(name.replace('_', ' '))}<br><small>against {escape(row.against)}</small>",
-            f"{row.ratio:.2f}{sign}{spread}",
+            f"{row.ratio:.2f}{sign}{spread}<br><small>{_time(row.ms)} against "
+            f"{_time(row['against, ms'])}</small>",
             goal if row.goal else "none",
         )
         body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
@@ -119,13 +120,48 @@ def figures_table(record: Mapping[str, Any]) -> Html:
     return Html(html, short.to_string())
 
 
-def scaling(record: Mapping[str, Any], axis: str) -> pd.DataFrame:
+def devices(record: Mapping[str, Any]) -> dict[str, str]:
+    """``cpu`` and ``cuda``, where the record has rows of them, and what the device is called.
+
+    >>> devices({"rows": [{"device": "cuda"}], "machine": {"cpu": "a CPU", "gpu": "a GPU"}})
+    {'cuda': 'a GPU'}
+    """
+    machine = record["machine"]
+    names = {"cpu": machine["cpu"], "cuda": machine["gpu"]}
+    there = {row.get("device", "cpu") for row in record["rows"]}
+    return {kind: name for kind, name in names.items() if kind in there}
+
+
+def against_cudnn(record: Mapping[str, Any], operations: float) -> pd.DataFrame:
+    """How far the DS-LSTM on a GPU is from what its operations cost in cuDNN's LSTM.
+
+    Args:
+        record: of the benchmarks, with rows of a GPU (else the table is empty).
+        operations: of a DS-LSTM, in LSTMs of the same input and hidden sizes.
+
+    Returns:
+        a row for each measurement, indexed by batch, norms and digits: ``ms``, ``cuDNN, ms``,
+        ``times as long``, ``operations`` and ``times as counted``, the one by the other.
+    """
+    rows, columns = {}, ["ms", "cuDNN, ms", "times as long", "operations", "times as counted"]
+    for row in record["rows"]:
+        if row.get("device") == "cuda" and row["name"].startswith("ds_lstm_against_cudnn["):
+            batch, norms, _ = row["name"].split("[")[1].rstrip("]").split("-", 2)
+            digits = "cuDNN in TF32" if row["cudnn_tf32"] else "both in float32"
+            times = [1000 * row["seconds"], 1000 * row["plain_seconds"], row["ratio"]]
+            shown = f"batch {batch}, {norms}, {digits}"
+            rows[shown] = [*times, operations, row["ratio"] / operations]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def scaling(record: Mapping[str, Any], axis: str, device: str = "cpu") -> pd.DataFrame:
     """Measurements along *axis*, in seconds.
 
     Args:
         record: of the benchmarks.
         axis: ``"T"``, ``"batch"``, ``"hidden"`` or ``"utterances"`` (the latter with
             ``megabytes``, the most memory held).
+        device: ``"cpu"`` or ``"cuda"``: whose rows.
 
     Returns:
         ``value``, ``ours`` and, where there is one, ``plain`` with ``against``, what it is;
@@ -133,7 +169,7 @@ def scaling(record: Mapping[str, Any], axis: str) -> pd.DataFrame:
     """
     rows = []
     for row in record["rows"]:
-        if row.get("axis") != axis:
+        if row.get("axis") != axis or row.get("device", "cpu") != device:
             continue
         if "points" in row:
             rows += [
@@ -156,11 +192,12 @@ def scaling_plot(
     axis: str,
     expected: Mapping[float, float] | None = None,
     title: str | None = None,
+    device: str = "cpu",
 ) -> Figure:
     """Cost against a size, both axes logarithmic, with the expected course beside.
 
     Args:
-        record, axis: see :func:`scaling`.
+        record, axis, device: see :func:`scaling`.
         expected: size -> operations (any unit; its course is drawn through the last point of
             ours). Not said: a line of slope 1.
         title: of the figure.
@@ -171,7 +208,7 @@ def scaling_plot(
     Raises:
         ValueError: the record has fewer than two sizes along the axis.
     """
-    table = scaling(record, axis)
+    table = scaling(record, axis, device)
     if len(table) < 2:
         raise ValueError(f"the record has {len(table)} sizes along {axis}; two make a slope")
     sizes = table.value.to_numpy(float)
@@ -207,6 +244,17 @@ def scaling_plot(
         set_title(upper, title)
     where = f"{AXES.get(axis, axis)} from {sizes[0]:g} to {sizes[-1]:g}"
     return set_alt(fig, f"Cost against {where}, on logarithmic axes. " + " ".join(said))
+
+
+def _time(milliseconds: float) -> str:
+    """Three digits, with the unit that suits.
+
+    >>> _time(0.42), _time(12.345), _time(61234.0)
+    ('0.42 ms', '12.3 ms', '61.2 s')
+    """
+    value, unit = (milliseconds, "ms") if milliseconds < 1000 else (milliseconds / 1000, "s")
+    digits = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{digits}f} {unit}"
 
 
 def _slope(sizes: np.ndarray, values: Sequence[float]) -> float:

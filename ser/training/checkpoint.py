@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from ser.paths import atomic_write
 from ser.training.average import WeightAverage
@@ -42,6 +40,8 @@ def save_checkpoint(
     average: WeightAverage | None = None,
 ) -> None:
     """Write *path* atomically. *fingerprint* names the configuration it belongs to."""
+    from safetensors.torch import save  # here: who only measures trains without a checkpoint
+
     tensors = {f"model/{k}": v for k, v in model.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
         for key, value in state.items():
@@ -70,6 +70,8 @@ def load_checkpoint(
     """
     if not path.exists():
         return None
+    from safetensors import SafetensorError, safe_open
+
     with contextlib.suppress(SafetensorError, OSError, KeyError, ValueError, RuntimeError):
         with safe_open(path, framework="pt") as stored:
             header = stored.metadata() or {}

@@ -1,0 +1,188 @@
+"""``python -m benchmarks.study``: how long the whole study takes on this machine, from its epochs.
+
+Each network is trained for a few epochs by the package's own loop (:func:`ser.training.train`),
+on random features of the release's shapes that lie on the device; the study is summed up from
+that. Book: chapter "Training on a GPU", which shows every such record in book/results/throughput.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shlex
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.pairs import wait
+from benchmarks.throughput import resolve
+from benchmarks.throughput_record import describe, load, now, save
+from ser.batch import Batch, Dataset
+from ser.errors import SerError
+from ser.experiments.random_corpus import CORPUS, Plan, RandomFeatures
+from ser.experiments.records import provenance
+from ser.models import ROWS, build_model
+from ser.nn import tune_allocator
+from ser.plots.study_time import totals
+from ser.training import TrainConfig, train
+
+TRAINED = ("mfcc-lstm", "cnn-lstm-s1", "cnn-lstm-s2", "cnn-lstm-pair", "ds-lstm")
+"""The networks of the released rows; a fused row is the mean of two of their logits."""
+GOALS = {"epoch_seconds": 2.0, "study_seconds": 600.0}
+MEAN_SECONDS, SPREAD = 4.5, 0.6
+"""Of the made-up utterances: IEMOCAP's turns last 4.5 s in the mean (Busso et al. 2008); the
+logarithm's spread is ours, so that a few are several times as long, as in any corpus."""
+HOW = (
+    "The study is a sum of measured epochs, it was not run whole: for each network, folds x "
+    "(epochs x the median epoch of a fold + what its first epoch took longer) + what the very "
+    "first epoch took longer (kernels compiled, graphs captured). Features, reading and writing "
+    "files, and baselines are not in it; fused rows are made from logits that are there."
+)
+EPILOG = """\
+examples:
+  python -m benchmarks.study --device cuda --out book/results/throughput/gpu-study.json
+  python -m benchmarks.study --device cpu --utterances 256 --out study.json"""
+
+
+class Part:
+    """Utterances *first* to *last* (not included) of a dataset."""
+
+    def __init__(self, data: Dataset, first: int, last: int) -> None:
+        self.data, self.first, self.last = data, first, last
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def batch(self, indices: np.ndarray) -> Batch:
+        """The utterances at these positions of the part."""
+        return self.data.batch(np.asarray(indices) + self.first)
+
+
+def durations(count: int) -> list[float]:
+    """So many seconds: the middles of equal shares of a lognormal distribution."""
+    middle = np.log(MEAN_SECONDS) - SPREAD**2 / 2
+    normal = statistics.NormalDist(middle, SPREAD)
+    return [float(np.exp(normal.inv_cdf((k + 0.5) / count))) for k in range(count)]
+
+
+def timed(model: torch.nn.Module, config: TrainConfig, device: str, *sides: Any) -> list[float]:
+    """Seconds of each epoch of :func:`ser.training.train`, evaluation included."""
+    stamps: list[float] = []
+
+    def stamp(_: dict) -> None:
+        wait(device)
+        stamps.append(time.perf_counter())
+
+    wait(device)
+    begun = time.perf_counter()
+    train(model, config, *sides, device=device, on_epoch=stamp)
+    return np.diff([begun, *stamps]).tolist()
+
+
+def measure(row: str, args: argparse.Namespace, device: str, features: RandomFeatures) -> dict:
+    """Epochs of one network: over all utterances, and of a fold (the rest tested each epoch)."""
+    count, labels = args.utterances, np.arange(args.utterances) % 4
+    begun = time.perf_counter()
+    needs = build_model(row, hidden=args.hidden, seed=0).needs
+    data = Dataset(features, range(count), labels, needs, "fixed", device)
+    wait(device)
+    loaded = time.perf_counter() - begun
+    settings = {"batch_size": args.batch, "hidden": args.hidden, "precision": args.precision}
+    config = TrainConfig(epochs=1 + args.epochs, **settings)
+    cut = count - count // args.folds
+    spent = {
+        "epochs": timed(build_model(row, hidden=args.hidden, seed=0), config, device, data),
+        "fold_epochs": timed(
+            build_model(row, hidden=args.hidden, seed=1),
+            config,
+            device,
+            Part(data, 0, cut),
+            Part(data, cut, count),
+        ),
+    }
+    return {
+        "load_seconds": round(loaded, 3),
+        "utterances": count,
+        "fold_train": cut,
+        "fold_test": count - cut,
+        **{name: [round(s, 4) for s in seconds] for name, seconds in spent.items()},
+    }
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    p = argparse.ArgumentParser(
+        prog="python -m benchmarks.study",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = p.add_argument
+    add("--device", default="auto", metavar="DEV", help="auto, cpu, cuda, cuda:1 (default: auto)")
+    add("--out", type=Path, default=Path("study.json"), metavar="FILE", help="%(default)s")
+    add("--models", default=",".join(TRAINED), metavar="ROWS", help="default: %(default)s")
+    add("--epochs", type=int, default=3, metavar="N", help="measured, after a first (default: 3)")
+    add(
+        "--utterances", type=int, default=CORPUS, metavar="N", help="default: IEMOCAP's %(default)s"
+    )
+    add("--batch", type=int, default=128, metavar="N", help="utterances a step (default: 128)")
+    add("--hidden", type=int, default=200, metavar="H", help="hidden size (default: 200)")
+    add("--precision", default="float32", choices=("float32", "bfloat16"), help="%(default)s")
+    add("--folds", type=int, default=5, metavar="N", help="of the study (default: 5)")
+    add("--study-epochs", type=int, default=50, metavar="N", help="of a fold (default: 50)")
+    add("--commit", default="", metavar="SHA", help="of the code, where git cannot tell")
+    add("--note", default="", metavar="TEXT", help="kept in the record, e.g. 'shared machine'")
+    return p
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure, print, and leave a record after each network."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    args = parser().parse_args(argv)
+    tune_allocator()
+    try:
+        device = resolve(args.device)
+        settings = {k: v for k, v in vars(args).items() if k not in ("out", "note", "commit")}
+        record = {
+            "schema": 1,
+            "kind": "study-time",
+            "command": shlex.join(["python", "-m", "benchmarks.study", *argv]),
+            **provenance(),
+            "device": describe(device, torch.get_num_threads()),
+            "tf32": {
+                "cudnn": torch.backends.cudnn.allow_tf32,
+                "matmul": torch.backends.cuda.matmul.allow_tf32,
+            },
+            "settings": {**settings, "device": device, "models": args.models.split(",")},
+            "fused": {n: list(r.branches) for n, r in ROWS.items() if r.kind == "fused"},
+            "goals": GOALS,
+            "how": HOW,
+            "note": args.note,
+            "started": now(),
+            "rows": {},
+        }
+        record["package"]["commit"] = record["package"]["commit"] or args.commit or None
+        features = RandomFeatures(
+            dataclasses.replace(Plan(), utterances=args.utterances),
+            durations(RandomFeatures.DISTINCT),
+        )
+        for row in record["settings"]["models"]:
+            record["rows"][row] = measure(row, args, device, features)
+            record["finished"], record["load"] = now(), load()
+            save(args.out, record)
+            print(f"{row}: {record['rows'][row]['epochs']}", file=sys.stderr, flush=True)
+    except SerError as error:
+        print(f"study: {error}", file=sys.stderr)
+        return error.exit_code
+    print(totals(record).round(3).to_string())
+    print(f"{record['device']['name']}; {record['command']}\n{HOW}\nrecord: {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

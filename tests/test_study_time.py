@@ -1,0 +1,109 @@
+"""The study's time: measured by the package's own loop, summed up, told as what it is."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import study
+from ser.plots.study_time import ALL, load_study_times, totals, verdicts
+
+SMALL = ["--device", "cpu", "--utterances", "10", "--hidden", "4", "--batch", "4"]
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory) -> dict:
+    """As the command leaves it, of one small network."""
+    path = tmp_path_factory.mktemp("mit Umlaut ä") / "new" / "study.json"
+    command = [*SMALL, "--models", "mfcc-lstm", "--epochs", "2", "--commit", "abc"]
+    assert study.main([*command, "--out", str(path)]) == 0
+    assert load_study_times(path.parent) == [json.loads(path.read_text(encoding="utf-8"))]
+    return load_study_times(path.parent)[0]
+
+
+@pytest.fixture
+def made() -> dict:
+    """As if measured: 1 s an epoch of the one, 2 s of the other, a start of 9 s and of 0 s."""
+    rows = {
+        "mfcc-lstm": {"epochs": [10.0, 1.0, 1.0, 3.0], "fold_epochs": [0.9, 0.9, 0.9, 0.9]},
+        "ds-lstm": {"epochs": [2.0, 2.0, 2.0, 2.0], "fold_epochs": [2.8, 1.8, 1.8, 1.8]},
+    }
+    return {
+        "kind": "study-time",
+        "device": {"name": "A GPU", "type": "cuda"},
+        "settings": {"folds": 5, "study_epochs": 50},
+        "goals": {"epoch_seconds": 2.0, "study_seconds": 600.0},
+        "fused": {"dual": ["mfcc-lstm", "ds-lstm"], "other": ["mfcc-lstm", "absent"]},
+        "rows": {name: {**row, "utterances": 5531} for name, row in rows.items()},
+    }
+
+
+def test_record_says_what_was_measured(record):
+    row = record["rows"]["mfcc-lstm"]
+    assert len(row["epochs"]) == len(row["fold_epochs"]) == 3
+    assert min(row["epochs"]) > 0
+    assert (row["utterances"], row["fold_train"], row["fold_test"]) == (10, 8, 2)
+    assert "not run whole" in record["how"]
+    assert record["command"].startswith("python -m benchmarks.study --device cpu")
+    assert record["package"]["commit"]
+    assert record["tf32"] == {"cudnn": True, "matmul": False}
+    assert record["goals"] == {"epoch_seconds": 2.0, "study_seconds": 600.0}
+    assert record["fused"]["dual"] == ["mfcc-lstm", "ds-lstm"]
+
+
+def test_a_fold_trains_on_its_part_and_tests_the_rest(monkeypatch):
+    seen = {}
+
+    def train(model, config, data, test=None, **more):
+        seen[test is None] = (data, test, config)
+        for _ in range(config.epochs):
+            more["on_epoch"]({})
+
+    monkeypatch.setattr(study, "train", train)
+    args = study.parser().parse_args([*SMALL, "--precision", "bfloat16"])
+    features = study.RandomFeatures(study.Plan(), [0.1] * study.RandomFeatures.DISTINCT)
+    study.measure("mfcc-lstm", args, "cpu", features)
+    data, test, config = seen[False]
+    assert len(data) == 8 and len(test) == 2
+    whole = seen[True][0]
+    assert len(whole) == 10 and seen[True][1] is None
+    assert config.precision == "bfloat16" and config.batch_size == 4
+    assert np.array_equal(test.batch([1]).mfcc, whole.batch([9]).mfcc)
+
+
+def test_utterances_last_as_long_as_speech():
+    lengths = study.durations(study.RandomFeatures.DISTINCT)
+    assert np.mean(lengths) == pytest.approx(study.MEAN_SECONDS, rel=0.03)
+    assert lengths == sorted(lengths)
+    assert max(lengths) > 3 * np.mean(lengths)
+    features = study.RandomFeatures(study.Plan(), lengths)
+    assert len(features.mfcc(63)) == round(100 * lengths[63])
+
+
+def test_the_study_is_the_sum_of_its_epochs(made):
+    table = totals(made)
+    assert table.loc["mfcc-lstm"].tolist() == pytest.approx([1, 0.9, 9, 9 + 5 * 50 * 0.9])
+    assert table.loc["ds-lstm"].tolist() == pytest.approx([2, 1.8, 0, 5 * (1 + 50 * 1.8)])
+    assert table.loc["dual", "epoch"] == pytest.approx(3)
+    assert np.isnan(table.loc["dual", "study"])
+    assert "other" not in table.index
+    assert table.loc[ALL, "study"] == pytest.approx(9 + 225 + 455)
+
+
+def test_goals_are_told_either_way(made):
+    text = verdicts(made)
+    assert "an epoch of dual over 5,531 utterances: 3 s (goal: under 2 s, not reached)" in text
+    assert "2 networks, 5 folds, 50 epochs: 689 s (goal: under 600 s, not reached)" in text
+    assert "not run whole" in text
+    made["goals"] = {"epoch_seconds": 4.0, "study_seconds": 700.0}
+    assert verdicts(made).count(", reached)") == 2
+
+
+def test_wrong_options_are_said_in_words(tmp_path, capsys):
+    out = ["--out", str(tmp_path / "r.json")]
+    assert study.main([*SMALL, "--models", "dul", *out]) == 2
+    assert "did you mean dual" in capsys.readouterr().err
+    assert study.main(["--device", "tpu", *out]) == 3
+    assert "no device" in capsys.readouterr().err
