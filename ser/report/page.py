@@ -223,8 +223,8 @@ def _standing(rows: Sequence[Row], resamples: int) -> list[str]:
 
 def _protocol(report: Report) -> list[str]:
     words = {
-        "speakers shared": "with speakers on both sides their UA differs from that with unseen ones by {}",
-        "dev-chosen": "an epoch chosen on dev speakers differs from the last by {}",
+        "speakers shared": "speakers on both sides change their UA by {}",
+        "dev-chosen": "an epoch chosen on dev speakers, not the last, by {}",
         "test-chosen *": "one chosen on the test by {}",
     }
     networks = {r.model for r in report.rows if r.records[0].data.get("history")}
@@ -234,7 +234,7 @@ def _protocol(report: Report) -> list[str]:
         if values and name in words:
             low, high = (f"{v:+.1f}" for v in (min(values), max(values)))
             told.append(words[name].format(low if low == high else f"{low} to {high}"))
-    return [f"- The same networks, other protocols: {'; '.join(told)} points."] if told else []
+    return [f"- The same networks under other protocols: {'; '.join(told)} points."] if told else []
 
 
 def _parts(report: Report, protocol: str) -> list[str]:
