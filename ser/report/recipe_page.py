@@ -23,7 +23,8 @@ def tried(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     Returns:
         DataFrame of text; ``smallest p`` is the least that the swap test can give with so many
-        speakers, the corrected one its product with the number of recipes; ``settled`` how many recipes are above or below the base after the correction.
+        speakers, the corrected one its product with the number of recipes; ``settled`` how many
+        recipes are above or below the base after the correction.
     """
     lines = {}
     for name, table in tables.items():
