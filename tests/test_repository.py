@@ -264,6 +264,22 @@ def test_a_failing_cell_fails_the_build(project, capsys):
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_single_notebooks_can_be_stored(project, monkeypatch):
+    two = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+    nbformat.write(two, project / "book" / "two.ipynb")
+    assert [p.stem for p in book.chosen(["one"], project)] == ["one"]
+    assert [p.stem for p in book.chosen([], project)] == ["one", "two"]
+    with pytest.raises(SystemExit, match="no notebook 'three'"):
+        book.chosen(["three"], project)
+    (project / "book" / "run_times.md").write_text(book.RUN_TIMES)
+    (project / "stage" / "book").mkdir(parents=True)
+    shutil.copy(project / "book" / "run_times.md", project / "stage" / "book")
+    done = book.execute_all(project / "build", project / "stage", project, only=["one"])
+    assert list(done) == ["book/one.ipynb"]
+    with pytest.raises(SystemExit):
+        book.main(["build", "--only", "recipe"])
+
+
 def test_the_page_of_run_times():
     table = book.run_times({"book/a.ipynb": {"seconds": 61.2}, "book/b.ipynb": {"seconds": 3.4}})
     assert "| `book/a.ipynb` | 61 |" in table

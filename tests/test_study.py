@@ -24,6 +24,7 @@ from ser.report.study import (
     questions,
     selection_gap,
 )
+from ser.report.verdicts import too_many, verdict_summary
 from ser.rows import ROWS
 from tools import study
 
@@ -199,6 +200,47 @@ def test_dev_chosen_is_compared_with_the_last_epoch_of_the_same_runs(tmp_path):
     assert table["first"].tolist() == ["dual [dev held out] (dev)"]
     assert table.second.tolist() == ["dual [dev held out] (last)"]
     assert table.difference.iloc[0] > 25
+
+
+def test_rows_with_other_speakers_in_training_are_not_compared(tmp_path):
+    """A row whose dev speakers were trained on is no partner for one that had them held out."""
+    put(tmp_path / "held", "dual", lambda i, s, n: i < 3)
+    plain = put(tmp_path / "plain", "mfcc-lstm", lambda i, s, n: i < 9)
+    assert questions(make_report(tmp_path, resamples=20), "fusion, MFCC").verdict.tolist() == [
+        "better"
+    ]
+    for path in plain.glob("*/*.json"):
+        data = json.loads(path.read_text())
+        data["protocol"]["hash"] = "other" + data["protocol"]["fold"]
+        path.write_text(json.dumps(data))
+    table = questions(make_report(tmp_path, resamples=20), "fusion, MFCC")
+    assert table.verdict.tolist() == ["not run"] and "--model mfcc-lstm " in table.command.iloc[0]
+
+
+def test_verdicts_in_words(report):
+    few = questions(report, only=["fusion, MFCC", "frames", "equations"])
+    text = verdict_summary(few)
+    assert text.startswith(
+        f"- emodb, {SPEAKERS} speakers, 2 questions. Settled: fusion, MFCC (`dual"
+    )
+    assert "Open: none. Not run: equations." in text
+    every = questions(report)
+    assert "Settled: none. Open: one cell, " in verdict_summary(every)
+    assert too_many(few) == [] and len(too_many(every)) == 1
+
+
+def test_the_default_folders_of_the_tool_are_the_study(monkeypatch, tmp_path):
+    results = tmp_path / "book" / "results"
+    for name in ("emodb-loso", "emodb-loso-dev", "emodb-loso-true", "emodb-floors"):
+        make_results(results / name, {"dual": 2.0}, speakers=2, each=4)
+    monkeypatch.setattr(study, "ROOT", tmp_path)
+    assert [f.name for f in study.folders()] == ["emodb-loso-dev", "emodb-loso-true"]
+    assert study.recipe_tables(results) == {}
+    put(results / "recipe" / "as-released", "dual", lambda i, s, n: i < 3,
+        selections=("last", "dev"))  # fmt: skip
+    for path in (results / "recipe").rglob("*.json"):
+        path.write_text(path.read_text().replace('"dev_ua": null', '"dev_ua": 0.5'))
+    assert list(study.recipe_tables(results, 20)) == ["recipes: dual, emodb"]
 
 
 def test_groups_have_their_own_scores(report):
