@@ -69,7 +69,7 @@ def folder(tmp_path_factory):
     put(out / "c", "dual", lambda i, s, n: i < 2, preset="paper")
     put(out / "d", "dual", lambda i, s, n: i < 1, protocol="random")
     put(out / "e", "dual", lambda i, s, n: i < 8, config={"frames": "true"})
-    for part in ("a", "b"):
+    for part in ("a", "b", "c"):
         for path in (out / part).glob("*/*.json"):
             data = json.loads(path.read_text())
             data["config"].setdefault("hidden", 200)
@@ -101,7 +101,7 @@ def test_answers_are_the_differences_that_were_put_in(table, report):
     done = table[table.verdict != "not run"]
     assert set(done.index) == {
         "one cell", "one cell, equal size", "fusion, MFCC", "fusion, DS-LSTM", "preset, dual",
-        "frames", "speakers", "dev", "peeking",
+        "windows", "frames", "speakers", "dev", "peeking",
     }  # fmt: skip
     row = table.loc["fusion, MFCC"]
     expected = report.row("dual", preset="release").ua.mean() - report.row("mfcc-lstm").ua.mean()
@@ -112,6 +112,8 @@ def test_answers_are_the_differences_that_were_put_in(table, report):
     assert "[hidden 260]" in table.second["one cell, equal size"]
     assert table["first"]["preset, dual"] == "dual (paper)"
     assert "[frames true]" in table["first"]["frames"]
+    assert table["first"]["windows"] == "dual (paper)"
+    assert table.second["windows"] == "dual [frames true] (release)"
     assert table["first"]["peeking"] == "dual* (test)" and table.difference["frames"] < 0
 
 
@@ -215,6 +217,14 @@ def test_rows_with_other_speakers_in_training_are_not_compared(tmp_path):
         path.write_text(json.dumps(data))
     table = questions(make_report(tmp_path, resamples=20), "fusion, MFCC")
     assert table.verdict.tolist() == ["not run"] and "--model mfcc-lstm " in table.command.iloc[0]
+
+
+def test_another_preset_does_not_answer_for_true_lengths(tmp_path):
+    put(tmp_path / "a", "dual", lambda i, s, n: i < 3, config={"frames": "preset"})
+    put(tmp_path / "b", "dual", lambda i, s, n: i < 1, preset="paper", config={"frames": "preset"})
+    table = questions(make_report(tmp_path, resamples=20), ["frames", "preset, dual"])
+    assert table.verdict["frames"] == "not run" and table.verdict["preset, dual"] != "not run"
+    assert "--frames true" in table.command["frames"] and "paper" not in table.command["frames"]
 
 
 def test_verdicts_in_words(report):
