@@ -198,6 +198,8 @@ def test_dev_chosen_is_compared_with_the_last_epoch_of_the_same_runs(tmp_path):
         data = json.loads(path.read_text())
         data["protocol"]["dev"], data["protocol"]["hash"] = 9, "other" + data["protocol"]["fold"]
         path.write_text(json.dumps(data))
+    every = questions(make_report(held, resamples=20), only="speakers")
+    assert shlex.split(every.command.iloc[0])[-1] == "results/emodb-random-dev"
     table = questions(make_report(tmp_path, resamples=50), only="dev")
     assert table["first"].tolist() == ["dual [dev held out] (dev)"]
     assert table.second.tolist() == ["dual [dev held out] (last)"]
