@@ -52,6 +52,20 @@ def test_finds_the_corpora_that_have_both_protocols(folder, tmp_path):
     assert recorded(tmp_path) == {}, "folders without a record are no corpus"
 
 
+def test_takes_records_with_a_dev_set_where_both_protocols_have_one(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "copy")
+    where = tmp_path / "copy"
+    make_results(where / "emodb-loso-dev", MODELS, seeds=2)
+    assert {r.seed for r in recorded(where)["emodb"]} == {0}, "one protocol alone is no pair"
+    make_results(where / "emodb-random-dev", MODELS, protocol="random", seeds=2)
+    found = recorded(where)
+    assert {r.path.parents[1].name for r in found["emodb"]} == {
+        "emodb-loso-dev",
+        "emodb-random-dev",
+    }
+    assert {r.seed for r in found["emodb"]} == {0, 1} and {r.seed for r in found["other"]} == {0}
+
+
 def test_leaves_out_rows_that_are_not_complete(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
     next((tmp_path / "copy" / "emodb-loso" / "dual").glob("*.json")).unlink()

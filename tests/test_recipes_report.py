@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from ser.plots import describe
 from ser.plots.recipe import dev_against_test, feature_panels, recipe_gains, weights_over_time
 from ser.protocols import split
 from ser.report.nested import choice_table, dev_speakers, nested
+from ser.report.recipe_page import recipe_summary, tried
 from ser.report.recipes import (
     BASE,
     OPTIONS,
@@ -23,6 +26,9 @@ from ser.report.recipes import (
     fold_gains,
     fold_ua,
     load_recipes,
+    options_of,
+    recipe_folder,
+    recipe_sets,
     recipe_table,
     recipe_words,
 )
@@ -265,3 +271,89 @@ def test_choices_are_made_with_and_without_the_transductive(folder):
     assert told["by mean dev"].tolist()[1] == BASE
     assert told.gain.tolist()[1].startswith("+0.0")
     assert choice_table({}, ["dual"]).empty
+
+
+def test_combinations_are_told_both_options():
+    assert options_of("average+small") == f"{OPTIONS['average']} {OPTIONS['small']}"
+    assert options_of(BASE) == "" and options_of(f"{BASE}+level") == OPTIONS["level"]
+    told = command("average+small", "nemo", seeds=3).split()
+    assert told[-1] == "results/recipe-nemo/average+small"
+    assert told[told.index("--seeds") + 1] == "3" and told[told.index("--root") + 1] == "NEMO"
+    with pytest.raises(RecordError, match="no recipe 'sleep'"):
+        options_of("average+sleep")
+
+
+def test_settings_of_every_recipe_can_be_trained_with():
+    from ser.cli import build_parser
+    from ser.cli.run import _training
+
+    base = _training(build_parser().parse_args(command(BASE).split()[1:]))
+    for name in OPTIONS:
+        made = _training(build_parser().parse_args(command(name).split()[1:]))
+        assert (made == base) == (name == BASE), name
+
+
+def test_a_second_corpus_has_a_folder_of_its_own(folder, tmp_path_factory):
+    root = tmp_path_factory.mktemp("sets")
+    for corpus in ("emodb", "nemo"):
+        here = root / recipe_folder(corpus)
+        put(here / BASE, [3] * 6, [0.5] * 6)
+        put(here / "average", [0] * 6, [0.6] * 6, {"ema": 0.98}, seeds=2)
+        for path in here.glob("*/*/*.json"):
+            data = json.loads(path.read_text("utf-8"))
+            data["corpus"]["name"] = corpus
+            path.write_text(json.dumps(data), "utf-8")
+    (root / "recipe-other").mkdir()
+    sets = recipe_sets(root)
+    assert list(sets) == ["emodb", "nemo"] and list(sets["nemo"]) == [BASE, "average"]
+    assert recipe_sets(root / "nowhere") == {}
+    (root / "recipe-nemo").rename(root / "recipe-tess")
+    with pytest.raises(RecordError, match="is about nemo, not tess"):
+        recipe_sets(root)
+
+
+def test_the_spread_over_seeds_is_shown(tmp_path):
+    put(tmp_path / BASE, [3] * 6, [0.5] * 6)
+    put(tmp_path / "average", [3] * 6, [0.5] * 6, {"ema": 0.98}, seeds=2)
+    for path in (tmp_path / "average").glob("*/*seed1.json"):
+        data = json.loads(path.read_text("utf-8"))
+        right = np.eye(4)[data["test"]["labels"]].tolist()
+        data["selection"]["last"]["logits"] = right
+        path.write_text(json.dumps(data), "utf-8")
+    recipes = load_recipes(tmp_path)
+    table = recipe_table(recipes)
+    row = finished(recipes, "dual")["average"]
+    assert (
+        table.sd["average"] == pytest.approx(100 * row.ua.std(ddof=1)) and table.sd["average"] > 5
+    )
+    assert np.isnan(table.sd[BASE])
+    assert recipe_words(table).seeds.tolist() == ["1", f"2 (sd {table.sd['average']:.1f})"]
+
+
+def test_what_can_be_settled_is_said_with_the_number_of_recipes(folder):
+    table = recipe_table(load_recipes(folder))
+    told = tried({"a": table, "b": pd.DataFrame()})
+    assert list(told.index) == ["a"] and told.recipes["a"] == 2
+    assert told["smallest p"]["a"] == f"{2 / 2**SPEAKERS:.4f}"
+    assert told["smallest corrected p"]["a"] == f"{4 / 2**SPEAKERS:.4f}"
+    assert told.settled["a"] == "0 above, 0 below"
+
+
+def test_the_summary_names_the_choice_and_its_worth(tmp_path):
+    put(tmp_path / BASE, [3] * 6, [0.5] * 6)
+    put(tmp_path / "average", [0] * 6, [0.6] * 6, {"ema": 0.98})
+    text = recipe_summary({"emodb": load_recipes(tmp_path), "nemo": {}})
+    assert "of 2 ways of training the dev speakers chose `average`" in text
+    assert "corrected p 0.031: settled." in text and text.count("\n") == 0
+    for path in (tmp_path / "average").glob("*/*.json"):
+        path.write_text(path.read_text("utf-8").replace('"dev_ua": 0.6', '"dev_ua": 0.4'), "utf-8")
+    text = recipe_summary({"emodb": load_recipes(tmp_path)})
+    assert f"chose `{BASE}`, the one that changes nothing" in text
+    assert "No recipe" in recipe_summary({})
+
+
+def test_many_recipes_have_looks_of_their_own():
+    gains = pd.DataFrame({f"r{i}": [1.0, 2.0] for i in range(14)})
+    lines = dev_against_test(gains, gains).axes[0].lines[2:]
+    looks = {(line.get_color(), line.get_marker()) for line in lines}
+    assert len(looks) == 14

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from records_maker import make_results
 
 from tools import book, check, execute, readme
 
@@ -169,12 +171,30 @@ def test_commands_in_the_readme_are_accepted_by_the_command_line():
         assert build_parser(command[0]).parse_args(command).command == command[0]
 
 
-def test_the_table_of_the_readme_is_made_from_the_records():
-    folders = readme.folders()
-    if not all(f.is_dir() for f in folders):
+@pytest.mark.parametrize("corpus", readme.CORPORA)
+def test_the_tables_of_the_readme_are_made_from_the_records(corpus):
+    folders = readme.folders(corpus)
+    if not folders:
         pytest.skip("needs the records under book/results")
     text = (ROOT / "README.md").read_text("utf-8")
-    assert readme.fill(text, readme.table(folders)) == text
+    assert f"<!-- table:{corpus} -->" in text
+    assert readme.fill(text, readme.table(folders), corpus) == text
+
+
+def test_a_table_of_the_readme_says_which_networks_had_a_dev_set(tmp_path):
+    models = {"majority": 0.0, "mfcc-lstm": 1.0, "dual": 2.0}
+    made = [
+        make_results(tmp_path / f"nemo-{p}", models, corpus="nemo", protocol=p, seeds=2)
+        for p in ("loso", "random")
+    ]
+    table = readme.table(made)
+    assert table.startswith("| row |") and "nEMO, four classes" in table
+    assert "| `dual` | 2, 2 |" in table and "dev set" not in table
+    for path in (tmp_path / "nemo-loso").glob("*/*.json"):
+        data = json.loads(path.read_text())
+        data["protocol"]["dev"] = 9
+        path.write_text(json.dumps(data))
+    assert "dev set (speakers, where one is left out)." in readme.table(made)
 
 
 @pytest.fixture
@@ -242,6 +262,22 @@ def test_a_failing_cell_fails_the_build(project, capsys):
     with pytest.raises(SystemExit, match=r"one\.ipynb"):
         book.execute_all(project / "build", staged, project)
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_single_notebooks_can_be_stored(project, monkeypatch):
+    two = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
+    nbformat.write(two, project / "book" / "two.ipynb")
+    assert [p.stem for p in book.chosen(["one"], project)] == ["one"]
+    assert [p.stem for p in book.chosen([], project)] == ["one", "two"]
+    with pytest.raises(SystemExit, match="no notebook 'three'"):
+        book.chosen(["three"], project)
+    (project / "book" / "run_times.md").write_text(book.RUN_TIMES)
+    (project / "stage" / "book").mkdir(parents=True)
+    shutil.copy(project / "book" / "run_times.md", project / "stage" / "book")
+    done = book.execute_all(project / "build", project / "stage", project, only=["one"])
+    assert list(done) == ["book/one.ipynb"]
+    with pytest.raises(SystemExit):
+        book.main(["build", "--only", "recipe"])
 
 
 def test_the_page_of_run_times():

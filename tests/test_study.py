@@ -24,6 +24,7 @@ from ser.report.study import (
     questions,
     selection_gap,
 )
+from ser.report.verdicts import too_many, verdict_summary
 from ser.rows import ROWS
 from tools import study
 
@@ -68,7 +69,7 @@ def folder(tmp_path_factory):
     put(out / "c", "dual", lambda i, s, n: i < 2, preset="paper")
     put(out / "d", "dual", lambda i, s, n: i < 1, protocol="random")
     put(out / "e", "dual", lambda i, s, n: i < 8, config={"frames": "true"})
-    for part in ("a", "b"):
+    for part in ("a", "b", "c"):
         for path in (out / part).glob("*/*.json"):
             data = json.loads(path.read_text())
             data["config"].setdefault("hidden", 200)
@@ -100,7 +101,7 @@ def test_answers_are_the_differences_that_were_put_in(table, report):
     done = table[table.verdict != "not run"]
     assert set(done.index) == {
         "one cell", "one cell, equal size", "fusion, MFCC", "fusion, DS-LSTM", "preset, dual",
-        "frames", "speakers", "dev", "peeking",
+        "windows", "frames", "speakers", "dev", "peeking",
     }  # fmt: skip
     row = table.loc["fusion, MFCC"]
     expected = report.row("dual", preset="release").ua.mean() - report.row("mfcc-lstm").ua.mean()
@@ -111,6 +112,8 @@ def test_answers_are_the_differences_that_were_put_in(table, report):
     assert "[hidden 260]" in table.second["one cell, equal size"]
     assert table["first"]["preset, dual"] == "dual (paper)"
     assert "[frames true]" in table["first"]["frames"]
+    assert table["first"]["windows"] == "dual (paper)"
+    assert table.second["windows"] == "dual [frames true] (release)"
     assert table["first"]["peeking"] == "dual* (test)" and table.difference["frames"] < 0
 
 
@@ -195,10 +198,61 @@ def test_dev_chosen_is_compared_with_the_last_epoch_of_the_same_runs(tmp_path):
         data = json.loads(path.read_text())
         data["protocol"]["dev"], data["protocol"]["hash"] = 9, "other" + data["protocol"]["fold"]
         path.write_text(json.dumps(data))
+    every = questions(make_report(held, resamples=20), only="speakers")
+    assert shlex.split(every.command.iloc[0])[-1] == "results/emodb-random-dev"
     table = questions(make_report(tmp_path, resamples=50), only="dev")
     assert table["first"].tolist() == ["dual [dev held out] (dev)"]
     assert table.second.tolist() == ["dual [dev held out] (last)"]
     assert table.difference.iloc[0] > 25
+
+
+def test_rows_with_other_speakers_in_training_are_not_compared(tmp_path):
+    """A row whose dev speakers were trained on is no partner for one that had them held out."""
+    put(tmp_path / "held", "dual", lambda i, s, n: i < 3)
+    plain = put(tmp_path / "plain", "mfcc-lstm", lambda i, s, n: i < 9)
+    assert questions(make_report(tmp_path, resamples=20), "fusion, MFCC").verdict.tolist() == [
+        "better"
+    ]
+    for path in plain.glob("*/*.json"):
+        data = json.loads(path.read_text())
+        data["protocol"]["hash"] = "other" + data["protocol"]["fold"]
+        path.write_text(json.dumps(data))
+    table = questions(make_report(tmp_path, resamples=20), "fusion, MFCC")
+    assert table.verdict.tolist() == ["not run"] and "--model mfcc-lstm " in table.command.iloc[0]
+
+
+def test_another_preset_does_not_answer_for_true_lengths(tmp_path):
+    put(tmp_path / "a", "dual", lambda i, s, n: i < 3, config={"frames": "preset"})
+    put(tmp_path / "b", "dual", lambda i, s, n: i < 1, preset="paper", config={"frames": "preset"})
+    table = questions(make_report(tmp_path, resamples=20), ["frames", "preset, dual"])
+    assert table.verdict["frames"] == "not run" and table.verdict["preset, dual"] != "not run"
+    assert "--frames true" in table.command["frames"] and "paper" not in table.command["frames"]
+
+
+def test_verdicts_in_words(report):
+    few = questions(report, only=["fusion, MFCC", "frames", "equations"])
+    text = verdict_summary(few)
+    assert text.startswith(
+        f"- emodb, {SPEAKERS} speakers, 2 questions. Settled: fusion, MFCC (`dual"
+    )
+    assert "Open: none. Not run: equations." in text
+    every = questions(report)
+    assert "Settled: none. Open: one cell, " in verdict_summary(every)
+    assert too_many(few) == [] and len(too_many(every)) == 1
+
+
+def test_the_default_folders_of_the_tool_are_the_study(monkeypatch, tmp_path):
+    results = tmp_path / "book" / "results"
+    for name in ("emodb-loso", "emodb-loso-dev", "emodb-loso-true", "emodb-floors"):
+        make_results(results / name, {"dual": 2.0}, speakers=2, each=4)
+    monkeypatch.setattr(study, "ROOT", tmp_path)
+    assert [f.name for f in study.folders()] == ["emodb-loso-dev", "emodb-loso-true"]
+    assert study.recipe_tables(results) == {}
+    put(results / "recipe" / "as-released", "dual", lambda i, s, n: i < 3,
+        selections=("last", "dev"))  # fmt: skip
+    for path in (results / "recipe").rglob("*.json"):
+        path.write_text(path.read_text().replace('"dev_ua": null', '"dev_ua": 0.5'))
+    assert list(study.recipe_tables(results, 20)) == ["recipes: dual, emodb"]
 
 
 def test_groups_have_their_own_scores(report):

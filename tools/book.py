@@ -3,7 +3,8 @@
 The sources are copied to ``_build/stage``, the notebooks are executed there (see
 :mod:`tools.execute`), and Jupyter Book renders the copy, strictly: a warning fails the build.
 Nothing outside ``_build`` is written, so a build leaves the working tree as it was.
-``store`` also copies the executed notebooks back to ``book/``, for a commit.
+``store`` copies the executed notebooks back to ``book/`` instead, for a commit; with ``--only``
+those that are named, the others are left as they are.
 """
 
 from __future__ import annotations
@@ -49,10 +50,20 @@ def run_times(results: dict[str, dict]) -> str:
     return "\n".join([machine, "", "| notebook | seconds |", "| :-- | --: |", *rows])
 
 
-def execute_all(build: Path, staged: Path, root: Path = ROOT) -> dict[str, dict]:
-    """Execute every notebook and put it into the staged copy; exit where one fails."""
+def chosen(names: list[str], root: Path = ROOT) -> list[Path]:
+    """The notebooks of those names (``recipe``), all if none is named; exit at an unknown one."""
+    every = {path.stem: path for path in notebooks(root)}
+    if unknown := [name for name in names if name not in every]:
+        sys.exit(f"no notebook {unknown[0]!r}; there are: {', '.join(every)}")
+    return [path for name, path in every.items() if not names or name in names]
+
+
+def execute_all(
+    build: Path, staged: Path, root: Path = ROOT, only: list[str] | None = None
+) -> dict[str, dict]:
+    """Execute the notebooks and put them into the staged copy; exit where one fails."""
     results, failed = {}, []
-    for notebook in notebooks(root):
+    for notebook in chosen(only or [], root):
         name = notebook.relative_to(root).as_posix()
         target = staged / name
         result = execute_cached(notebook, target.parent, build / "executed", root)
@@ -93,12 +104,16 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.book", description=__doc__)
     parser.add_argument("command", choices=["build", "store", "render"])
     parser.add_argument("--output", type=Path, default=ROOT / "_build", help="default: _build")
+    parser.add_argument("--only", nargs="+", default=[], help="store: names of notebooks")
     args = parser.parse_args(argv)
+    if args.only and args.command != "store":
+        parser.error("--only goes with store: a book has all its pages")
+    chosen(args.only)
     output = args.output.resolve()
     staged = stage(output / "stage")
     if args.command != "render":
         prepare(output)
-        results = execute_all(output, staged)
+        results = execute_all(output, staged, only=args.only)
         if args.command == "store":
             for name, result in results.items():
                 shutil.copyfile(result["path"], ROOT / name)

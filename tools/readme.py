@@ -1,6 +1,7 @@
-"""Write the README's table anew from the records: ``python -m tools.readme``.
+"""Write the README's tables anew from the records: ``python -m tools.readme``.
 
-The table stands between the two ``table:emodb`` comments; nothing in it is typed by hand.
+The table of a corpus stands between two comments that name it, as ``table:emodb``; nothing in it is
+typed by hand.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ import re
 import sys
 from pathlib import Path
 
+from ser.report.places import page_folders
 from tools.execute import ROOT
 
-BLOCK = re.compile(r"(<!-- table:emodb -->\n).*?(<!-- /table:emodb -->)", re.DOTALL)
+CORPORA = {"emodb": "EmoDB", "nemo": "nEMO"}
 TITLES = {"loso": "unseen speakers (leave one out)", "random": "random folds (speakers shared)"}
 
 
@@ -41,21 +43,36 @@ def table(folders: list[Path]) -> str:
             line.append(_pair(chosen))
         lines.append(line)
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"{text}\n\n{_caption(frame)}\n"
+    return f"{text}\n\n{_caption(frame, _held_out(report))}\n"
+
+
+def _held_out(report) -> dict[str, bool]:
+    """Protocol -> whether the networks had some of the training side held out as a dev set."""
+    held: dict[str, bool] = {}
+    for row in report.rows:
+        for record in row.records if row.records[0].data.get("history") else ():
+            dev = bool(record.data["protocol"].get("dev"))
+            held[row.protocol] = held.get(row.protocol, True) and dev
+    return held
 
 
 def _pair(row) -> str:
     return f"{100 * row.wa:.1f} / {100 * row.ua:.1f}" if row is not None else ""
 
 
-def _caption(frame) -> str:
+def _caption(frame, held: dict[str, bool]) -> str:
     seeds = _range(frame.seeds)
     epochs = _range(frame.epochs.dropna().astype(int))
     n, speakers = _range(frame.n), _range(frame.speakers)
+    words = {"loso": "speakers, where one is left out", "random": "utterances, of random folds"}
+    told = " and ".join(words[p] for p in TITLES if held.get(p))
+    dev = f" The networks had some of their training side held out as a dev set ({told})." * bool(
+        told
+    )
     return (
-        f"EmoDB, four classes, {n} utterances, {speakers} speakers; {seeds} training seed(s), "
-        f"{epochs} epochs; in percent. The networks had some training speakers (with random "
-        "folds: utterances) held out as a dev set. Every utterance is tested once, folds pooled. "
+        f"{CORPORA[frame.corpus.iloc[0]]}, four classes, {n} utterances, {speakers} speakers; "
+        f"{seeds} training seed(s), {epochs} epochs; in percent.{dev} "
+        "Every utterance is tested once, folds pooled. "
         "Intervals resample speakers. The first pair of each protocol is the last epoch's, fixed "
         "before training.\n\\* The epoch was chosen on the test fold, as the paper did: it shows "
         "what that does, and is no estimate of what you would get."
@@ -67,26 +84,30 @@ def _range(values) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def fill(readme: str, markdown: str) -> str:
-    """*readme* with *markdown* between the comments.
+def fill(readme: str, markdown: str, corpus: str = "emodb") -> str:
+    """*readme* with *markdown* between the comments of a corpus.
 
     >>> fill("a\\n<!-- table:emodb -->\\nold\\n<!-- /table:emodb -->\\n", "new\\n")
     'a\\n<!-- table:emodb -->\\nnew\\n<!-- /table:emodb -->\\n'
     """
-    return BLOCK.sub(lambda match: match[1] + markdown + match[2], readme)
+    block = rf"(<!-- table:{corpus} -->\n).*?(<!-- /table:{corpus} -->)"
+    return re.sub(block, lambda match: match[1] + markdown + match[2], readme, flags=re.DOTALL)
 
 
-def folders() -> list[Path]:
-    """The study with a dev set, one folder a protocol."""
-    return [ROOT / "book" / "results" / f"emodb-{protocol}-dev" for protocol in TITLES]
+def folders(corpus: str) -> list[Path]:
+    """The records of a corpus, one folder a protocol, with a dev set where there are such."""
+    found = page_folders(ROOT / "book" / "results", corpus)
+    return [f for f in found if f.name.removeprefix(f"{corpus}-").split("-")[0] in TITLES]
 
 
 def main() -> int:
-    found = [folder for folder in folders() if folder.is_dir()]
-    if not found:
-        sys.exit(f"no records: {', '.join(map(str, folders()))}")
+    """Write the tables of all corpora that have records; 0."""
     readme = ROOT / "README.md"
-    readme.write_text(fill(readme.read_text("utf-8"), table(found)), "utf-8")
+    text = readme.read_text("utf-8")
+    for corpus in CORPORA:
+        if found := folders(corpus):
+            text = fill(text, table(found), corpus)
+    readme.write_text(text, "utf-8")
     return 0
 
 

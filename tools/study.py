@@ -1,7 +1,8 @@
 """Print every table of the study from its records: ``python -m tools.study [FOLDER ...]``.
 
-Without folders, all of ``book/results`` that hold records of runs. The README's table has a
-command of its own, ``python -m tools.readme``.
+Without folders, those of ``book/results`` that are the study (:mod:`ser.report.places`): all with
+a dev set, so that no row is compared with one that was trained on other speakers; and the tables
+of the recipes tried. The README's tables have a command of their own, ``python -m tools.readme``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import pandas as pd
 
 from ser.errors import RecordError, SerError
 from ser.report import make_report
+from ser.report.places import study_folders
+from ser.report.recipes import ROWS_TRIED, recipe_sets, recipe_table, recipe_words
 from ser.report.study import by_group, misheard, pair_confusion, questions, selection_gap
 from tools.execute import ROOT
 
@@ -24,9 +27,19 @@ if TYPE_CHECKING:
 
 
 def folders() -> list[Path]:
-    """The folders of ``book/results`` that hold records of runs."""
-    found = (ROOT / "book" / "results").glob("*-*")
-    return sorted(p for p in found if p.is_dir() and next(p.glob("*/*.json"), None))
+    """The folders of ``book/results`` that are the study."""
+    return study_folders(ROOT / "book" / "results")
+
+
+def recipe_tables(results: Path, resamples: int = 2000) -> dict[str, pd.DataFrame]:
+    """Title -> table of the recipes tried, a table a corpus and row."""
+    found = {}
+    for corpus, recipes in recipe_sets(results).items():
+        for model in ROWS_TRIED:
+            table = recipe_table(recipes, model, resamples=resamples)
+            if not table.empty:
+                found[f"recipes: {model}, {corpus}"] = recipe_words(table)
+    return found
 
 
 def tables(
@@ -87,7 +100,11 @@ def render(found: dict[str, pd.DataFrame], most: int = 20) -> str:
         if title == "questions":
             parts += [f"note: {note}" for note in table.attrs.get("notes", [])]
             missing = table[table.command != ""]
-            lines = [f"{r.corpus}, {key}:\n  {r.command}" for key, r in missing.iterrows()]
+            here = f"{ROOT.as_posix()}/"
+            lines = [
+                f"{r.corpus}, {key}:\n  {r.command.replace(here, '')}"
+                for key, r in missing.iterrows()
+            ]
             if lines:
                 parts.append("to make what was not run:\n" + "\n".join(lines))
     return "\n\n".join(parts) + "\n"
@@ -96,7 +113,7 @@ def render(found: dict[str, pd.DataFrame], most: int = 20) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Print the tables; 0, or 2 where the records do not allow it."""
     parser = argparse.ArgumentParser(prog="python -m tools.study", description=__doc__)
-    parser.add_argument("folders", nargs="*", help="default: those of book/results")
+    parser.add_argument("folders", nargs="*", help="default: the study's of book/results")
     parser.add_argument("--model", default="", help="the row to look into (default: dual)")
     parser.add_argument("--only", help="keys of questions, separated by semicolons")
     parser.add_argument("--resamples", type=int, default=2000)
@@ -106,6 +123,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         report = make_report(args.folders or folders(), resamples=args.resamples)
         found = tables(report, args.model, only)
+        if not args.folders and not only:
+            found |= recipe_tables(ROOT / "book" / "results", args.resamples)
     except SerError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -35,7 +35,8 @@ def recorded(folder: str | Path) -> dict[str, list[Record]]:
 
     Args:
         folder: with folders ``<corpus>-random`` and ``<corpus>-loso`` (or ``-speakers``), as
-            ``book/results``; it may be missing.
+            ``book/results``; where both are there with a dev set (``-dev``), those are taken. It
+            may be missing.
 
     Returns:
         Corpus -> records of both protocols, by name; only rows that are complete in both (every
@@ -48,26 +49,36 @@ def recorded(folder: str | Path) -> dict[str, list[Record]]:
         >>> recorded("no such folder")
         {}
     """
+    root = Path(folder)
+    names = [p.name for p in root.glob("*-random*")] if root.is_dir() else []
+    corpora = {n.removesuffix("-dev").removesuffix("-random") for n in names}
     found: dict[str, list[Record]] = {}
-    for shared in sorted(Path(folder).glob("*-random")):
-        corpus = shared.name.removesuffix("-random")
-        others = [Path(folder) / f"{corpus}-{p}" for p in UNSEEN]
-        folders = [shared, *(o for o in others if o.is_dir())][:2]
-        if len(folders) < 2 or not all(any(f.glob("*/*.json")) for f in folders):
-            continue
-        records = load_records(folders)
-        complete = [
-            {r.model for r in pool_records(part) if r.folds == r.folds_total}
-            for part in (
-                [r for r in records if (r.data["protocol"]["name"] == "random") == is_random]
-                for is_random in (True, False)
-            )
-        ]
-        both = complete[0] & complete[1]
-        kept = [r for r in records if r.data["model"] in both]
+    for corpus in sorted(
+        c for c in corpora if f"{c}-random" in names or f"{c}-random-dev" in names
+    ):
+        kept = _both(root, corpus, "-dev") or _both(root, corpus, "")
         if kept:
             found[corpus] = kept
     return found
+
+
+def _both(root: Path, corpus: str, ending: str) -> list[Record]:
+    """Records of the rows that are complete under random folds and with unseen speakers."""
+    shared = root / f"{corpus}-random{ending}"
+    others = [root / f"{corpus}-{p}{ending}" for p in UNSEEN]
+    folders = [shared, *(o for o in others if o.is_dir())][:2]
+    if len(folders) < 2 or not all(f.is_dir() and any(f.glob("*/*.json")) for f in folders):
+        return []
+    records = load_records(folders)
+    complete = [
+        {r.model for r in pool_records(part) if r.folds == r.folds_total}
+        for part in (
+            [r for r in records if (r.data["protocol"]["name"] == "random") == is_random]
+            for is_random in (True, False)
+        )
+    ]
+    both = complete[0] & complete[1]
+    return [r for r in records if r.data["model"] in both]
 
 
 def protocol_table(records: Iterable[Record], resamples: int = 2000) -> dict[str, Any]:

@@ -186,7 +186,9 @@ def dev_against_test(dev: pd.DataFrame, test: pd.DataFrame, title: str | None = 
         ax.axhline(0, color=MUTED, linewidth=1)
         ax.axvline(0, color=MUTED, linewidth=1)
         for number, name in enumerate(dev.columns):
-            colour, marker = LOOKS[number % len(LOOKS)]
+            # After one round every colour has another shape, so that 36 recipes differ.
+            turn = number // len(LOOKS)
+            colour, marker = LOOKS[number % len(LOOKS)][0], LOOKS[(number + turn) % len(LOOKS)][1]
             look = {"color": colour, "linestyle": "", "marker": marker}
             ax.plot(dev[name], test[name], markersize=4.5, alpha=0.6, **look)
             ax.plot(

@@ -75,7 +75,8 @@ def _line(models: Sequence[str], wanted: dict, rows: Sequence[Row], protocol: st
     words += _training(config)
     folder = template.records[0].path.parent.parent.as_posix()
     if template.protocol != protocol:
-        folder = f"results/{template.corpus}-{protocol}"
+        ending = "-dev" if data["protocol"].get("dev") else ""
+        folder = f"results/{template.corpus}-{protocol}{ending}"
     return shlex.join([*words, "--no-models", "--out", folder + suffix])
 
 

@@ -151,12 +151,21 @@ def _answer(question: StudyQuestion, rows: list[Row], protocol: str, resamples: 
 
 
 def _pair(pair: tuple[Wanted, Wanted], rows: list[Row], protocol: str) -> list[Row | None]:
-    first, second = (_find(wanted, rows, protocol) for wanted in pair)
+    first = _find(pair[0], rows, protocol)
     if first and pair[0]._replace(selection="") == pair[1]._replace(selection=""):
         # Two choices of epoch are compared within the same runs.
         same = (r for r in rows if r.records == first.records and r.selection == pair[1].selection)
-        second = next(same, None)
-    return [first, second]
+        return [first, next(same, None)]
+    # Under one protocol both must have been trained on the same utterances: a row that had its
+    # dev speakers in training is no partner for one that had not.
+    alike = rows
+    if first and pair[0].random == pair[1].random:
+        alike = [r for r in rows if _divisions(r) == _divisions(first)]
+    return [first, _find(pair[1], alike, protocol)]
+
+
+def _divisions(row: Row) -> set[tuple[str, str]]:
+    return {(r.fold, str(r.data["protocol"].get("hash"))) for r in row.records}
 
 
 def _find(wanted: Wanted, rows: list[Row], protocol: str) -> Row | None:

@@ -1,9 +1,10 @@
 """What an option of training is worth: one row trained in several ways, chosen on dev speakers.
 
-A folder of recipes holds one folder of records for each way of training, with the same corpus,
-folds and seeds; one of them, ``as-released``, is what the others are compared with. Options are
-compared by their score on the dev speakers of each fold at the last epoch, and judged on the test
-speakers. Book: chapter "What lifts it, honestly".
+A folder of recipes holds one folder of records for each way of training, with the same corpus and
+folds; one of them, ``as-released``, is what the others are compared with. Recipes may differ in
+how many seeds have been run: scores are means over a recipe's own. Options are compared by their
+score on the dev speakers of each fold at the last epoch, and judged on the test speakers. Book:
+chapter "What lifts it, honestly".
 """
 
 from __future__ import annotations
@@ -20,49 +21,38 @@ from ser.errors import RecordError
 from ser.metrics import Paired, paired_test, ua
 from ser.report.ablation import holm
 from ser.report.load import Record, load_records
+from ser.report.options import BASE, FOLDER, OPTIONS, ROWS_TRIED, command, options_of, recipe_folder
 from ser.report.pool import Row, pool_records
 
-BASE = "as-released"
-
-OPTIONS: dict[str, str] = {
-    BASE: "",
-    "normalise-train": "--normalise train",
-    "normalise-utterance": "--normalise utterance",
-    "normalise-speaker": "--normalise speaker",
-    "dropout-masks": "--dropout 0.3 --spec-augment 1",
-    "attention": "--pooling attention",
-    "average": "--ema 0.98",
-}
-"""Name of a recipe -> what ``ser run`` is told; the order is that of the tables."""
+__all__ = [
+    "BASE", "OPTIONS", "ROWS_TRIED", "against_base", "changed", "command", "dev_ua", "finished",
+    "fold_gains", "fold_hashes", "fold_ua", "load_recipes", "options_of", "recipe_folder",
+    "recipe_sets", "recipe_table", "recipe_words",
+]  # fmt: skip
 
 SPLIT_DEV = 0.2
 """Share of the training side that ``ser run`` holds out unless told otherwise."""
 
 
-def command(name: str, corpus: str = "emodb") -> str:
-    """The command that makes the records of a recipe.
+def recipe_sets(results: str | os.PathLike) -> dict[str, dict[str, list[Record]]]:
+    """The recipes of every corpus that has some, EmoDB first.
 
     Args:
-        name: one of :data:`OPTIONS`.
-        corpus: short name; its folder is left as a word in capitals.
+        results: the folder that holds ``recipe`` and ``recipe-<corpus>``.
+
+    Returns:
+        Corpus -> its recipes, as of :func:`load_recipes`.
 
     Raises:
-        RecordError: no such recipe.
-
-    Example:
-        >>> command("average").split()[-4:]
-        ['--ema', '0.98', '--out', 'results/recipe/average']
+        RecordError: a damaged record, or records of another corpus in a folder.
     """
-    if name not in OPTIONS:
-        raise RecordError(f"no recipe {name!r}; there are: {', '.join(OPTIONS)}")
-    parts = [
-        f"ser run --corpus {corpus} --root {corpus.upper()} --model mfcc-lstm,ds-lstm,dual",
-        "--protocol speakers --select last,dev,test --seeds 1 --epochs 15 --batch-size 32",
-        "--no-models --quiet",
-        OPTIONS[name],
-        f"--out results/recipe/{name}",
-    ]
-    return " ".join(filter(None, parts))
+    names = sorted(p.name for p in Path(results).glob(f"{FOLDER}*"))
+    corpora = {"emodb" if n == FOLDER else n.removeprefix(f"{FOLDER}-"): n for n in names}
+    found = {corpus: load_recipes(Path(results) / name) for corpus, name in corpora.items()}
+    for corpus, recipes in found.items():
+        if strange := [r for rs in recipes.values() for r in rs if r.corpus != corpus]:
+            raise RecordError(f"{strange[0].path} is about {strange[0].corpus}, not {corpus}")
+    return {corpus: recipes for corpus, recipes in found.items() if recipes}
 
 
 def load_recipes(folder: str | os.PathLike) -> dict[str, list[Record]]:
@@ -196,8 +186,8 @@ def recipe_table(
         base), ``transductive`` (it looks at all of a test speaker's utterances before it
         answers), ``dev`` (mean of the folds), ``ua``, ``low``, ``high`` (test, folds pooled, last
         epoch), ``gain``, ``gain_low``, ``gain_high`` against the base in points, ``p`` of swapping
-        speakers, ``p_holm`` corrected for the number of recipes, ``seeds``, ``folds``,
-        ``speakers``. Empty if the base or everything is missing.
+        speakers, ``p_holm`` corrected for the number of recipes, ``seeds``, ``sd`` of UA over
+        them (NaN with one), ``folds``, ``speakers``. Empty if the base or everything is missing.
 
     Example:
         >>> recipe_table({}).empty
@@ -222,7 +212,9 @@ def recipe_table(
             told = against_base(row, rows[base], resamples)
             line["gain"], line["p"] = 100 * told.ua_difference, told.ua_p
             line["gain_low"], line["gain_high"] = 100 * told.ua_low, 100 * told.ua_high
-        line |= {"seeds": len(row.seeds), "folds": row.folds, "speakers": len(set(row.speakers))}
+        spread = 100 * float(row.ua.std(ddof=1)) if len(row.seeds) > 1 else np.nan
+        line |= {"seeds": len(row.seeds), "sd": spread, "folds": row.folds}
+        line["speakers"] = len(set(row.speakers))
         lines[name] = line
     table = pd.DataFrame.from_dict(lines, orient="index").rename_axis("recipe")
     if not table.empty:
@@ -237,8 +229,8 @@ def recipe_words(table: pd.DataFrame) -> pd.DataFrame:
         table: with at least the base.
 
     Returns:
-        DataFrame of text: ``T`` (transductive), ``dev``, ``UA``, ``gain``, ``p``, ``Holm``; the
-        last three are empty for the base.
+        DataFrame of text: ``T`` (transductive), ``dev``, ``UA``, ``gain``, ``p``, ``Holm`` (these
+        three are empty for the base), ``seeds`` (how many, and the sd of UA over them).
     """
     score, gain = "{:.1f} ({:.1f} to {:.1f})".format, "{:+.1f} ({:+.1f} to {:+.1f})".format
     words = pd.DataFrame(
@@ -251,6 +243,10 @@ def recipe_words(table: pd.DataFrame) -> pd.DataFrame:
             ],
             "p": table.p.map("{:.3f}".format),
             "Holm": table.p_holm.map("{:.3f}".format),
+            "seeds": [
+                f"{n}" if np.isnan(sd) else f"{n} (sd {sd:.1f})"
+                for n, sd in zip(table.seeds, table.sd, strict=True)
+            ],
         },
         index=table.index,
     )

@@ -1,0 +1,121 @@
+"""The tables and the summary of a page of results, from made-up records with known answers."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from records_maker import corpus_rows, make_results, record, write
+
+from ser.report import load_records, make_report, page
+
+SPEAKERS, EACH = 8, 12
+
+
+def put(folder, model, wrong, seeds=1, protocol="loso", selections=("last", "test"), dev=0):
+    """A finished row; it misses *wrong[selection]* of each speaker's clips."""
+    rows = corpus_rows(SPEAKERS, EACH)
+    for fold in sorted(set(rows["speakers"])):
+        for seed in range(seeds):
+            data = record(model, fold, seed, rows=rows, selections=selections, protocol=protocol)
+            for name in data["selection"]:
+                answers = [
+                    (y + (i < wrong[name])) % 4 for i, y in enumerate(data["test"]["labels"])
+                ]
+                data["selection"][name]["logits"] = np.eye(4)[answers].tolist()
+            data["protocol"]["dev"] = dev
+            write(folder, data)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    out = tmp_path_factory.mktemp("page")
+    unseen, shared = out / "loso", out / "random"
+    put(unseen, "egemaps-lr", {"last": 6})
+    put(unseen, "mfcc-lstm", {"last": 8, "test": 4}, dev=9)
+    put(unseen, "ds-lstm", {"last": 5, "test": 3}, dev=9)
+    put(unseen, "dual", {"last": 2, "dev": 4, "test": 0}, 3, dev=9,
+        selections=("last", "dev", "test"))  # fmt: skip
+    put(shared, "dual", {"last": 0, "test": 0}, 2, "random")
+    return make_report(out, resamples=100)
+
+
+def test_what_was_made_gives_ranges_and_says_who_had_a_dev_set(report):
+    table = page.made(report)
+    assert table.seeds.to_dict() == {"loso": "1 to 3", "random": "2"}
+    assert table.rows.to_dict() == {"loso": "4", "random": "1"}
+    assert table["dev set"].to_dict() == {"loso": "yes/no", "random": "no"}
+    assert table.epochs["loso"] == "3" and table.speakers["loso"] == str(SPEAKERS)
+
+
+def test_scores_are_those_of_the_report(report):
+    table = page.scores(report)
+    row = report.row("dual", protocol="loso")
+    assert table.loc[("loso", "dual"), ("last", "UA")] == f"{100 * row.ua.mean():.1f}"
+    assert table.loc[("loso", "dual"), ("last", "sd")] == "0.0"
+    assert table.loc[("loso", "mfcc-lstm"), ("last", "sd")] == ""
+    assert table.loc[("random", "dual"), ("dev", "UA")] == ""
+    assert ("test", "interval") not in table.columns
+
+
+def test_effects_compare_a_row_with_itself(report):
+    found = page.effects(report)
+    assert set(found["speakers shared"]) == {"dual"}
+    assert found["speakers shared"]["dual"].ua_difference > 0
+    assert found["dev-chosen"]["dual"].ua_difference < 0
+    assert set(found["test-chosen *"]) == {"mfcc-lstm", "ds-lstm", "dual"}
+    table = page.effect_table(report)
+    assert list(table.index) == ["mfcc-lstm", "ds-lstm", "dual"]
+    assert table.loc["mfcc-lstm", "speakers shared"] == ""
+
+
+def test_what_parts_are_worth(report):
+    table = page.worth(report)
+    assert set(table.index.get_level_values("protocol")) == {"loso"}
+    assert table.loc[("loso", "MFCC beside the DS-LSTM"), "points"].startswith("+")
+
+
+def test_the_summary_says_what_the_records_say(report):
+    text = page.summary(report)
+    lines = text.splitlines()
+    assert all(line.startswith("- ") for line in lines)
+    best = report.row("dual", protocol="loso").ua.mean()
+    assert f"of 3 row(s) of networks, the highest is `dual` with {100 * best:.1f} %" in lines[0]
+    assert "`egemaps-lr`" in lines[0]
+    settled = next(line for line in lines if "`dual` minus `mfcc-lstm`" in line)
+    assert "in favour of the first" in settled
+    assert f"rests on {SPEAKERS} speakers, 1 to 3 seed(s)" in lines[-1]
+
+
+def test_the_summary_turns_with_the_records(tmp_path):
+    put(tmp_path, "ds-lstm", {"last": 2, "test": 0})
+    put(tmp_path, "dual", {"last": 8, "test": 0})
+    text = page.summary(make_report(tmp_path, resamples=50))
+    assert "the highest is `ds-lstm`" in text
+    assert "against the first" in text and "in favour" not in text
+    assert "no p-value" in text and "%" in text
+
+
+def test_one_random_protocol_is_not_called_unseen(tmp_path):
+    make_results(tmp_path, {"dual": 2.0}, protocol="random")
+    report = make_report(tmp_path, resamples=20)
+    assert page.effects(report) == {} and page.effect_table(report).empty
+    assert page.worth(report).empty
+    assert page.summary(report).startswith("- Random folds, last epoch")
+
+
+def test_commands_are_told_once_with_their_runs(tmp_path):
+    make_results(tmp_path, {"dual": 2.0}, speakers=3, each=4)
+    first = next(tmp_path.glob("*/*.json"))
+    data = json.loads(first.read_text())
+    data["command"] = "ser run --corpus emodb " + " ".join(
+        f"--option{i} value{i}" for i in range(9)
+    )
+    first.write_text(json.dumps(data))
+    text = page.commands(load_records(tmp_path))
+    assert "# 2 records" in text and "# 1 records" in text
+    assert max(map(len, text.splitlines())) <= 80
+    told = text.replace("\\\n", "").split()
+    assert told.count("--option8") == 1 and "value8" in told
