@@ -24,6 +24,7 @@ OPTIONS: dict[str, str] = {
     "small": "--channels 32,8 --hidden 100",
     "attention": "--pooling attention",
     "average": "--ema 0.98",
+    "longer": "--epochs 30",
 }
 """Name of a recipe -> what ``ser run`` is told; the order is that of the tables.
 
