@@ -59,7 +59,7 @@ def reduce(body: dict, command: str, stated: str = "") -> dict:
     Args:
         body: its ``--benchmark-json`` output.
         command: what was typed.
-        stated: the commit, for a copy of the tree that git does not know.
+        stated: the commit, for a copy of the tree that git does not know or knows wrongly.
 
     Returns:
         JSON-able: command, machine, versions, commit, and for each benchmark its name, median and
@@ -79,7 +79,7 @@ def reduce(body: dict, command: str, stated: str = "") -> dict:
     return {
         "command": command,
         "date": body["datetime"],
-        "commit": commit() or stated,
+        "commit": stated or commit(),
         "machine": {
             "cpu": cpu_name(),
             "cores": os.cpu_count(),

@@ -135,7 +135,7 @@ def parser() -> argparse.ArgumentParser:
     add("--precision", default="float32", choices=("float32", "bfloat16"), help="%(default)s")
     add("--folds", type=int, default=5, metavar="N", help="of the study (default: 5)")
     add("--study-epochs", type=int, default=50, metavar="N", help="of a fold (default: 50)")
-    add("--commit", default="", metavar="SHA", help="of the code, where git cannot tell")
+    add("--commit", default="", metavar="SHA", help="of the code, where git does not know")
     add("--note", default="", metavar="TEXT", help="kept in the record, e.g. 'shared machine'")
     return p
 
@@ -166,7 +166,7 @@ def main(argv: list[str] | None = None) -> int:
             "started": now(),
             "rows": {},
         }
-        record["package"]["commit"] = record["package"]["commit"] or args.commit or None
+        record["package"]["commit"] = args.commit or record["package"]["commit"] or None
         features = RandomFeatures(
             dataclasses.replace(Plan(), utterances=args.utterances),
             durations(RandomFeatures.DISTINCT),

@@ -100,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
     add("--no-profile", action="store_true", help="leave out where the time goes")
     add = p.add_argument_group("record").add_argument
     add("--out", type=Path, default=Path("throughput.json"), metavar="FILE", help="%(default)s")
-    add("--commit", default="", metavar="SHA", help="of the code, where git cannot tell")
+    add("--commit", default="", metavar="SHA", help="of the code, where git does not know")
     add("--note", default="", metavar="TEXT", help="kept in the record, e.g. 'shared machine'")
     add("--fresh", action="store_true", help="begin anew where FILE is of other code or settings")
     add("--quiet", action="store_true", help="no progress bar, no table")

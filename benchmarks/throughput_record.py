@@ -53,7 +53,7 @@ def begin(
         "cells": {},
         "profiles": {},
     }
-    record["package"]["commit"] = record["package"]["commit"] or args.commit or None
+    record["package"]["commit"] = args.commit or record["package"]["commit"] or None
     if args.fresh or not args.out.exists():
         return record
     try:

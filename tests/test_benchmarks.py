@@ -138,10 +138,13 @@ def test_tf32_is_switched_for_a_row_and_back():
 def test_a_record_where_packages_or_git_are_missing(monkeypatch):
     monkeypatch.setattr("benchmarks.record.PACKAGES", ("torch", "no-such-package"))
     monkeypatch.setattr("benchmarks.record.commit", lambda: "")
-    found = reduce({"datetime": "2026-01-01T00:00:00", "benchmarks": []}, "c", "abc123")
+    body = {"datetime": "2026-01-01T00:00:00", "benchmarks": []}
+    found = reduce(body, "c", "abc123")
     assert set(found["versions"]) >= {"python", "torch"}
     assert "no-such-package" not in found["versions"]
     assert found["commit"] == "abc123"
+    monkeypatch.setattr("benchmarks.record.commit", lambda: "of another tree")
+    assert reduce(body, "c", "abc123")["commit"] == "abc123"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

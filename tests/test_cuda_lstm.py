@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ser.nn import cuda_lstm
+from ser.nn.cuda_graphs import PLAIN, Graphs, Replay
 from ser.nn.lstm import lstm_output
 
 EQUAL = """
@@ -63,6 +64,41 @@ def test_what_does_not_work_is_told_once(monkeypatch, caplog):
     cuda_lstm.proven.cache_clear()
     assert [r.levelname for r in caplog.records] == ["WARNING"]
     assert "ptxas" in caplog.text and "cuDNN" in caplog.text
+
+
+@pytest.fixture
+def on_a_processor(monkeypatch):
+    """``output`` with the plain loop and no GPU, and room for three graphs of the batch below."""
+    graphs = Graphs(Replay, loop=PLAIN)
+    monkeypatch.setattr(cuda_lstm, "_graphs", lambda: graphs)
+    monkeypatch.setattr(cuda_lstm, "BUCKET", 8)
+    lstm, x = nn.LSTM(5, 6, 2, batch_first=True), torch.randn(3, 13, 5)
+    room = 3.5 * cuda_lstm.held_bytes(lstm, 3, 16)
+    monkeypatch.setattr(cuda_lstm, "room_for_graphs", lambda _: room)
+    return graphs, lstm, x
+
+
+def test_from_the_second_time_on_and_within_the_memory(on_a_processor):
+    graphs, lstm, x = on_a_processor
+    assert cuda_lstm.output(lstm, x) is None
+    torch.testing.assert_close(cuda_lstm.output(lstm, x), lstm(x)[0])
+    longer = torch.randn(3, 60, 5)
+    assert cuda_lstm.output(lstm, longer) is None is cuda_lstm.output(lstm, longer)
+    for batch in (2, 2, 1, 1, 3):
+        found = cuda_lstm.output(lstm, x[:batch])
+    torch.testing.assert_close(found, lstm(x)[0])
+    assert len(graphs.kept) == 3
+
+
+def test_no_memory_for_a_graph_is_told_and_cudnn_is_left(on_a_processor, monkeypatch, caplog):
+    graphs, lstm, x = on_a_processor
+
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(graphs, "replay", full)
+    assert cuda_lstm.output(lstm, x) is None is cuda_lstm.output(lstm, x)
+    assert "no memory" in caplog.text
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch sees")

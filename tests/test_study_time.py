@@ -47,7 +47,7 @@ def test_record_says_what_was_measured(record):
     assert (row["utterances"], row["fold_train"], row["fold_test"]) == (10, 8, 2)
     assert "not run whole" in record["how"]
     assert record["command"].startswith("python -m benchmarks.study --device cpu")
-    assert record["package"]["commit"]
+    assert record["package"]["commit"] == "abc"
     assert record["tf32"] == {"cudnn": True, "matmul": False}
     assert record["goals"] == {"epoch_seconds": 2.0, "study_seconds": 600.0}
     assert record["fused"]["dual"] == ["mfcc-lstm", "ds-lstm"]
@@ -99,6 +99,9 @@ def test_goals_are_told_either_way(made):
     assert "not run whole" in text
     made["goals"] = {"epoch_seconds": 4.0, "study_seconds": 700.0}
     assert verdicts(made).count(", reached)") == 2
+    assert "ended before" not in verdicts(made)
+    made["settings"]["models"] = [*made["rows"], "cnn-lstm-s1"]
+    assert "ended before: cnn-lstm-s1." in verdicts(made)
 
 
 def test_wrong_options_are_said_in_words(tmp_path, capsys):

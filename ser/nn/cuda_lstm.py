@@ -12,6 +12,7 @@ Book: chapter "Making it fast".
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 from collections.abc import Callable
@@ -57,17 +58,41 @@ def applies(lstm: nn.LSTM, x: Tensor) -> bool:
 
 
 def output(lstm: nn.LSTM, x: Tensor) -> Tensor | None:
-    """``lstm(x)[0]`` of padded x (B, T, size), or None where the shape comes for the first time.
+    """``lstm(x)[0]`` of padded x (B, T, size), or None: a shape's first time, or too little memory.
 
     What stands beyond a sequence's end has no influence on what is before it.
     """
-    with torch.autocast("cuda", enabled=False), torch.cuda.device(x.device):
-        steps = -(-x.shape[1] // BUCKET) * BUCKET
-        inputs, sizes = waves(lstm, F.pad(x.float(), (0, 0, 0, steps - x.shape[1])))
-        lease = _graphs().lease((*inputs, *[None] * 4), (sizes, 0.0, False))
+    steps = -(-x.shape[1] // BUCKET) * BUCKET
+    room = int(room_for_graphs(x.device) // held_bytes(lstm, len(x), steps))
+    if not room:
+        return None
+    graphs, nothing = _graphs(), [None] * 4
+    graphs.limit = min(GRAPHS, room)
+    here = torch.cuda.device(x.device) if x.is_cuda else contextlib.nullcontext()
+    with here, torch.autocast(x.device.type, enabled=False):
+        inputs, sizes = waves(lstm, F.pad(x, (0, 0, 0, steps - x.shape[1])))
+        try:
+            lease = graphs.lease((*inputs, *nothing), (sizes, 0.0, False))
+        except torch.OutOfMemoryError:
+            graphs.kept.clear()
+            torch.cuda.empty_cache()
+            log.warning("no memory on %s for the LSTM's waves; using cuDNN's", x.device)
+            return None
         if lease is None:
             return None
-        return _output(lstm, x, GraphRecurrence.apply(lease, *inputs, *[None] * 4)[0])
+        return _output(lstm, x, GraphRecurrence.apply(lease, *inputs, *nothing)[0])
+
+
+def held_bytes(lstm: nn.LSTM, batch: int, steps: int) -> int:
+    """About what one graph keeps: four tensors of all gates' size, six of the states'."""
+    wide = lstm.num_layers * lstm.hidden_size
+    return 4 * (steps + lstm.num_layers - 1) * batch * wide * (4 * 4 + 6)
+
+
+@functools.cache
+def room_for_graphs(device: torch.device) -> float:
+    """Bytes that graphs may keep: a quarter of the device's memory."""
+    return torch.cuda.get_device_properties(device).total_memory / 4
 
 
 def waves(lstm: nn.LSTM, x: Tensor) -> tuple[tuple[Tensor, ...], list[int]]:

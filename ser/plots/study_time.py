@@ -73,7 +73,11 @@ def verdicts(record: Mapping[str, Any]) -> str:
     text = f"{len(record['rows'])} networks, {settings['folds']} folds, "
     text += f"{settings['study_epochs']} epochs"
     lines.append(_verdict(text, table.loc[ALL, "study"], goals["study_seconds"]))
-    return "\n".join([*lines, "The second is a sum of measured epochs; it was not run whole."])
+    lines.append("The study is a sum of measured epochs; it was not run whole.")
+    missing = [name for name in settings.get("models", []) if name not in record["rows"]]
+    if missing:
+        lines.append(f"Not in it, for the measurement ended before: {', '.join(missing)}.")
+    return "\n".join(lines)
 
 
 def _verdict(text: str, seconds: float, goal: float) -> str:
