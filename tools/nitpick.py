@@ -27,6 +27,7 @@ ELSEWHERE: set[tuple[str, str]] = {
         "torch.Tensor",
         "torch.autograd.function.Function",
         "torch.device",
+        "torch.dtype",
         "torch.nn.BatchNorm1d",
         "torch.nn.LSTM",
         "torch.nn.LSTMCell",
