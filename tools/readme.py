@@ -18,13 +18,13 @@ TITLES = {"loso": "unseen speakers (leave one out)", "random": "random folds (sp
 
 
 def table(folders: list[Path]) -> str:
-    """WA and UA of the rows that were run under every protocol, last and test-chosen epoch."""
+    """WA and UA, last and test-chosen epoch, of rows run under every protocol or by our recipe."""
     from ser.report import make_report, row_order
 
     report = make_report([str(folder) for folder in folders])
     protocols = [p for p in TITLES if p in set(report.table.protocol)]
     asked = report.table.groupby("model").protocol.transform("nunique")
-    frame = report.table[asked == len(protocols)]
+    frame = report.table[(asked == len(protocols)) | report.table.model.str.endswith("+")]
     head, rule = ["row", "seeds"], [":--", "--:"]
     for protocol in protocols:
         title = TITLES[protocol]
@@ -33,7 +33,7 @@ def table(folders: list[Path]) -> str:
     lines = [head, rule]
     for model in sorted(frame.model.unique(), key=row_order):
         seeds = [frame[(frame.model == model) & (frame.protocol == p)].seeds for p in protocols]
-        line = [f"`{model}`", ", ".join(_range(part) for part in seeds)]
+        line = [f"`{model}`", ", ".join(_range(part) if len(part) else "-" for part in seeds)]
         for protocol in protocols:
             here = frame[(frame.model == model) & (frame.protocol == protocol)]
             rows = {row.selection: row for row in here.itertuples()}
@@ -72,11 +72,25 @@ def _caption(frame, held: dict[str, bool]) -> str:
     return (
         f"{CORPORA[frame.corpus.iloc[0]]}, four classes, {n} utterances, {speakers} speakers; "
         f"{seeds} training seed(s), {epochs} epochs; in percent.{dev} "
-        "Every utterance is tested once, folds pooled. "
+        f"Every utterance is tested once, folds pooled.{_recipe(frame)} "
         "Intervals resample speakers. The first pair of each protocol is the last epoch's, fixed "
         "before training.\n\\* The epoch was chosen on the test fold, as the paper did: it shows "
         "what that does, and is no estimate of what you would get."
     )
+
+
+def _recipe(frame) -> str:
+    """What a plus behind a row's name stands for, where there is one."""
+    from ser.rows import PLUS
+
+    if not frame.model.str.endswith("+").any():
+        return ""
+    told = ", ".join(f"`--{key} {value}`" for key, value in PLUS.items())
+    seen = (
+        ", transductive: the features of each speaker, those tested too, are normalised by that "
+        "speaker's own recordings"
+    ) * (PLUS.get("normalise") == "speaker")
+    return f" A plus: trained by our recipe ({told}{seen})."
 
 
 def _range(values) -> str:
