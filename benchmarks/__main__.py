@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, metavar="FILE", help="where the record goes (JSON)")
     parser.add_argument("--show", type=Path, metavar="FILE", help="print a record's table; no run")
     parser.add_argument("--device", choices=TARGETS, help="rows of one alone (default: both)")
-    parser.add_argument("--commit", default="", metavar="SHA", help="of the code, where git does not know")
+    parser.add_argument("--commit", default="", metavar="SHA", help="where git does not know it")
     args, rest = parser.parse_known_args()
     if args.show:
         print(table(json.loads(args.show.read_text(encoding="utf-8"))))
