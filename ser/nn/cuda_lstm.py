@@ -5,7 +5,7 @@ at once, layer l at its step s - l, and the stack is one LSTM of ``layers * H`` 
 recurrent weight has the layers' own weights on its diagonal and those from layer to layer beside
 it. A layer that has not begun is held at zero by an input gate that is shut. A wave is one matrix
 product and one kernel (:mod:`ser.nn.triton_steps`: a DS-LSTM without y is an LSTM), and all waves
-are one CUDA graph. cuDNN makes the steps of packed sequences one by one, layer by layer.
+are one CUDA graph. A batch is padded to its longest sequence, so that one decides how many waves.
 
 Book: chapter "Making it fast".
 """
@@ -31,7 +31,7 @@ BUCKET = 128
 GRAPHS = 8
 """Captured graphs kept; each holds its batch's gates."""
 LAYERS = 3
-"""More layers make the zeros of the weight cost more than is gained."""
+"""At most; the zeros in the weight grow with the square of the layers."""
 SHUT = -1e4
 """Before the sigmoid, of an input gate that lets nothing in."""
 TOLERANCE = 2e-3

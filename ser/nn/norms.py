@@ -211,6 +211,7 @@ class _StepNorm(Function):
     def forward(
         ctx: Any, h: Tensor, weight: Tensor, bias: Tensor, steps: int, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """h (steps * B, H) -> the same shape, and mean and variance (steps, H) without gradient."""
         block = h.view(steps, -1, h.shape[1])
         mean = block.mean(1, keepdim=True)
         xhat = block - mean
@@ -225,6 +226,7 @@ class _StepNorm(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+        """grad (steps * B, H) -> gradients of h, scale and shift."""
         xhat, rstd, weight = ctx.saved_tensors
         grad = grad.reshape(xhat.shape)
         plain = grad.sum(1, keepdim=True)

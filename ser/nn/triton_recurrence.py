@@ -17,6 +17,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from ser.nn.functional import states_before
+from ser.nn.triton_steps import _sigmoid, _tanh
 
 try:
     import triton
@@ -30,16 +31,6 @@ BLOCK_B = 16
 """Sequences a program; the least that tensor cores take."""
 LOW = torch.bfloat16
 """Of products asked for in low precision. (Triton's interpreter cannot multiply it; see tests.)"""
-
-
-@jit
-def _sigmoid(x):
-    return 1.0 / (1.0 + tl.exp(-x))
-
-
-@jit
-def _tanh(x):
-    return 2.0 / (1.0 + tl.exp(-2.0 * x)) - 1.0
 
 
 @jit

@@ -83,6 +83,7 @@ class Replayed:
 class _Replay(Function):
     @staticmethod
     def forward(ctx: Any, replayed: Replayed, *tensors: Tensor) -> Tensor:
+        """The given tensors, then all parameters (for their gradients) -> a copy of the result."""
         ctx.replayed, ctx.given = replayed, len(replayed.given)
         for kept, new in zip(replayed.given, tensors, strict=False):
             kept.copy_(new)
@@ -92,6 +93,7 @@ class _Replay(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of the parameters; none for the given tensors."""
         replayed = ctx.replayed
         replayed.grad.copy_(grad)
         replayed.backward.replay()
