@@ -58,6 +58,11 @@ class Part:
     def __len__(self) -> int:
         return self.last - self.first
 
+    @property
+    def lengths(self) -> np.ndarray | None:
+        """Frames of each utterance of the part, if they have lengths of their own."""
+        return None if self.data.lengths is None else self.data.lengths[self.first : self.last]
+
     def batch(self, indices: np.ndarray) -> Batch:
         """The utterances at these positions of the part."""
         return self.data.batch(np.asarray(indices) + self.first)
@@ -93,6 +98,7 @@ def measure(row: str, args: argparse.Namespace, device: str, features: RandomFea
     wait(device)
     loaded = time.perf_counter() - begun
     settings = {"batch_size": args.batch, "hidden": args.hidden, "precision": args.precision}
+    settings["batches"] = args.batches
     config = TrainConfig(epochs=1 + args.epochs, **settings)
     cut = count - count // args.folds
     spent = {
@@ -133,6 +139,12 @@ def parser() -> argparse.ArgumentParser:
     add("--batch", type=int, default=128, metavar="N", help="utterances a step (default: 128)")
     add("--hidden", type=int, default=200, metavar="H", help="hidden size (default: 200)")
     add("--precision", default="float32", choices=("float32", "bfloat16"), help="%(default)s")
+    add(
+        "--batches",
+        default="shuffled",
+        choices=("shuffled", "similar"),
+        help="similar: utterances of similar length together, less padding (default: shuffled)",
+    )
     add("--folds", type=int, default=5, metavar="N", help="of the study (default: 5)")
     add("--study-epochs", type=int, default=50, metavar="N", help="of a fold (default: 50)")
     add("--commit", default="", metavar="SHA", help="of the code, where git does not know")

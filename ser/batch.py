@@ -156,6 +156,15 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.indices)
 
+    @property
+    def lengths(self) -> np.ndarray | None:
+        """Frames of each utterance (utterances,) as it is, of the first of mfcc, s1, s2 that has
+        lengths of its own; None where all are squashed to fixed frames."""
+        for name in NEEDS:
+            if name in self._lengths:
+                return self._lengths[name][: len(self)].numpy()
+        return None
+
     def batch(
         self,
         positions: Sequence[int] | Tensor | slice | None = None,

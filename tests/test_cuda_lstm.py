@@ -42,7 +42,7 @@ def test_waves_by_the_plain_loop():
 
     torch.manual_seed(0)
     lstm, x = nn.LSTM(5, 6, 3, batch_first=True).double(), torch.randn(4, 11, 5).double()
-    inputs, sizes = cuda_lstm.waves(lstm, x)
+    inputs, sizes = cuda_lstm.waves(lstm, x), [4] * 13
     h, *_ = Recurrence.apply(*inputs, None, None, None, None, sizes, 0.0, False)
     torch.testing.assert_close(cuda_lstm._output(lstm, x, h), lstm(x)[0])
     above = h.view(13, 4, 3, 6)
@@ -68,12 +68,12 @@ def test_what_does_not_work_is_told_once(monkeypatch, caplog):
 
 @pytest.fixture
 def on_a_processor(monkeypatch):
-    """``output`` with the plain loop and no GPU, and room for three graphs of the batch below."""
+    """``output`` with the plain loop and no GPU, and room for six graphs of the batch below."""
     graphs = Graphs(Replay, loop=PLAIN)
     monkeypatch.setattr(cuda_lstm, "_graphs", lambda: graphs)
-    monkeypatch.setattr(cuda_lstm, "BUCKET", 8)
+    monkeypatch.setattr(cuda_lstm, "SEGMENT", 4)
     lstm, x = nn.LSTM(5, 6, 2, batch_first=True), torch.randn(3, 13, 5)
-    room = 3.5 * cuda_lstm.held_bytes(lstm, 3, 16)
+    room = 6.5 * cuda_lstm.held_bytes(lstm, 3)
     monkeypatch.setattr(cuda_lstm, "room_for_graphs", lambda _: room)
     return graphs, lstm, x
 
@@ -82,12 +82,34 @@ def test_from_the_second_time_on_and_within_the_memory(on_a_processor):
     graphs, lstm, x = on_a_processor
     assert cuda_lstm.output(lstm, x) is None
     torch.testing.assert_close(cuda_lstm.output(lstm, x), lstm(x)[0])
+    assert [len(group) for group in graphs.kept.values()] == [4]
     longer = torch.randn(3, 60, 5)
     assert cuda_lstm.output(lstm, longer) is None is cuda_lstm.output(lstm, longer)
+    for steps in (1, 3, 4, 7, 8, 16):  # the graphs of one length serve every other
+        part = torch.randn(3, steps, 5)
+        torch.testing.assert_close(cuda_lstm.output(lstm, part), lstm(part)[0])
+    assert [len(group) for group in graphs.kept.values()] == [5]
     for batch in (2, 2, 1, 1, 3):
         found = cuda_lstm.output(lstm, x[:batch])
     torch.testing.assert_close(found, lstm(x)[0])
-    assert len(graphs.kept) == 3
+    assert [len(group) for group in graphs.kept.values()] == [4, 4, 5]
+
+
+def test_gradients_flow_from_segment_to_segment(on_a_processor):
+    """Two batches of different length between which nothing was let go, each with its own."""
+    _, lstm, x = on_a_processor
+    cuda_lstm.output(lstm, x)
+    found = []
+    for waves in (True, False):
+        given = [x.clone().requires_grad_(), x[:, :6].clone().requires_grad_()]
+        lstm.zero_grad()
+        ours = [cuda_lstm.output(lstm, g) if waves else lstm(g)[0] for g in given]
+        sum((o.square() * o.detach().sign()).sum() for o in ours).backward()
+        found.append(
+            [*ours, *(g.grad for g in given), *(p.grad.clone() for p in lstm.parameters())]
+        )
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b)
 
 
 def test_no_memory_for_a_graph_is_told_and_cudnn_is_left(on_a_processor, monkeypatch, caplog):

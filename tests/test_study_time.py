@@ -62,7 +62,7 @@ def test_a_fold_trains_on_its_part_and_tests_the_rest(monkeypatch):
             more["on_epoch"]({})
 
     monkeypatch.setattr(study, "train", train)
-    args = study.parser().parse_args([*SMALL, "--precision", "bfloat16"])
+    args = study.parser().parse_args([*SMALL, "--precision", "bfloat16", "--batches", "similar"])
     features = study.RandomFeatures(study.Plan(), [0.1] * study.RandomFeatures.DISTINCT)
     study.measure("mfcc-lstm", args, "cpu", features)
     data, test, config = seen[False]
@@ -70,6 +70,8 @@ def test_a_fold_trains_on_its_part_and_tests_the_rest(monkeypatch):
     whole = seen[True][0]
     assert len(whole) == 10 and seen[True][1] is None
     assert config.precision == "bfloat16" and config.batch_size == 4
+    assert config.batches == "similar" and len(data.lengths) == 8 and len(test.lengths) == 2
+    assert data.lengths[3] == whole.lengths[3] and test.lengths[1] == whole.lengths[9]
     assert np.array_equal(test.batch([1]).mfcc, whole.batch([9]).mfcc)
 
 

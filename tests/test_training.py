@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from ser.errors import TrainingError
-from ser.training import TrainConfig, batches, epoch_order, train
+from ser.training import TrainConfig, batches, epoch_batches, epoch_order, logits_of, train
 from ser.training.checkpoint import load_checkpoint
 
 
@@ -190,6 +190,53 @@ def test_order_depends_on_seed_and_epoch_alone():
     assert np.array_equal(epoch_order(20, 1, 2), epoch_order(20, 1, 2))
     assert not np.array_equal(epoch_order(20, 1, 2), epoch_order(20, 1, 3))
     assert not np.array_equal(epoch_order(20, 1, 2), epoch_order(20, 2, 2))
+
+
+class Lengths:
+    """So many utterances, of these lengths."""
+
+    def __init__(self, lengths: np.ndarray | None) -> None:
+        self.lengths = lengths
+
+    def __len__(self) -> int:
+        return 500
+
+
+def test_similar_batches_save_padding_and_lose_nobody():
+    lengths = np.random.default_rng(0).lognormal(6, 0.6, 500).astype(int)
+    costs = {}
+    for kind in ("shuffled", "similar"):
+        epochs = [epoch_batches(Lengths(lengths), 32, 0, epoch, kind) for epoch in (1, 2)]
+        for parts in epochs:
+            assert sorted(np.concatenate(parts)) == list(range(500))
+            assert [len(p) for p in sorted(parts, key=len)] == [20, *[32] * 15]
+        assert epochs[0][0].tolist() != epochs[1][0].tolist()
+        costs[kind] = sum(int(lengths[p].max()) for p in epochs[0])
+    assert costs["similar"] < 0.5 * costs["shuffled"]
+    same, other = (epoch_batches(Lengths(lengths), 32, s, 1, "similar") for s in (0, 1))
+    assert all(map(np.array_equal, same, epoch_batches(Lengths(lengths), 32, 0, 1, "similar")))
+    assert {frozenset(p) for p in same} != {frozenset(p) for p in other}
+    lasts = [np.median(lengths[epoch_batches(Lengths(lengths), 32, s, 1, "similar")[-1]])
+             for s in range(20)]  # fmt: skip
+    assert min(lasts) < np.median(lengths) < max(lasts)  # short ones do not always come first
+
+
+def test_similar_batches_without_lengths_are_the_shuffled_ones():
+    for data in (Lengths(None), points(500)):
+        found = epoch_batches(data, 32, 3, 1, "similar")
+        assert all(map(np.array_equal, found, batches(epoch_order(500, 3, 1), 32)))
+    with pytest.raises(TrainingError, match="batches = sorted"):
+        TrainConfig(batches="sorted")
+
+
+def test_similar_batches_give_logits_in_the_order_of_the_corpus():
+    side = points(300)
+    side.lengths = np.random.default_rng(1).permutation(300)
+    net = Net()
+    plain, labels = logits_of(net, side)
+    sorted_, again = logits_of(net, side, batches="similar")
+    torch.testing.assert_close(sorted_, plain)
+    assert np.array_equal(labels, again)
 
 
 def test_a_fused_model_trained_jointly_equals_its_branches_apart():

@@ -97,6 +97,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--precision", default="float32", choices=("float32", "bfloat16"),
         help="of matrix products and convolutions; bfloat16 is faster where the processor has it "
         "and changes results a little (default: float32)")  # fmt: skip
+    add("--batches", default="shuffled", choices=("shuffled", "similar"),
+        help="similar: utterances of similar length share a batch, which saves padding (a GPU "
+        "pays for every step of the longest); another order, so other results")  # fmt: skip
     add("--joint", action="store_true", help="train fused rows as one network")
     add("--permute-labels", type=int, metavar="SEED",
         help="shuffle the labels of each fold's training side (test labels stay true): the check "
@@ -210,6 +213,7 @@ def _training(args: argparse.Namespace):
         pooling=args.pooling,
         channels=_numbers(args.channels, "--channels"),
         ema=args.ema,
+        batches=args.batches,
     )
 
 

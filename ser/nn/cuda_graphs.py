@@ -132,18 +132,26 @@ class Steps:
         self.grads = torch.zeros_like(outputs[0]), torch.zeros_like(outputs[1])
         self.backward = replay(lambda: loop.backward(outputs, self.inputs, self.grads, settings))
 
-    def run_forward(self, inputs: tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
-        """New h, c, mean and variance, copies."""
+    def replay_forward(self, inputs: tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
+        """h, c, mean and variance; the next replay overwrites them."""
         for kept, new in zip(self.inputs, inputs, strict=True):
             if kept is not None:
                 kept.copy_(new)
-        return tuple(t.clone() for t in self.forward.run()[:4])
+        return self.forward.run()[:4]
+
+    def replay_backward(self) -> tuple[Tensor | None, ...]:
+        """Gradients of pre, weight, h0, c0, scale and shift, from those of h and c in ``grads``."""
+        return self.backward.run()
+
+    def run_forward(self, inputs: tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
+        """New h, c, mean and variance, copies."""
+        return tuple(t.clone() for t in self.replay_forward(inputs))
 
     def run_backward(self, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
         """New gradients of pre, weight, h0, c0, scale and shift, copies."""
         for kept, new in zip(self.grads, grads, strict=True):
             kept.zero_() if new is None else kept.copy_(new)
-        return tuple(None if t is None else t.clone() for t in self.backward.run())
+        return tuple(None if t is None else t.clone() for t in self.replay_backward())
 
 
 class Lease:

@@ -4,8 +4,12 @@ Layer l can make its step t as soon as the layer below has made it. So in wave s
 at once, layer l at its step s - l, and the stack is one LSTM of ``layers * H`` units whose
 recurrent weight has the layers' own weights on its diagonal and those from layer to layer beside
 it. A layer that has not begun is held at zero by an input gate that is shut. A wave is one matrix
-product and one kernel (:mod:`ser.nn.triton_steps`: a DS-LSTM without y is an LSTM), and all waves
-are one CUDA graph. A batch is padded to its longest sequence, so that one decides how many waves.
+product and one kernel (:mod:`ser.nn.triton_steps`: a DS-LSTM without y is an LSTM).
+
+A CUDA graph holds :data:`SEGMENT` waves. A batch runs through as many graphs, one after the other,
+as its longest sequence needs, each beginning where the one before it ended; so the same few serve
+batches of all lengths, and no batch is padded by more than a segment. That longest sequence
+decides what a batch costs: see ``similar`` batches in :func:`ser.training.loop.epoch_batches`.
 
 Book: chapter "Making it fast".
 """
@@ -15,21 +19,24 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from ser.nn import triton_steps
-from ser.nn.cuda_graphs import FUSED, CudaReplay, GraphRecurrence, Graphs, Lease, Steps
+from ser.nn.cuda_graphs import FUSED, CudaReplay, Graphs, Lease, Steps
 
 log = logging.getLogger(__name__)
 
-BUCKET = 128
-"""Sequences are padded to a multiple of so many steps, so that few graphs serve all batches."""
-GRAPHS = 8
-"""Captured graphs kept; each holds its batch's gates."""
+SEGMENT = 64
+"""Waves a graph."""
+GRAPHS = 256
+"""Captured graphs kept at most; each holds the gates of its waves."""
 LAYERS = 3
 """At most; the zeros in the weight grow with the square of the layers."""
 SHUT = -1e4
@@ -62,31 +69,78 @@ def output(lstm: nn.LSTM, x: Tensor) -> Tensor | None:
 
     What stands beyond a sequence's end has no influence on what is before it.
     """
-    steps = -(-x.shape[1] // BUCKET) * BUCKET
-    room = int(room_for_graphs(x.device) // held_bytes(lstm, len(x), steps))
-    if not room:
+    behind = lstm.num_layers - 1
+    count = -(-(x.shape[1] + behind) // SEGMENT)
+    graphs = _graphs()
+    graphs.limit = min(GRAPHS, int(room_for_graphs(x.device) // held_bytes(lstm, len(x))))
+    if graphs.limit < count:
         return None
-    graphs, nothing = _graphs(), [None] * 4
-    graphs.limit = min(GRAPHS, room)
     here = torch.cuda.device(x.device) if x.is_cuda else contextlib.nullcontext()
     with here, torch.autocast(x.device.type, enabled=False):
-        inputs, sizes = waves(lstm, F.pad(x, (0, 0, 0, steps - x.shape[1])))
+        pre, weight, h0, c0 = waves(
+            lstm, F.pad(x, (0, 0, 0, count * SEGMENT - behind - x.shape[1]))
+        )
+        first = (pre[: SEGMENT * len(x)], weight, h0, c0, *[None] * 4)
+        settings = ([len(x)] * SEGMENT, 0.0, False)
+        leases: list[Lease] = []
         try:
-            lease = graphs.lease((*inputs, *nothing), (sizes, 0.0, False))
+            while len(leases) < count:
+                if (lease := graphs.lease(first, settings)) is None:
+                    return None
+                leases.append(lease)
         except torch.OutOfMemoryError:
             graphs.kept.clear()
             torch.cuda.empty_cache()
             log.warning("no memory on %s for the LSTM's waves; using cuDNN's", x.device)
             return None
-        if lease is None:
-            return None
-        return _output(lstm, x, GraphRecurrence.apply(lease, *inputs, *nothing)[0])
+        return _output(lstm, x, Segments.apply(leases, pre, weight, h0, c0))
 
 
-def held_bytes(lstm: nn.LSTM, batch: int, steps: int) -> int:
+class Segments(Function):
+    """A recurrence cut into pieces of equally many steps, each run by a lease of its own."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, leases: Sequence[Lease], pre: Tensor, weight: Tensor, h: Tensor, c: Tensor
+    ) -> Tensor:
+        """h (rows, H) for pre (rows, 4 H), weight (4 H, H) and the first h and c (B, H).
+
+        The arguments are those of :func:`ser.nn.functional.recurrence_forward`; all steps have as
+        many sequences.
+        """
+        batch, states = len(h), pre.new_empty(len(pre), h.shape[1])
+        pieces = zip(leases, pre.chunk(len(leases)), states.chunk(len(leases)), strict=True)
+        for lease, given, found in pieces:
+            all_h, all_c, *_ = lease.steps.replay_forward((given, weight, h, c, *[None] * 4))
+            found.copy_(all_h)
+            h, c = all_h[-batch:], all_c[-batch:]
+        ctx.leases, ctx.batch = leases, batch
+        return states
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of pre, weight and the first h and c; none for the leases."""
+        leases, batch = ctx.leases, ctx.batch
+        grad_pre = grad.new_empty(len(grad), 4 * grad.shape[1])
+        pieces = zip(leases, grad.chunk(len(leases)), grad_pre.chunk(len(leases)), strict=True)
+        grad_weight = grad_h = grad_c = None
+        for lease, given, found in reversed(list(pieces)):
+            of_h, of_c = lease.steps.grads
+            of_h.copy_(given)
+            of_c.zero_()
+            if grad_h is not None:
+                of_h[-batch:] += grad_h
+                of_c[-batch:] = grad_c
+            of_pre, of_weight, grad_h, grad_c, *_ = lease.steps.replay_backward()
+            found.copy_(of_pre)
+            grad_weight = of_weight.clone() if grad_weight is None else grad_weight.add_(of_weight)
+        return None, grad_pre, grad_weight, grad_h.clone(), grad_c.clone()
+
+
+def held_bytes(lstm: nn.LSTM, batch: int) -> int:
     """About what one graph keeps: four tensors of all gates' size, six of the states'."""
-    wide = lstm.num_layers * lstm.hidden_size
-    return 4 * (steps + lstm.num_layers - 1) * batch * wide * (4 * 4 + 6)
+    return 4 * SEGMENT * batch * lstm.num_layers * lstm.hidden_size * (4 * 4 + 6)
 
 
 @functools.cache
@@ -95,8 +149,8 @@ def room_for_graphs(device: torch.device) -> float:
     return torch.cuda.get_device_properties(device).total_memory / 4
 
 
-def waves(lstm: nn.LSTM, x: Tensor) -> tuple[tuple[Tensor, ...], list[int]]:
-    """The stack as one recurrence over T + layers - 1 waves.
+def waves(lstm: nn.LSTM, x: Tensor) -> tuple[Tensor, ...]:
+    """The stack as one recurrence over T + layers - 1 waves, each of all sequences.
 
     Args:
         lstm: its weights.
@@ -104,7 +158,7 @@ def waves(lstm: nn.LSTM, x: Tensor) -> tuple[tuple[Tensor, ...], list[int]]:
 
     Returns:
         pre (waves * B, 4 * layers * H), weight (4 * layers * H, layers * H), h0 and c0, as
-        :func:`ser.nn.functional.recurrence_forward` takes them; and the sequences of each wave.
+        :func:`ser.nn.functional.recurrence_forward` takes them.
     """
     layers, hidden = lstm.num_layers, lstm.hidden_size
     batch, steps, _ = x.shape
@@ -130,7 +184,7 @@ def waves(lstm: nn.LSTM, x: Tensor) -> tuple[tuple[Tensor, ...], list[int]]:
     pre = torch.stack(columns, dim=3).view(count * batch, 4 * layers * hidden)
     state = x.new_zeros(batch, layers * hidden)
     weight = weight.view(4 * layers * hidden, layers * hidden)
-    return (pre, weight, state, state), [batch] * count
+    return pre, weight, state, state
 
 
 def _output(lstm: nn.LSTM, x: Tensor, h: Tensor) -> Tensor:
@@ -164,20 +218,24 @@ def deviation(device: str, replay: Callable | None = None, layers: int = 2) -> f
 
     ``replay`` stands in for :class:`~ser.nn.cuda_graphs.CudaReplay` where there is no GPU.
     """
+    cuts = 3
+    steps = 4 * cuts + 1 - layers
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         lstm = nn.LSTM(7, 20, layers, batch_first=True)
-        x, draw = torch.randn(5, 9, 7), torch.randn(5, 9, 20)
+        x, draw = torch.randn(5, steps, 7), torch.randn(5, steps, 20)
     lstm, x, draw, found = lstm.to(device), x.to(device), draw.to(device), []
     for ours in (True, False):
         lstm.zero_grad()
         given = x.clone().requires_grad_()
         if ours:
-            inputs, sizes = waves(lstm, given)
-            settings = (sizes, 0.0, False)
-            nothing = [None] * 4
-            lease = Lease(Steps(FUSED, (*inputs, *nothing), settings, replay or CudaReplay))
-            result = _output(lstm, given, GraphRecurrence.apply(lease, *inputs, *nothing)[0])
+            pre, *others = waves(lstm, given)
+            first = (pre[: len(pre) // cuts], *others, *[None] * 4)
+            settings = ([len(x)] * 4, 0.0, False)
+            leases = [
+                Lease(Steps(FUSED, first, settings, replay or CudaReplay)) for _ in range(cuts)
+            ]
+            result = _output(lstm, given, Segments.apply(leases, pre, *others))
         else:
             with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
                 result = lstm(given)[0]

@@ -2,7 +2,7 @@
 
 from ser.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ser.training.config import TrainConfig, derived_seed
-from ser.training.loop import Outcome, batches, epoch_order, logits_of, train
+from ser.training.loop import Outcome, batches, epoch_batches, epoch_order, logits_of, train
 
 __all__ = [
     "Outcome",
@@ -10,6 +10,7 @@ __all__ = [
     "TrainConfig",
     "batches",
     "derived_seed",
+    "epoch_batches",
     "epoch_order",
     "load_checkpoint",
     "logits_of",

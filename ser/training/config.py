@@ -21,6 +21,7 @@ LATER = frozenset(
         "pooling",
         "channels",
         "ema",
+        "batches",
     }
 )
 """Settings that came after the first records."""
@@ -61,6 +62,8 @@ class TrainConfig:
         channels: of the two convolutions of a front end.
         ema: decay of the average of the weights that dev and test are given (0: the weights of
             the last step themselves).
+        batches: ``shuffled``, or ``similar``: utterances of similar length share a batch, so that
+            less of it is padding; see :func:`ser.training.loop.epoch_batches`.
 
     Raises:
         TrainingError: a value that cannot be trained with.
@@ -90,6 +93,7 @@ class TrainConfig:
     pooling: str = "mean"
     channels: tuple[int, int] = (64, 16)
     ema: float = 0.0
+    batches: str = "shuffled"
 
     def __post_init__(self) -> None:
         for name in ("milestones", "channels"):
@@ -119,6 +123,7 @@ class TrainConfig:
                 "pooling": self.pooling in ("mean", "attention"),
                 "channels": len(self.channels) == 2 and min(self.channels) >= 1,
                 "ema": 0 <= self.ema < 1,
+                "batches": self.batches in ("shuffled", "similar"),
             }.items()
             if not fine
         ]

@@ -3,7 +3,8 @@
 The training loss of a fused row is the mean of its branches' cross-entropies, its prediction the
 mean of their logits. The branches share no weight and Adam's step does not change when a gradient
 is scaled, so a row trained jointly equals its branches trained apart, to rounding; order of
-utterances and initial weights depend on the seed and the branch alone to keep it so.
+utterances and initial weights depend on the seed and the branch alone to keep it so (batches of
+similar length excepted: those depend on the lengths that a branch sees).
 """
 
 from __future__ import annotations
@@ -34,12 +35,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EVALUATION_BATCH = 128
+SHAKE = 0.05
+"""Share by which lengths are shaken before similar ones are put together."""
 DIVERGED = 1e4
 """A loss above this (guessing costs 1.39) is taken for a run that will not come back."""
 
 
 class Data(Protocol):
-    """What the loop needs of a dataset (:class:`ser.batch.Dataset` is one)."""
+    """What the loop needs of a dataset (:class:`ser.batch.Dataset` is one).
+
+    It may have ``lengths``, the frames of each utterance; batches of similar length need them.
+    """
 
     def __len__(self) -> int: ...
     def batch(self, indices: np.ndarray) -> Batch: ...
@@ -115,7 +121,7 @@ def train(
         entry |= _one_epoch(model, forward, optimiser, config, data, seed, epoch, augment, average)
         judged = average.model if average is not None else model
         for side, part in (("test", test), ("dev", dev)):
-            entry |= _evaluate(judged, part, side, progress, config.precision)
+            entry |= _evaluate(judged, part, side, progress, config)
         progress.history.append(entry)
         if checkpoint is not None:
             save_checkpoint(checkpoint, fingerprint, model, optimiser, progress, average)
@@ -156,6 +162,40 @@ def batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
     yield from np.split(order, cuts)
 
 
+def epoch_batches(
+    data: Data, size: int, seed: int, epoch: int, kind: str = "shuffled"
+) -> list[np.ndarray]:
+    """Positions of the utterances of every training batch of *epoch*, in order.
+
+    A padded batch costs as many steps as its longest sequence has. ``similar`` sorts the shuffled
+    utterances by length, each length shaken by up to 5 % so that no two epochs have the same
+    batches, cuts, and shuffles the batches (bucketing; Khomenko et al. 2017). Where no utterance
+    has a length of its own (spectrograms squashed to fixed frames), both are the same.
+
+    Args:
+        data: the training side.
+        size: utterances a batch.
+        seed, epoch: decide the order, with the lengths and nothing else.
+        kind: ``shuffled`` or ``similar``.
+
+    Example:
+        >>> class Corpus:
+        ...     lengths = np.array([100, 900, 120, 800])
+        ...     def __len__(self): return 4
+        >>> pairs = epoch_batches(Corpus(), 2, seed=0, epoch=1, kind="similar")
+        >>> sorted(sorted(pair.tolist()) for pair in pairs)
+        [[0, 2], [1, 3]]
+    """
+    order = epoch_order(len(data), seed, epoch)
+    lengths = getattr(data, "lengths", None)
+    if kind != "similar" or lengths is None:
+        return list(batches(order, size))
+    draw = np.random.default_rng(derived_seed("batches", seed, epoch))
+    shaken = np.asarray(lengths)[order] * (1 + SHAKE * draw.uniform(-1, 1, len(order)))
+    parts = list(batches(order[np.argsort(shaken, kind="stable")], size))
+    return [parts[i] for i in draw.permutation(len(parts))]
+
+
 def _optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     common = {"lr": config.lr, "weight_decay": config.weight_decay}
     if config.optimiser == "sgd":
@@ -177,7 +217,8 @@ def _one_epoch(
 ) -> dict:
     model.train()
     total, labels, guesses = 0.0, [], []
-    for step, part in enumerate(batches(epoch_order(len(data), seed, epoch), config.batch_size), 1):
+    parts = epoch_batches(data, config.batch_size, seed, epoch, config.batches)
+    for step, part in enumerate(parts, 1):
         batch = augment(augment.pick(data, part))
         with precision_context(config.precision, batch.labels.device):
             each = forward(batch)
@@ -208,27 +249,35 @@ def _one_epoch(
 
 @torch.no_grad()
 def logits_of(
-    model: torch.nn.Module, data: Data, precision: str = "float32"
+    model: torch.nn.Module, data: Data, precision: str = "float32", batches: str = "shuffled"
 ) -> tuple[torch.Tensor, np.ndarray]:
-    """Logits (utterances, classes) and labels of *data*, in evaluation mode, on the CPU."""
+    """Logits (utterances, classes) and labels of *data*, in evaluation mode, on the CPU.
+
+    With *batches* ``similar``, utterances of similar length are computed together, which changes
+    rounding alone.
+    """
     model.eval()
     found, labels = [], []
+    order = np.arange(len(data))
+    if batches == "similar" and getattr(data, "lengths", None) is not None:
+        order = np.argsort(data.lengths, kind="stable")
     cuts = range(EVALUATION_BATCH, len(data), EVALUATION_BATCH)
-    for part in np.split(np.arange(len(data)), cuts):
+    for part in np.split(order, cuts):
         batch = data.batch(part)
         with precision_context(precision, batch.labels.device):
             logits = model(batch)
         found.append(logits.float().cpu())
         labels.append(batch.labels.cpu())
-    return torch.cat(found), torch.cat(labels).numpy()
+    back = torch.from_numpy(np.argsort(order))
+    return torch.cat(found)[back], torch.cat(labels)[back].numpy()
 
 
 def _evaluate(
-    model: torch.nn.Module, data: Data | None, side: str, progress: Progress, precision: str
+    model: torch.nn.Module, data: Data | None, side: str, progress: Progress, config: TrainConfig
 ) -> dict:
     if data is None or len(data) == 0:
         return {f"{side}_ua": None, f"{side}_wa": None}
-    logits, labels = logits_of(model, data, precision)
+    logits, labels = logits_of(model, data, config.precision, config.batches)
     name = f"{side}_logits"
     before = getattr(progress, name)
     setattr(progress, name, torch.cat([before, logits[None]]) if before.numel() else logits[None])
