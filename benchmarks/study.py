@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import multiprocessing
 import shlex
 import statistics
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from threading import BrokenBarrierError
 from typing import Any
 
 import numpy as np
@@ -40,12 +43,15 @@ logarithm's spread is ours, so that a few are several times as long, as in any c
 HOW = (
     "The study is a sum of measured epochs, it was not run whole: for each network, folds x "
     "(epochs x the median epoch of a fold + what its first epoch took longer) + what the very "
-    "first epoch took longer (kernels compiled, graphs captured). Features, reading and writing "
-    "files, and baselines are not in it; fused rows are made from logits that are there."
+    "first epoch took longer (kernels compiled, graphs captured). Where several folds ran at once, "
+    "as with 'ser run --jobs', an epoch is the slowest fold's, and the folds take as many rounds "
+    "as they need. Features, reading and writing files, starting processes, and baselines are not "
+    "in it; fused rows are made from logits that are there."
 )
 EPILOG = """\
 examples:
   python -m benchmarks.study --device cuda --out book/results/throughput/gpu-study.json
+  python -m benchmarks.study --device cuda --batches similar --together 5 --out study.json
   python -m benchmarks.study --device cpu --utterances 256 --out study.json"""
 
 
@@ -89,19 +95,75 @@ def timed(model: torch.nn.Module, config: TrainConfig, device: str, *sides: Any)
     return np.diff([begun, *stamps]).tolist()
 
 
+def fold_in_a_process(
+    row: str, args: argparse.Namespace, device: str, seed: int, barrier: Any
+) -> list[float]:
+    """:func:`timed` of a fold, begun when all processes are ready to."""
+    try:
+        torch.set_num_threads(max(1, torch.get_num_threads() // args.together))
+        data = dataset(row, args, device, made_up(args))
+        sides = Part(data, 0, trained(args)), Part(data, trained(args), args.utterances)
+        model = build_model(row, hidden=args.hidden, seed=seed)
+        wait(device)
+        barrier.wait(timeout=600)
+        return timed(model, settings_of(args), device, *sides)
+    except BaseException:
+        barrier.abort()
+        raise
+
+
+def at_once(row: str, args: argparse.Namespace, device: str) -> list[list[float]]:
+    """:func:`timed` of ``args.together`` folds in as many processes at the same time."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(args.together, context) as pool:
+        barrier = manager.Barrier(args.together)
+        jobs = [
+            pool.submit(fold_in_a_process, row, args, device, seed, barrier)
+            for seed in range(args.together)
+        ]
+        failed = [e for e in (job.exception() for job in jobs) if e is not None]
+        if failed:
+            raise next((e for e in failed if not isinstance(e, BrokenBarrierError)), failed[0])
+        return [job.result() for job in jobs]
+
+
+def made_up(args: argparse.Namespace) -> RandomFeatures:
+    """Noise that lasts as long as speech does."""
+    plan = dataclasses.replace(Plan(), utterances=args.utterances)
+    return RandomFeatures(plan, durations(RandomFeatures.DISTINCT))
+
+
+def dataset(row: str, args: argparse.Namespace, device: str, features: RandomFeatures) -> Dataset:
+    """All utterances, of what the network reads, on the device."""
+    needs = build_model(row, hidden=args.hidden, seed=0).needs
+    labels = np.arange(args.utterances) % 4
+    return Dataset(features, range(args.utterances), labels, needs, "fixed", device)
+
+
+def trained(args: argparse.Namespace) -> int:
+    """Utterances of a fold's training side."""
+    return args.utterances - args.utterances // args.folds
+
+
+def settings_of(args: argparse.Namespace) -> TrainConfig:
+    """How a network is trained here."""
+    return TrainConfig(
+        epochs=1 + args.epochs,
+        batch_size=args.batch,
+        hidden=args.hidden,
+        precision=args.precision,
+        batches=args.batches,
+    )
+
+
 def measure(row: str, args: argparse.Namespace, device: str, features: RandomFeatures) -> dict:
     """Epochs of one network: over all utterances, and of a fold (the rest tested each epoch)."""
-    count, labels = args.utterances, np.arange(args.utterances) % 4
     begun = time.perf_counter()
-    needs = build_model(row, hidden=args.hidden, seed=0).needs
-    data = Dataset(features, range(count), labels, needs, "fixed", device)
+    data = dataset(row, args, device, features)
     wait(device)
     loaded = time.perf_counter() - begun
-    settings = {"batch_size": args.batch, "hidden": args.hidden, "precision": args.precision}
-    settings["batches"] = args.batches
-    config = TrainConfig(epochs=1 + args.epochs, **settings)
-    cut = count - count // args.folds
-    spent = {
+    config, count, cut = settings_of(args), args.utterances, trained(args)
+    spent: dict[str, list] = {
         "epochs": timed(build_model(row, hidden=args.hidden, seed=0), config, device, data),
         "fold_epochs": timed(
             build_model(row, hidden=args.hidden, seed=1),
@@ -111,12 +173,19 @@ def measure(row: str, args: argparse.Namespace, device: str, features: RandomFea
             Part(data, cut, count),
         ),
     }
+    spent = {name: [round(s, 4) for s in seconds] for name, seconds in spent.items()}
+    if args.together > 1:
+        del data
+        if device != "cpu":
+            torch.cuda.empty_cache()
+        found = at_once(row, args, device)
+        spent["together_epochs"] = [[round(s, 4) for s in seconds] for seconds in found]
     return {
         "load_seconds": round(loaded, 3),
         "utterances": count,
         "fold_train": cut,
         "fold_test": count - cut,
-        **{name: [round(s, 4) for s in seconds] for name, seconds in spent.items()},
+        **spent,
     }
 
 
@@ -146,6 +215,14 @@ def parser() -> argparse.ArgumentParser:
         help="similar: utterances of similar length together, less padding (default: shuffled)",
     )
     add("--folds", type=int, default=5, metavar="N", help="of the study (default: 5)")
+    add(
+        "--together",
+        type=int,
+        default=1,
+        metavar="N",
+        help="also N folds at once, in N processes, as 'ser run --jobs N' trains them; on a GPU "
+        "start CUDA's multi-process service first (default: 1)",
+    )
     add("--study-epochs", type=int, default=50, metavar="N", help="of a fold (default: 50)")
     add("--commit", default="", metavar="SHA", help="of the code, where git does not know")
     add("--note", default="", metavar="TEXT", help="kept in the record, e.g. 'shared machine'")
@@ -179,10 +256,7 @@ def main(argv: list[str] | None = None) -> int:
             "rows": {},
         }
         record["package"]["commit"] = args.commit or record["package"]["commit"] or None
-        features = RandomFeatures(
-            dataclasses.replace(Plan(), utterances=args.utterances),
-            durations(RandomFeatures.DISTINCT),
-        )
+        features = made_up(args)
         for row in record["settings"]["models"]:
             record["rows"][row] = measure(row, args, device, features)
             record["finished"], record["load"] = now(), load()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks import study
+from ser.errors import SerError
 from ser.plots.study_time import ALL, load_study_times, totals, verdicts
 
 SMALL = ["--device", "cpu", "--utterances", "10", "--hidden", "4", "--batch", "4"]
@@ -92,6 +93,39 @@ def test_the_study_is_the_sum_of_its_epochs(made):
     assert np.isnan(table.loc["dual", "study"])
     assert "other" not in table.index
     assert table.loc[ALL, "study"] == pytest.approx(9 + 225 + 455)
+
+
+def test_folds_at_once_take_as_long_as_the_slowest_and_as_many_rounds(made):
+    made["settings"] |= {"batches": "similar", "together": 2}
+    two = [[3.0, 1.2, 1.0, 1.2], [2.0, 1.0, 1.3, 1.2]]
+    made["rows"]["mfcc-lstm"]["together_epochs"] = two
+    study_seconds = totals(made).loc["mfcc-lstm", "study"]
+    assert study_seconds == pytest.approx(9 + 3 * ((3 - 1.2) + 50 * 1.2))
+    assert "50 epochs, batches of similar length, 2 folds at once:" in verdicts(made)
+
+
+def test_folds_at_once_are_measured_in_processes_of_their_own(tmp_path):
+    out = tmp_path / "r.json"
+    command = [*SMALL, "--models", "mfcc-lstm", "--epochs", "1", "--together", "2"]
+    assert study.main([*command, "--batches", "similar", "--out", str(out)]) == 0
+    (record,) = load_study_times(tmp_path)
+    times = record["rows"]["mfcc-lstm"]["together_epochs"]
+    assert [len(seconds) for seconds in times] == [2, 2] and min(map(min, times)) > 0
+    assert totals(record).loc["mfcc-lstm", "study"] > 0
+
+
+def test_one_fold_that_fails_ends_all_and_says_why(tmp_path, capfd):
+    class Barrier:
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+
+    barrier = Barrier()
+    args = study.parser().parse_args([*SMALL, "--together", "2"])
+    with pytest.raises(SerError, match="did you mean"):
+        study.fold_in_a_process("dul", args, "cpu", 0, barrier)
+    assert barrier.aborted
 
 
 def test_goals_are_told_either_way(made):

@@ -6,6 +6,7 @@ under book/results/throughput, beside those of :mod:`ser.plots.throughput`.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,17 +41,21 @@ def totals(record: Mapping[str, Any]) -> pd.DataFrame:
 
     Returns:
         indexed by row: ``epoch`` over all utterances and ``fold epoch`` (four fifths trained, one
-        tested; both the median without the first), ``start`` (what the very first epoch took
-        longer) and ``study``, all folds with all their epochs and starts. A fused row has its
+        tested; both the median without the first; the slowest of several folds that ran at once),
+        ``start`` (what the very first epoch took longer) and ``study``, all folds with all their
+        epochs and starts, in as many rounds as they need. A fused row has its
         branches' epochs added up and no study, since its branches are in the table; the last row,
         the sum over the networks, is the study.
     """
     settings, rows = record["settings"], {}
     for name, row in record["rows"].items():
-        epoch, fold = (statistics.median(row[k][1:]) for k in ("epochs", "fold_epochs"))
+        at_once = row.get("together_epochs") or [row["fold_epochs"]]
+        folds = [max(seconds) for seconds in zip(*at_once, strict=True)]
+        epoch, fold = (statistics.median(seconds[1:]) for seconds in (row["epochs"], folds))
         start = max(0.0, row["epochs"][0] - epoch)
-        again = max(0.0, row["fold_epochs"][0] - fold)
-        study = start + settings["folds"] * (again + settings["study_epochs"] * fold)
+        again = max(0.0, folds[0] - fold)
+        rounds = math.ceil(settings["folds"] / len(at_once))
+        study = start + rounds * (again + settings["study_epochs"] * fold)
         rows[name] = {"epoch": epoch, "fold epoch": fold, "start": start, "study": study}
     networks = list(rows)
     for name, branches in record["fused"].items():
@@ -72,6 +77,10 @@ def verdicts(record: Mapping[str, Any]) -> str:
         lines.append(_verdict(text, table.loc["dual", "epoch"], goals["epoch_seconds"]))
     text = f"{len(record['rows'])} networks, {settings['folds']} folds, "
     text += f"{settings['study_epochs']} epochs"
+    if settings.get("batches", "shuffled") != "shuffled":
+        text += ", batches of similar length"
+    if settings.get("together", 1) > 1:
+        text += f", {settings['together']} folds at once"
     lines.append(_verdict(text, table.loc[ALL, "study"], goals["study_seconds"]))
     lines.append("The study is a sum of measured epochs; it was not run whole.")
     missing = [name for name in settings.get("models", []) if name not in record["rows"]]
