@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from ser.nn import triton_steps
 from ser.nn.cuda_graphs import FUSED, CudaReplay, GraphRecurrence, Graphs, Lease, Steps
+from ser.nn.proof import doubt
 
 log = logging.getLogger(__name__)
 
@@ -147,16 +148,12 @@ def _graphs() -> Graphs:
 @functools.cache
 def proven(device: str) -> bool:
     """Whether all this agrees with torch's LSTM on *device*; tried once."""
-    try:
-        with torch.enable_grad(), torch.autocast(torch.device(device).type, enabled=False):
-            worst = deviation(device)
-        if worst <= TOLERANCE:
-            return True
-        reason = f"results differ by {worst:.2g}"
-    except Exception as error:  # compilers and drivers fail in ways of their own
-        reason = f"{type(error).__name__}: {str(error)[:200]}"
-    log.warning("the waves of the LSTM cannot be used on %s (%s); using cuDNN's", device, reason)
-    return False
+    reason = doubt(lambda: deviation(device), device, TOLERANCE)
+    if reason:
+        log.warning(
+            "the waves of the LSTM cannot be used on %s (%s); using cuDNN's", device, reason
+        )
+    return not reason
 
 
 def deviation(device: str, replay: Callable | None = None, layers: int = 2) -> float:

@@ -30,6 +30,7 @@ from ser.nn.cuda_graphs import (
     StepsRecurrence,
 )
 from ser.nn.functional import Recurrence
+from ser.nn.proof import doubt, largest_gap
 
 log = logging.getLogger(__name__)
 
@@ -73,19 +74,13 @@ def _graphs(way: str) -> Graphs:
 @functools.cache
 def proven(way: str, device: str) -> bool:
     """Whether ``steps`` or ``graph`` agrees with the plain loop; tried once."""
-    try:
-        with torch.enable_grad(), torch.autocast(torch.device(device).type, enabled=False):
-            worst = deviation(way, device)
-        if worst <= TOLERANCE:
-            return True
-        reason = f"results differ by {worst:.2g}"
-    except Exception as error:  # compilers and drivers fail in ways of their own
-        reason = f"{type(error).__name__}: {str(error)[:200]}"
-    log.warning(
-        "the %s path of the DS-LSTM cannot be used on %s (%s); using a slower one",
-        way, device, reason,
-    )  # fmt: skip
-    return False
+    reason = doubt(lambda: deviation(way, device), device, TOLERANCE)
+    if reason:
+        log.warning(
+            "the %s path of the DS-LSTM cannot be used on %s (%s); using a slower one",
+            way, device, reason,
+        )  # fmt: skip
+    return not reason
 
 
 def deviation(way: str, device: str, replay: Callable | None = None) -> float:
@@ -108,15 +103,15 @@ def _deviation(way: str, device: str, replay: Callable, blocks: int, normed: boo
         norm = [full[0] * 0.2, full[0] * 0, full, full]
     settings = (sizes, 1e-5, normed)
 
-    def other(*tensors: Tensor) -> tuple:
+    def replayed(*tensors: Tensor) -> tuple:
         lease = Lease(Steps(LOOPS[way], (*tensors, *norm), settings, replay))
         return GraphRecurrence.apply(lease, *tensors, *norm)
 
     def plain(*tensors: Tensor) -> tuple:
         return Recurrence.apply(*tensors, *norm, *settings)
 
-    found, worst = [], 0.0
-    for function in (other, plain):
+    found = []
+    for function in (replayed, plain):
         leaves = [t.clone().requires_grad_() for t in inputs]
         if normed:
             norm[0], norm[1] = (t.detach().clone().requires_grad_() for t in norm[:2])
@@ -124,8 +119,4 @@ def _deviation(way: str, device: str, replay: Callable, blocks: int, normed: boo
         (h.square().sum() + c.sum()).backward()
         scale = [norm[0].grad, norm[1].grad] if normed else []
         found.append([h, c, *(leaf.grad for leaf in leaves), *scale])
-    for a, b in zip(*found, strict=True):
-        size = float(b.detach().abs().max().clamp_min(1.0))
-        gap = float((a - b).detach().abs().max()) / size
-        worst = max(worst, gap if gap == gap else float("inf"))
-    return worst
+    return largest_gap(zip(*found, strict=True))
