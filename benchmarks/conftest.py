@@ -67,6 +67,7 @@ def compare(benchmark, quick: bool) -> Callable:
         plain_times: list[float] = []
 
         def before() -> None:
+            """The plain side's turn, just before each of ours."""
             begun = time.perf_counter()
             plain()
             plain_times.append(time.perf_counter() - begun)

@@ -16,45 +16,6 @@ from ser.nn.cuda_recurrence import deviation
 from ser.nn.functional import Recurrence
 from ser.nn.precision import precision_context
 
-TRITON = """
-import torch
-from ser.nn import triton_recurrence
-from ser.nn.functional import Recurrence
-from ser.nn.triton_recurrence import TritonRecurrence
-
-def check(sizes, hidden, blocks, low=False, use=(True, True), tolerance=1e-5):
-    torch.manual_seed(0)
-    batch, rows = sizes[0], sum(sizes)
-    pre = torch.randn(rows, 2 * blocks * hidden)[:, ::2].requires_grad_()
-    weight = (torch.randn(blocks * hidden, hidden) / hidden**0.5).requires_grad_()
-    h0, c0 = (torch.randn(batch, hidden).requires_grad_() for _ in range(2))
-    leaves, found = (pre, weight, h0, c0), []
-    draw = torch.randn(2, rows, hidden)
-    for way in ("triton", "plain"):
-        if way == "triton":
-            h, c = TritonRecurrence.apply(*leaves, sizes, low)
-        else:
-            h, c, *_ = Recurrence.apply(*leaves, None, None, None, None, sizes, 0.0, False)
-        loss = sum((t * d).sum() for t, d, u in zip((h, c), draw, use) if u)
-        found.append([h, c, *torch.autograd.grad(loss, leaves)])
-    for a, b in zip(*found, strict=True):
-        assert a.dtype == torch.float32
-        a, b = a.detach(), b.detach()
-        gap = float((a - b).abs().max() / b.abs().max().clamp_min(1.0))
-        assert gap <= tolerance, (sizes, hidden, blocks, low, gap)
-
-check([33, 33, 20, 16, 3], 20, 6)
-check([33, 17, 17, 1], 20, 4)
-check([5, 5], 200, 6)
-check([16, 16, 2], 64, 6, use=(True, False))
-check([16, 9], 70, 4, use=(False, True))
-check([1, 1], 16, 6)
-# Triton's interpreter multiplies bfloat16 as if its bits were whole numbers: float16 stands in.
-triton_recurrence.LOW = torch.float16
-check([18, 18, 18, 7], 48, 6, low=True, tolerance=1e-2)
-print("equal")
-"""
-
 STEPS = """
 import torch
 from ser.nn.cuda_graphs import Replay, StepsRecurrence
@@ -92,7 +53,7 @@ assert deviation("steps", "cpu", Replay) < 1e-5
 print("equal")
 """
 
-STEPS_COMPILE = """
+COMPILE = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
 from ser.nn import triton_steps as ours
@@ -117,33 +78,6 @@ for batch in (2, 1024):
 print("compiled")
 """
 
-COMPILE = """
-from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource, compile
-from ser.nn import triton_recurrence as ours
-
-floats = "act h c grad_h grad_c dh dc".split()
-types = {name: "*fp32" for name in floats}
-types |= {name: "*i64" for name in "sizes starts befores".split()}
-types |= {"steps": "i32", "batch": "i32"}
-for low in (False, True):
-    (_,), blocks = ours._grid_and_blocks(128, 200, low)
-    stages = {"num_stages": blocks.pop("num_stages")}
-    fixed = {"H": 200, "COLUMNS": 1200, "TWO": True, **blocks}
-    kinds = types | {name: "*bf16" if low else "*fp32" for name in ("weight", "grad")}
-    for kernel in (ours._forward, ours._backward):
-        names = kernel.arg_names
-        source = ASTSource(
-            kernel,
-            {name: kinds.get(name, "constexpr") for name in names},
-            {(names.index(name),): value for name, value in fixed.items()},
-        )
-        for arch in (80, 90):
-            made = compile(source, target=GPUTarget("cuda", arch, 32), options=stages)
-            assert "cubin" in made.asm and made.metadata.shared <= 48 * 1024, made.metadata.shared
-print("compiled")
-"""
-
 
 @pytest.fixture(autouse=True)
 def one_thread():
@@ -164,20 +98,18 @@ def in_a_process(code: str, **environment: str) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.parametrize("code", [TRITON, STEPS], ids=["walk", "steps"])
-def test_triton_kernels_by_the_interpreter(code):
+def test_triton_kernels_by_the_interpreter():
     """Values and gradients against the plain loop: hidden 200, batches that 16 does not divide."""
     pytest.importorskip("triton", reason="Triton is not installed (torch has it on Linux)")
-    done = in_a_process(code, TRITON_INTERPRET="1")
+    done = in_a_process(STEPS, TRITON_INTERPRET="1")
     assert done.returncode == 0 and "equal" in done.stdout, done.stderr[-3000:]
 
 
-@pytest.mark.parametrize("code", [COMPILE, STEPS_COMPILE], ids=["walk", "steps"])
-def test_triton_kernels_compile_for_gpus(code):
+def test_triton_kernels_compile_for_gpus():
     """To machine code, with the compiler in Triton; no GPU needed."""
     pytest.importorskip("triton", reason="Triton is not installed (torch has it on Linux)")
     pytest.importorskip("triton.backends.nvidia", reason="Triton without its NVIDIA compiler")
-    done = in_a_process(code)
+    done = in_a_process(COMPILE)
     assert done.returncode == 0 and "compiled" in done.stdout, done.stderr[-3000:]
 
 
@@ -288,7 +220,7 @@ def test_what_does_not_work_falls_back(monkeypatch, caplog, norms):
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     norm = (*inputs[4:], *stats) if norms else (None,) * 4
     settings = (*settings[:2], norms)
-    got = cuda_recurrence.recurrence(*inputs[:4], norm, settings, False)
+    got = cuda_recurrence.recurrence(*inputs[:4], norm, settings)
     expected = Recurrence.apply(*inputs[:4], *norm, *settings)
     for a, b in zip(got, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
@@ -300,7 +232,7 @@ gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that
 
 
 @gpu
-@pytest.mark.parametrize("norms", [False, True], ids=["triton", "graph"])
+@pytest.mark.parametrize("norms", [False, True], ids=["plain", "norms"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("lengths", [False, True], ids=["full", "lengths"])
 def test_gpu_equals_the_equations(norms, precision, lengths):
@@ -309,7 +241,7 @@ def test_gpu_equals_the_equations(norms, precision, lengths):
     plain.load_state_dict(model.state_dict())
     model.cuda()
     plain.cuda()
-    for way in ("steps", "graph", "triton"):
+    for way in ("steps", "graph"):
         assert cuda_recurrence.proven(way, "cuda:0")
     x, y = torch.randn(13, 37, 48).cuda(), torch.randn(13, 37, 40).cuda()
     lengths = torch.randint(1, 14, (37,)) if lengths else None

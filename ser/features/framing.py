@@ -168,6 +168,7 @@ def log_bands(
         return out
 
     def run(first: int, last: int) -> None:
+        """Columns of ``out`` for chunks ``first`` to ``last - 1``, by torch's own transform."""
         work = torch.zeros(size, n_fft, device=device)
         for start in range(first * size, last * size, size):
             part = slice(start, start + size)

@@ -171,6 +171,7 @@ def mel_pair_batch(
     )
 
     def run(first: int, last: int) -> None:
+        """Both pictures of utterances ``first`` to ``last - 1``, with zeros behind each."""
         size = TASK if device.type == "cpu" else len(tensors)
         for start in range(first, last, size):
             group = slice(start, min(start + size, last))

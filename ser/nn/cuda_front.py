@@ -17,8 +17,9 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from ser.nn import triton_front
-from ser.nn.fused import parameter_grads, scaled_weights
+from ser.nn.fused import parameter_grads, scaled_weights, statistics
 from ser.nn.precision import lowered
+from ser.nn.proof import doubt, largest_gap
 
 if TYPE_CHECKING:
     from ser.nn.frontend import ConvBlock
@@ -48,28 +49,16 @@ def applies(block: ConvBlock, x: Tensor, lengths: Tensor | None) -> bool:
 
 def block(block: ConvBlock, x: Tensor) -> Tensor:
     """What ``block(x)`` computes: x (B, 1, bands, frames) -> (B, C, bands', frames')."""
-    from ser.nn.frontend import update_running
-
     conv, norm = block.conv, block.norm
     batch, _, bands, frames = x.shape
     up, side = block.padding
     centre = x.mean()
     padded = (F.pad(x[:, 0], (side, side, up, up)) - centre).contiguous()
     rows, cols = block.conv_size(bands, 0), block.conv_size(frames, 1)
-    count = batch * rows * cols
-    weight = conv.weight.detach().flatten(1).double()
-    bias = conv.bias.detach().double() + weight.sum(1) * centre
-    use_batch = norm.training and count > 1
-    if use_batch:
-        mean_p, cov_p = triton_front.patch_moments(padded, rows, cols, block.kernel[1])
-        mean = weight @ mean_p + bias
-        var = torch.einsum("ci,ij,cj->c", weight, cov_p, weight).clamp_min(0)
-        update_running(norm, mean.to(x.dtype), var.to(x.dtype), count)
-    else:
-        mean_p, cov_p = weight.new_zeros(8), weight.new_zeros(8, 8)
-        mean, var = norm.running_mean.double(), norm.running_var.double()
-    rstd = torch.rsqrt(var + norm.eps)
-    stats = (mean_p, cov_p, mean, rstd, bias, centre.double())
+    stats, use_batch = statistics(
+        block, centre, batch * rows * cols,
+        lambda: triton_front.patch_moments(padded, rows, cols, block.kernel[1]),
+    )  # fmt: skip
     size = (block.out_size(bands, 0), block.out_size(frames, 1))
     low = lowered(x.device.type)
     return _Block.apply(
@@ -113,19 +102,13 @@ class _Block(Function):
 @functools.cache
 def proven(device: str) -> bool:
     """Whether the kernels agree with torch on *device*; tried once."""
-    try:
-        with torch.enable_grad(), torch.autocast(torch.device(device).type, enabled=False):
-            worst = deviation(device)
-        if worst <= TOLERANCE:
-            return True
-        reason = f"results differ by {worst:.2g}"
-    except Exception as error:  # compilers and drivers fail in ways of their own
-        reason = f"{type(error).__name__}: {str(error)[:200]}"
-    log.warning(
-        "the front end's kernels cannot be used on %s (%s); using torch's operators",
-        device, reason,
-    )  # fmt: skip
-    return False
+    reason = doubt(lambda: deviation(device), device, TOLERANCE)
+    if reason:
+        log.warning(
+            "the front end's kernels cannot be used on %s (%s); using torch's operators",
+            device, reason,
+        )  # fmt: skip
+    return not reason
 
 
 def deviation(device: str) -> float:
@@ -150,8 +133,5 @@ def deviation(device: str) -> float:
                 for (name, a), b in zip(ours.named_parameters(), plain.parameters(), strict=True)
                 if name != "conv.bias"  # zero, to rounding: the norm takes it away
             ]
-            for a, b in pairs:
-                a, b = a.detach().double(), b.detach().double()
-                gap = float((a - b).abs().max() / b.abs().max().clamp_min(1.0))
-                worst = max(worst, gap if gap == gap else float("inf"))
+            worst = max(worst, largest_gap(pairs))
     return worst

@@ -30,6 +30,7 @@ from torch.autograd.function import once_differentiable
 
 from ser.nn import triton_steps
 from ser.nn.cuda_graphs import FUSED, CudaReplay, Graphs, Lease, Steps
+from ser.nn.proof import doubt, largest_gap
 
 log = logging.getLogger(__name__)
 
@@ -201,16 +202,12 @@ def _graphs() -> Graphs:
 @functools.cache
 def proven(device: str) -> bool:
     """Whether all this agrees with torch's LSTM on *device*; tried once."""
-    try:
-        with torch.enable_grad(), torch.autocast(torch.device(device).type, enabled=False):
-            worst = deviation(device)
-        if worst <= TOLERANCE:
-            return True
-        reason = f"results differ by {worst:.2g}"
-    except Exception as error:  # compilers and drivers fail in ways of their own
-        reason = f"{type(error).__name__}: {str(error)[:200]}"
-    log.warning("the waves of the LSTM cannot be used on %s (%s); using cuDNN's", device, reason)
-    return False
+    reason = doubt(lambda: deviation(device), device, TOLERANCE)
+    if reason:
+        log.warning(
+            "the waves of the LSTM cannot be used on %s (%s); using cuDNN's", device, reason
+        )
+    return not reason
 
 
 def deviation(device: str, replay: Callable | None = None, layers: int = 2) -> float:
@@ -242,8 +239,4 @@ def deviation(device: str, replay: Callable | None = None, layers: int = 2) -> f
         (result * draw).sum().backward()
         grads = [p.grad.clone() for p in lstm.parameters()]
         found.append([result.detach(), given.grad, *grads])
-    worst = 0.0
-    for a, b in zip(*found, strict=True):
-        gap = float((a - b).abs().max() / b.abs().max().clamp_min(1.0))
-        worst = max(worst, gap if gap == gap else float("inf"))
-    return worst
+    return largest_gap(zip(*found, strict=True))

@@ -1,16 +1,12 @@
 """The DS-LSTM's time steps on a GPU without a Python loop a step, and the proof before use.
 
-Three ways, the first that fits and is proven is taken:
+A step is a matrix product and one Triton kernel (:mod:`ser.nn.triton_steps`), or where Triton is
+missing the operations of :mod:`ser.nn.functional`. Shapes that come for the first time take one
+step after the other; from the second time on all their steps are captured as a CUDA graph, which
+is replayed.
 
-- all steps captured once for their shapes as a CUDA graph and replayed, each a matrix product
-  and one Triton kernel (:mod:`ser.nn.triton_steps`), or where Triton is missing the operations of
-  :mod:`ser.nn.functional`;
-- for shapes that come for the first time and need no gate norm, one Triton kernel that walks
-  through all steps (:mod:`ser.nn.triton_recurrence`);
-- the same steps one after the other, uncaptured.
-
-The first use on a device compares each with the plain loop on a small input; where it does not
-compile or does not agree, a warning says so once and the next is used.
+The first use on a device compares each way with the plain loop on a small input; where it does
+not compile or does not agree, a warning says so once and the next is used.
 """
 
 from __future__ import annotations
@@ -34,6 +30,7 @@ from ser.nn.cuda_graphs import (
     StepsRecurrence,
 )
 from ser.nn.functional import Recurrence
+from ser.nn.proof import doubt, largest_gap
 
 log = logging.getLogger(__name__)
 
@@ -48,30 +45,22 @@ def recurrence(
     c0: Tensor,
     norm: tuple[Tensor | None, ...],
     settings: tuple,
-    low: bool,
 ) -> tuple[Tensor, ...]:
     """What ``Recurrence.apply`` computes for tensors on a GPU, by the fastest proven way.
 
     Args:
         norm: scale, shift, mean, var, or four None.
         settings: sizes, eps, training.
-        low: bfloat16 for the products with ``weight``, where one kernel makes them all.
     """
-    sizes = settings[0]
     inputs, where = (pre, weight, h0, c0, *norm), str(pre.device)
     with torch.cuda.device(pre.device) if pre.is_cuda else contextlib.nullcontext():
-        if pre.dtype == torch.float32 and len(h0) > 0 and len(sizes) > 0:
+        if pre.dtype == torch.float32 and len(h0) > 0 and len(settings[0]) > 0:
             fused = triton_steps.fits(len(h0), pre.dtype) and proven("steps", where)
             way = "steps" if fused else "graph"
             if not torch.cuda.is_current_stream_capturing() and proven(way, where):
                 lease = _graphs(way).lease(inputs, settings)
                 if lease is not None:
                     return GraphRecurrence.apply(lease, *inputs)
-            if norm[0] is None and proven("triton", where):
-                from ser.nn.triton_recurrence import TritonRecurrence
-
-                h, c = TritonRecurrence.apply(pre, weight, h0, c0, sizes, low)
-                return h, c, pre.new_empty(0), pre.new_empty(0)
             if fused:
                 return StepsRecurrence.apply(*inputs, *settings)
         return Recurrence.apply(*inputs, *settings)
@@ -84,20 +73,14 @@ def _graphs(way: str) -> Graphs:
 
 @functools.cache
 def proven(way: str, device: str) -> bool:
-    """Whether ``steps``, ``graph`` or ``triton`` agrees with the plain loop; tried once."""
-    try:
-        with torch.enable_grad(), torch.autocast(torch.device(device).type, enabled=False):
-            worst = deviation(way, device)
-        if worst <= TOLERANCE:
-            return True
-        reason = f"results differ by {worst:.2g}"
-    except Exception as error:  # compilers and drivers fail in ways of their own
-        reason = f"{type(error).__name__}: {str(error)[:200]}"
-    log.warning(
-        "the %s path of the DS-LSTM cannot be used on %s (%s); using a slower one",
-        way, device, reason,
-    )  # fmt: skip
-    return False
+    """Whether ``steps`` or ``graph`` agrees with the plain loop; tried once."""
+    reason = doubt(lambda: deviation(way, device), device, TOLERANCE)
+    if reason:
+        log.warning(
+            "the %s path of the DS-LSTM cannot be used on %s (%s); using a slower one",
+            way, device, reason,
+        )  # fmt: skip
+    return not reason
 
 
 def deviation(way: str, device: str, replay: Callable | None = None) -> float:
@@ -105,8 +88,7 @@ def deviation(way: str, device: str, replay: Callable | None = None) -> float:
 
     ``replay`` stands in for :class:`~ser.nn.cuda_graphs.CudaReplay` where there is no GPU.
     """
-    normed = {"triton": (False,), "graph": (True,), "steps": (False, True)}[way]
-    cases = [(blocks, norm) for blocks in (6, 4) for norm in normed]
+    cases = [(blocks, normed) for blocks in (6, 4) for normed in (False, True)]
     return max(_deviation(way, device, replay or CudaReplay, *case) for case in cases)
 
 
@@ -121,19 +103,15 @@ def _deviation(way: str, device: str, replay: Callable, blocks: int, normed: boo
         norm = [full[0] * 0.2, full[0] * 0, full, full]
     settings = (sizes, 1e-5, normed)
 
-    def other(*tensors: Tensor) -> tuple:
-        if way == "triton":
-            from ser.nn.triton_recurrence import TritonRecurrence
-
-            return TritonRecurrence.apply(*tensors, sizes, False)
+    def replayed(*tensors: Tensor) -> tuple:
         lease = Lease(Steps(LOOPS[way], (*tensors, *norm), settings, replay))
         return GraphRecurrence.apply(lease, *tensors, *norm)
 
     def plain(*tensors: Tensor) -> tuple:
         return Recurrence.apply(*tensors, *norm, *settings)
 
-    found, worst = [], 0.0
-    for function in (other, plain):
+    found = []
+    for function in (replayed, plain):
         leaves = [t.clone().requires_grad_() for t in inputs]
         if normed:
             norm[0], norm[1] = (t.detach().clone().requires_grad_() for t in norm[:2])
@@ -141,8 +119,4 @@ def _deviation(way: str, device: str, replay: Callable, blocks: int, normed: boo
         (h.square().sum() + c.sum()).backward()
         scale = [norm[0].grad, norm[1].grad] if normed else []
         found.append([h, c, *(leaf.grad for leaf in leaves), *scale])
-    for a, b in zip(*found, strict=True):
-        size = float(b.detach().abs().max().clamp_min(1.0))
-        gap = float((a - b).detach().abs().max()) / size
-        worst = max(worst, gap if gap == gap else float("inf"))
-    return worst
+    return largest_gap(zip(*found, strict=True))

@@ -12,6 +12,7 @@ open) up to the two terms of batch norm, which again need only mean(p) and cov(p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -52,7 +53,7 @@ def applies(block: ConvBlock, x: Tensor) -> bool:
 
 def block(block: ConvBlock, x: Tensor, lengths: Tensor | None = None) -> Tensor:
     """What ``block(x, lengths)`` computes: x (B, 1, bands, frames) -> (B, C, bands', frames')."""
-    from ser.nn.frontend import beyond, update_running
+    from ser.nn.frontend import beyond
 
     conv, norm = block.conv, block.norm
     batch, _, bands, frames = x.shape
@@ -66,26 +67,48 @@ def block(block: ConvBlock, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         centre = x.sum() / (lengths.sum() * bands)
     padded = F.pad(x[:, 0], (side, side, up, up)) - centre
     rows, cols = block.conv_size(bands, 0), block.conv_size(lengths, 1)
-    weight = conv.weight.detach().flatten(1).double()
-    # The centred patch is p - centre; the constant goes into the bias.
-    bias = conv.bias.detach().double() + weight.sum(1) * centre
     count = int(rows * cols.sum())
-    use_batch = norm.training and count > 1
-    if use_batch:
-        mean_p, cov_p = _moments(padded, rows, cols, block.kernel, count)
-        mean = weight @ mean_p + bias
-        var = torch.einsum("ci,ij,cj->c", weight, cov_p, weight).clamp_min(0)
-        update_running(norm, mean.to(x.dtype), var.to(x.dtype), count)
-    else:
-        mean_p, cov_p = weight.new_zeros(8), weight.new_zeros(8, 8)
-        mean, var = norm.running_mean.double(), norm.running_var.double()
-    rstd = torch.rsqrt(var + norm.eps)
-    stats = (mean_p, cov_p, mean, rstd, bias, centre.double())
+    stats, use_batch = statistics(
+        block, centre, count, lambda: _moments(padded, rows, cols, block.kernel, count)
+    )
     size = (block.out_size(bands, 0), block.out_size(frames, 1))
     return _Block.apply(
         padded, conv.weight, conv.bias, norm.weight, norm.bias, stats, cols // 2, size, use_batch,
         lowered("cpu"),
     )  # fmt: skip
+
+
+def statistics(
+    block: ConvBlock, centre: Tensor, count: int, moments: Callable[[], tuple[Tensor, Tensor]]
+) -> tuple[tuple[Tensor, ...], bool]:
+    """What z = w.p + b is normalised by; in training the running statistics follow.
+
+    Args:
+        block: its convolution and batch norm.
+        centre: what was taken from every value of the input.
+        count: places that z has, over all clips.
+        moments: makes mean (8,) and covariance (8, 8) of the centred patches, in float64.
+
+    Returns:
+        ``stats`` as :func:`parameter_grads` takes them, and whether they are the batch's own.
+    """
+    from ser.nn.frontend import update_running
+
+    conv, norm = block.conv, block.norm
+    weight = conv.weight.detach().flatten(1).double()
+    # The centred patch is p - centre; the constant goes into the bias.
+    bias = conv.bias.detach().double() + weight.sum(1) * centre
+    use_batch = norm.training and count > 1
+    if use_batch:
+        mean_p, cov_p = moments()
+        mean = weight @ mean_p + bias
+        var = torch.einsum("ci,ij,cj->c", weight, cov_p, weight).clamp_min(0)
+        update_running(norm, mean.to(centre.dtype), var.to(centre.dtype), count)
+    else:
+        mean_p, cov_p = weight.new_zeros(8), weight.new_zeros(8, 8)
+        mean, var = norm.running_mean.double(), norm.running_var.double()
+    rstd = torch.rsqrt(var + norm.eps)
+    return (mean_p, cov_p, mean, rstd, bias, centre.double()), use_batch
 
 
 def _moments(

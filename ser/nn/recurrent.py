@@ -41,7 +41,8 @@ def layer(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """One layer over packed sequences, by the fastest way there is; arguments as :class:`Layer`.
 
-    Under autocast to bfloat16 the matrix products are made in it, and nothing else.
+    Under autocast to bfloat16 the matrix products are made in it, and nothing else; on a GPU those
+    with h stay in float32.
     """
     weight, bias, weight_x, bias_x, weight_y, bias_y = weights
     low = lowered(x.device.type)
@@ -62,7 +63,7 @@ def layer(
     if pre.device.type == "cuda":
         from ser.nn.cuda_recurrence import recurrence
 
-        return recurrence(pre, torch.cat(recurrent), *state, norm, settings, low)
+        return recurrence(pre, torch.cat(recurrent), *state, norm, settings)
     return Recurrence.apply(pre, torch.cat(recurrent), *state, *norm, *settings)
 
 

@@ -172,6 +172,7 @@ def _find(wanted: Wanted, rows: list[Row], protocol: str) -> Row | None:
     """The finished row that fits; the usual preset and the largest number of seeds first."""
 
     def fits(row: Row) -> bool:
+        """The model and setting that are asked for, all folds, and no tag but those left free."""
         config = row.records[0].data.get("config") or {}
         frames = setting(config, row.preset, "frames")
         base, _, tag = row.model.partition(" [")
