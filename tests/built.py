@@ -10,6 +10,7 @@ import time
 from functools import cache
 from pathlib import Path
 
+from bs4 import BeautifulSoup
 from conftest import ROOT
 from filelock import FileLock
 
@@ -47,3 +48,10 @@ def built_pages() -> Path:
     folder, error = _built()
     assert not error, error
     return folder
+
+
+@cache
+def soups() -> dict[Path, BeautifulSoup]:
+    """Every page of the built book, read once for all who look into it."""
+    files = sorted((built_pages() / "book").rglob("*.html"))
+    return {p: BeautifulSoup(p.read_text(encoding="utf-8"), "html.parser") for p in files}

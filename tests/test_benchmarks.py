@@ -82,16 +82,11 @@ def test_the_batch_has_the_releases_shapes():
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=[p.stem for p in RECORDS])
-def test_a_stored_record_prints_and_tells_its_origin(path):
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--show", str(path)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def test_a_stored_record_prints_and_tells_its_origin(path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--show", str(path)])
+    assert command.main() == 0
     record = json.loads(path.read_text(encoding="utf-8"))
-    assert record["command"] in done.stdout
+    assert record["command"] in capsys.readouterr().out
     assert record["commit"] and not record["commit"].endswith("+changes")
 
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from built import built_pages, render
+from built import built_pages, render, soups
 from conftest import ROOT
 
 SKIP = "*.json,*.bib,*.txt,*.csv,*.tsv,*.ipynb,*.pyc,*.png"
@@ -31,9 +31,8 @@ def html() -> Path:
 
 
 @pytest.fixture(scope="module")
-def pages(html) -> dict[Path, BeautifulSoup]:
-    files = sorted((html / "book").rglob("*.html"))
-    return {p: BeautifulSoup(p.read_text(encoding="utf-8"), "html.parser") for p in files}
+def pages() -> dict[Path, BeautifulSoup]:
+    return soups()
 
 
 def broken_links(page: Path, soup: BeautifulSoup, pages: dict[Path, BeautifulSoup]) -> list[str]:

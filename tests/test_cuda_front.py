@@ -42,6 +42,7 @@ def check(kernel, channels, shape, training=True, offset=50.0):
         gap = float((a - b).abs().max() / b.abs().max().clamp_min(1.0))
         assert a.shape == b.shape and gap < 2e-5, (kernel, channels, shape, training, gap)
 
+triton_front.SPLITS = 3  # the interpreter's time goes by programs, and 16 find little to do
 check((4, 2), 64, (2, 16, 23))
 check((2, 4), 64, (2, 17, 10))
 check((2, 4), 64, (2, 17, 10), training=False)
@@ -64,7 +65,7 @@ from ser.nn import triton_front as ours
 fixed = {"TAPS": 8, "PLACES": ours.PLACES, "SPLITS": ours.SPLITS}
 for kernel in (ours._pool, ours._pool_grad, ours._moments):
     names = kernel.arg_names
-    for width, channels, low in ((2, 64, False), (4, 128, True)):
+    for width, channels, low, arch in ((2, 64, False, 90), (4, 128, True, 80)):
         held = fixed | {"WIDTH": width, "CHANNELS": channels}
         half = "*bf16" if low else "*fp32"
         kinds = {name: "constexpr" if name in held else "i32" for name in names}
@@ -72,10 +73,9 @@ for kernel in (ours._pool, ours._pool_grad, ours._moments):
         kinds |= {n: half for n in ("out", "grad") if n in names}
         kinds |= {n: "*u8" for n in ("best",) if n in names}
         values = {(names.index(k),): v for k, v in held.items() if k in names}
-        for arch in (80, 90):
-            source = ASTSource(kernel, kinds, values)
-            made = compile(source, target=GPUTarget("cuda", arch, 32), options={"num_warps": 4})
-            assert "cubin" in made.asm and made.metadata.shared <= 48 * 1024
+        source = ASTSource(kernel, kinds, values)
+        made = compile(source, target=GPUTarget("cuda", arch, 32), options={"num_warps": 4})
+        assert "cubin" in made.asm and made.metadata.shared <= 48 * 1024
 print("compiled")
 """
 

@@ -8,9 +8,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import built
 import pytest
 from bs4 import BeautifulSoup
-from built import built_pages
 from conftest import ROOT
 
 from ser.cli import COMMANDS
@@ -21,18 +21,10 @@ ROOMS = [room for room in reference.ROOMS if room != "foundations"]
 
 
 @pytest.fixture(scope="module")
-def html() -> Path:
-    return built_pages()
-
-
-@pytest.fixture(scope="module")
-def soups(html) -> dict[str, BeautifulSoup]:
-    files = sorted((html / "book").rglob("*.html"))
+def soups() -> dict[str, BeautifulSoup]:
+    home = built.built_pages() / "book"
     return {
-        p.relative_to(html / "book").with_suffix("").as_posix(): BeautifulSoup(
-            p.read_text("utf-8"), "html.parser"
-        )
-        for p in files
+        p.relative_to(home).with_suffix("").as_posix(): soup for p, soup in built.soups().items()
     }
 
 

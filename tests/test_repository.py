@@ -298,3 +298,22 @@ def test_style_comes_before_tests_and_stops_there(monkeypatch):
     assert check.main([]) == 1
     assert len(commands) == 1
     assert commands[0][:3] == [sys.executable, "-m", "ruff"]
+
+
+@pytest.mark.parametrize(("chosen", "given"), [(None, "1"), ("3", "3")])
+def test_tests_side_by_side_get_one_thread_each(monkeypatch, chosen, given):
+    calls = []
+
+    def run(command, env=None, **_):
+        calls.append((command, env))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if chosen:
+        monkeypatch.setenv("OMP_NUM_THREADS", chosen)
+    monkeypatch.setattr(check.subprocess, "run", run)
+    monkeypatch.setattr(check, "prepare", lambda _: None)
+    assert check.main(["-k", "metrics"]) == 0
+    command, environment = calls[-1]
+    assert command[2] == "pytest" and command[-2:] == ["-k", "metrics"]
+    assert environment["OMP_NUM_THREADS"] == given

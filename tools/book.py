@@ -45,7 +45,8 @@ def run_times(results: dict[str, dict]) -> str:
     machine = (
         f"Measured by the build on {os.cpu_count()} cores ({platform.machine()}), "
         f"{platform.system()}, Python {platform.python_version()}, torch {version('torch')}, "
-        "each notebook from the top in a fresh kernel, one after the other."
+        "each notebook from the top in a fresh kernel, one after the other; those that ran in "
+        "the tests had one thread, and other tests beside them."
     )
     return "\n".join([machine, "", "| notebook | seconds |", "| :-- | --: |", *rows])
 

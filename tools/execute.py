@@ -22,6 +22,10 @@ from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).resolve().parent.parent
 CELL_TIMEOUT = 1200
+TIMED = ("fast", "training")
+"""Notebooks that show how long something took: a book takes them from a run with nothing beside."""
+COMPARED = "nbval-check-output"
+"""The tag, nbval's, of cells whose output must not change."""
 IGNORED = {"__pycache__", ".ipynb_checkpoints", "work", "models"}
 
 
@@ -112,6 +116,28 @@ def execute(notebook: Path, folder: Path) -> nbformat.NotebookNode:
         resources={"metadata": {"path": str(folder)}},
     )
     return tidy(client.execute())
+
+
+def told(cell: nbformat.NotebookNode) -> dict[str, list[str]]:
+    """What a cell's outputs say, by kind; PNG and JPEG pictures are left out, as nbval does."""
+    found: dict[str, list[str]] = {}
+    for output in cell.outputs:
+        data = {output.name: output.text} if "text" in output else output.get("data", {})
+        for kind, content in data.items():
+            if kind in ("stdout", "stderr") and kind in found:
+                found[kind][0] += content
+            elif kind not in ("image/png", "image/jpeg"):
+                found.setdefault(kind, []).append(content)
+    return found
+
+
+def changed(stored: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> list[str]:
+    """Of the cells tagged :data:`COMPARED`, those that say something else: their code and both."""
+    return [
+        f"{cell.source}\nstored: {told(cell)}\nnow: {told(again)}"
+        for cell, again in zip(stored.cells, executed.cells, strict=True)
+        if COMPARED in cell.metadata.get("tags", []) and told(cell) != told(again)
+    ]
 
 
 def execute_cached(notebook: Path, folder: Path, cache: Path, root: Path = ROOT) -> dict:

@@ -94,7 +94,7 @@ def deviation(way: str, device: str, replay: Callable | None = None) -> float:
 
 def _deviation(way: str, device: str, replay: Callable, blocks: int, normed: bool) -> float:
     draw = torch.Generator().manual_seed(0)
-    sizes, batch, hidden = [19, 19, 7, 1], 19, 40
+    sizes, batch, hidden = [19, 19, 1], 19, 12
     shapes = [(sum(sizes), blocks * hidden), (blocks * hidden, hidden), *[(batch, hidden)] * 2]
     inputs = [torch.randn(s, generator=draw).mul_(0.3).to(device) for s in shapes]
     norm: list[Tensor | None] = [None] * 4
