@@ -119,6 +119,14 @@ def _rows() -> dict[str, Row]:
         Row("duration-lr", "", "baseline", ("duration-lr",),
             "only the duration, logistic regression"),
     ]  # fmt: skip
+    if PLUS.get("normalise") == "speaker":
+        rows += [
+            replace(row, name=f"{row.name}+", branches=(f"{row.name}+",), base=row.name,
+                    recipe={"normalise": "speaker"},
+                    summary=f"{row.summary}, functionals normalised by speaker as dual+ has it")
+            for row in rows
+            if row.name.startswith("egemaps")
+        ]  # fmt: skip
     return {row.name: row for row in rows}
 
 

@@ -9,21 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-OUTSIDE = {name: os.environ.get(name) for name in ("SER_CACHE", "SER_DATA")}
-RUNS = "test_notebooks.py::test_runs_"
-"""In the name of a test that runs one notebook, which takes up to minutes."""
 BUILT = re.compile(r"test_(book|front_matter|pages|reference)\.py::")
 """In the name of a test that looks at the built pages."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Notebooks first: begun last, one of them would keep a process waiting for the other."""
-    items.sort(key=lambda item: RUNS not in item.nodeid)
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """A module's tests stay in one process, for its fixtures; each notebook goes where room is.
+    """A module's tests stay in one process, for its fixtures, and so do a notebook's cells.
 
     All that look at the built pages are together: two would wait for the same build.
     """
@@ -33,9 +25,7 @@ def pytest_xdist_make_scheduler(config, log):
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            if BUILT.search(nodeid):
-                return "built pages"
-            return nodeid if RUNS in nodeid else super()._split_scope(nodeid)
+            return "built pages" if BUILT.search(nodeid) else super()._split_scope(nodeid)
 
     return Scheduling(config, log)
 

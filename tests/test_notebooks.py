@@ -1,4 +1,8 @@
-"""The notebooks as stored: valid, executed, clean; run again, and on another corpus."""
+"""The notebooks as stored: valid, executed, clean; and run on another corpus by parameters.
+
+That each runs from the top and still prints what must not change is nbval's part
+(``python -m tools.check``).
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 from bs4 import BeautifulSoup
-from conftest import OUTSIDE, ROOT
+from conftest import ROOT
 from records_maker import make_results
-
-from tools.execute import TIMED, changed, execute_cached, prepare
 
 NOTEBOOKS = sorted(
     p for p in (ROOT / "book").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts
@@ -133,53 +135,9 @@ def test_no_cell_is_left_out_when_the_notebooks_are_run(notebook):
     ]
 
 
-def test_something_is_compared(notebook):
+def test_something_is_compared_by_nbval(notebook):
     tags = [t for c in code(notebook) for t in c.metadata.get("tags", [])]
     assert "nbval-check-output" in tags
-
-
-@pytest.fixture
-def prepared(monkeypatch) -> None:
-    """The corpus and features of a build instead of a test's own."""
-    for name, value in OUTSIDE.items():
-        if value is None:
-            monkeypatch.delenv(name, raising=False)
-        else:
-            monkeypatch.setenv(name, value)
-    prepare(ROOT / "_build")
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_runs_from_the_top_and_says_what_is_stored(path, prepared, tmp_path):
-    """What was run and has not changed since is not run again, here or by ``make book``."""
-    kept = tmp_path if path.stem in TIMED else ROOT / "_build" / "executed"
-    done = execute_cached(path, path.parent, kept)
-    assert "error" not in done, done["error"]
-    assert changed(nbformat.read(path, 4), nbformat.read(done["path"], 4)) == []
-
-
-def test_a_change_in_what_must_not_change_is_found():
-    def notebook(*said, tags=("nbval-check-output",)) -> nbformat.NotebookNode:
-        cell = nbformat.v4.new_code_cell("1 + 1", metadata={"tags": list(tags)})
-        for kind, content in said:
-            if kind in ("stdout", "stderr"):
-                cell.outputs.append(nbformat.v4.new_output("stream", name=kind, text=content))
-            else:
-                data = {kind: content}
-                cell.outputs.append(nbformat.v4.new_output("display_data", data=data))
-        return nbformat.v4.new_notebook(cells=[cell])
-
-    stored = notebook(("stdout", "a\n"), ("stdout", "b\n"), ("text/plain", "2"))
-    assert changed(stored, notebook(("stdout", "a\nb\n"), ("text/plain", "2"))) == []
-    for other in (
-        [("stdout", "a\n"), ("text/plain", "2")],
-        [("stdout", "a\nb\n"), ("text/plain", "3")],
-        [("stdout", "a\nb\n"), ("text/plain", "2"), ("text/html", "<b>2</b>")],
-        [("stderr", "a\nb\n"), ("text/plain", "2")],
-    ):
-        assert len(changed(stored, notebook(*other))) == 1
-    assert changed(notebook(("stdout", "a"), tags=()), notebook(("stdout", "b"), tags=())) == []
-    assert changed(notebook(("image/png", "AAAA")), notebook(("image/png", "BBBB"))) == []
 
 
 def test_the_patterns_find_what_they_should():

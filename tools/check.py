@@ -1,8 +1,8 @@
 """Everything that is tested, in one command: ``python -m tools.check`` (what ``make test`` calls).
 
-Style (ruff), unit tests and doctests, and every notebook: each runs in a fresh kernel, and the
-cells tagged ``nbval-check-output`` must print what the stored copy shows. What ran is kept for
-``make book``. Arguments go to pytest: ``python -m tools.check -k metrics``.
+Style (ruff), unit tests and doctests, and every notebook under nbval: each runs in a fresh
+kernel, and the cells tagged ``nbval-check-output`` must print what the stored copy shows. What ran
+is kept for ``make book``. Arguments go to pytest: ``python -m tools.check -k metrics``.
 
 Two tests run side by side, so torch gets one thread in each: with more, those of one process wait
 for those of the other. ``OMP_NUM_THREADS`` wins where it is set.
@@ -18,6 +18,7 @@ from tools.execute import ROOT, prepare
 
 STYLE = (["check", "."], ["format", "--check", "."])
 PYTEST = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "--timeout", "900"]
+PYTEST += ["--nbval-lax", "--nbval-cell-timeout", "600", "-p", "tools.keep"]
 
 
 def main(arguments: list[str]) -> int:
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
         done = subprocess.run([sys.executable, "-m", "ruff", *style], cwd=ROOT, check=False)
         if done.returncode:
             return done.returncode
-    command = [sys.executable, "-m", "pytest", *PYTEST, "tests", "ser", "tools", *arguments]
+    command = [sys.executable, "-m", "pytest", *PYTEST, "book", "tests", "ser", "tools", *arguments]
     environment = {"OMP_NUM_THREADS": "1"} | os.environ
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 

@@ -24,8 +24,6 @@ ROOT = Path(__file__).resolve().parent.parent
 CELL_TIMEOUT = 1200
 TIMED = ("fast", "training")
 """Notebooks that show how long something took: a book takes them from a run with nothing beside."""
-COMPARED = "nbval-check-output"
-"""The tag, nbval's, of cells whose output must not change."""
 IGNORED = {"__pycache__", ".ipynb_checkpoints", "work", "models"}
 
 
@@ -118,28 +116,6 @@ def execute(notebook: Path, folder: Path) -> nbformat.NotebookNode:
     return tidy(client.execute())
 
 
-def told(cell: nbformat.NotebookNode) -> dict[str, list[str]]:
-    """What a cell's outputs say, by kind; PNG and JPEG pictures are left out, as nbval does."""
-    found: dict[str, list[str]] = {}
-    for output in cell.outputs:
-        data = {output.name: output.text} if "text" in output else output.get("data", {})
-        for kind, content in data.items():
-            if kind in ("stdout", "stderr") and kind in found:
-                found[kind][0] += content
-            elif kind not in ("image/png", "image/jpeg"):
-                found.setdefault(kind, []).append(content)
-    return found
-
-
-def changed(stored: nbformat.NotebookNode, executed: nbformat.NotebookNode) -> list[str]:
-    """Of the cells tagged :data:`COMPARED`, those that say something else: their code and both."""
-    return [
-        f"{cell.source}\nstored: {told(cell)}\nnow: {told(again)}"
-        for cell, again in zip(stored.cells, executed.cells, strict=True)
-        if COMPARED in cell.metadata.get("tags", []) and told(cell) != told(again)
-    ]
-
-
 def execute_cached(notebook: Path, folder: Path, cache: Path, root: Path = ROOT) -> dict:
     """Run *notebook* unless its key is known.
 
@@ -147,8 +123,7 @@ def execute_cached(notebook: Path, folder: Path, cache: Path, root: Path = ROOT)
         ``{"path": executed notebook, "seconds": of the run that made it, "ran": bool}``, and
         ``"error"`` instead of a path where a cell failed.
     """
-    name = notebook.relative_to(root).with_suffix("").as_posix().replace("/", "-")
-    kept = cache / f"{name}-{notebook_key(notebook, root)}.ipynb"
+    kept = kept_at(notebook, cache, root)
     times = kept.with_suffix(".json")
     if kept.is_file() and times.is_file():
         return {"path": kept, "ran": False, **json.loads(times.read_text(encoding="utf-8"))}
@@ -157,13 +132,24 @@ def execute_cached(notebook: Path, folder: Path, cache: Path, root: Path = ROOT)
         executed = execute(notebook, folder)
     except CellExecutionError as error:
         return {"error": str(error), "ran": True, "seconds": time.perf_counter() - started}
-    cache.mkdir(parents=True, exist_ok=True)
-    for old in cache.glob(f"{name}-*"):
+    return {"path": kept, "ran": True, **keep(executed, kept, time.perf_counter() - started)}
+
+
+def kept_at(notebook: Path, cache: Path, root: Path = ROOT) -> Path:
+    """Where *notebook* lies in *cache* once it has been run as it is."""
+    name = notebook.relative_to(root).with_suffix("").as_posix().replace("/", "-")
+    return cache / f"{name}-{notebook_key(notebook, root)}.ipynb"
+
+
+def keep(executed: nbformat.NotebookNode, kept: Path, seconds: float) -> dict:
+    """Write *executed* to *kept* and its time beside it; older runs of the notebook go."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    for old in kept.parent.glob(f"{kept.stem.rpartition('-')[0]}-*"):
         if len(old.stem) == len(kept.stem):
             old.unlink()
-    record = {"seconds": round(time.perf_counter() - started, 1)}
+    record = {"seconds": round(seconds, 1)}
     partial = kept.with_suffix(".part")
     nbformat.write(executed, partial)
-    times.write_text(json.dumps(record), encoding="utf-8")
+    kept.with_suffix(".json").write_text(json.dumps(record), encoding="utf-8")
     partial.replace(kept)
-    return {"path": kept, "ran": True, **record}
+    return record

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ser.corpora.base import EMOTIONS
@@ -13,15 +15,42 @@ BASELINES: tuple[str, ...] = (
     "egemaps-svm",
     "level-lr",
     "duration-lr",
+    "egemaps-lr+",
+    "egemaps-svm+",
 )
 INPUTS: dict[str, str] = {
     "egemaps-lr": "egemaps",
     "egemaps-svm": "egemaps",
+    "egemaps-lr+": "egemaps",
+    "egemaps-svm+": "egemaps",
     "level-lr": "level",
     "duration-lr": "duration",
 }
 """What a baseline is given: an attribute of :class:`ser.experiments.task.Side`."""
 _ABSENT = -1e4
+
+
+def by_speaker(values: np.ndarray, speakers: Sequence[str]) -> np.ndarray:
+    """Each speaker's rows brought to mean 0 and deviation 1; what is constant becomes 0.
+
+    As ``--normalise speaker`` does it for networks: transductive, for it looks at all of a test
+    speaker's utterances, though not at their labels.
+
+    Args:
+        values: (utterances, numbers).
+        speakers: (utterances,) who spoke each.
+
+    Example:
+        >>> by_speaker(np.array([[1.0], [3.0], [70.0], [90.0]]), ["a", "a", "b", "b"]).ravel()
+        array([-1.,  1., -1.,  1.])
+    """
+    from sklearn.preprocessing import StandardScaler
+
+    found = np.empty_like(values, dtype=np.float64)
+    names = np.asarray(speakers)
+    for name in np.unique(names):
+        found[names == name] = StandardScaler().fit_transform(values[names == name])
+    return found
 
 
 def baseline_logits(
@@ -37,7 +66,8 @@ def baseline_logits(
     Args:
         row: ``majority`` (log class shares of the training side), ``egemaps-lr`` (standardised
             88 functionals, logistic regression, C = 1), ``egemaps-svm`` (RBF, C = 1), or the
-            floors ``level-lr`` and ``duration-lr`` (logistic regression as above); untuned.
+            floors ``level-lr`` and ``duration-lr`` (logistic regression as above); untuned. With
+            a plus: the same on functionals that went through :func:`by_speaker`.
         train, test: (utterances, 88) eGeMAPS functionals, (utterances, 1) levels or logarithms
             of seconds; not needed by ``majority``.
         labels: (utterances,) class numbers of the training side.
@@ -72,13 +102,14 @@ def baseline_logits(
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
-    if row.endswith("-lr"):
+    linear = row.removesuffix("+").endswith("-lr")
+    if linear:
         last = LogisticRegression(max_iter=5000, random_state=seed)
     else:
         last = SVC(kernel="rbf", decision_function_shape="ovr", random_state=seed)
     fitted = make_pipeline(StandardScaler(), last).fit(train, labels)
     scores = fitted.decision_function(test)
-    if row.endswith("-lr"):
+    if linear:
         parameters = last.coef_.size + last.intercept_.size
     else:
         parameters = last.dual_coef_.size + last.support_vectors_.size + last.intercept_.size

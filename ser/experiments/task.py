@@ -13,7 +13,7 @@ import numpy as np
 from ser.corpora.base import EMOTIONS
 from ser.errors import TrainingError
 from ser.experiments.bar import EpochBar
-from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits
+from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits, by_speaker
 from ser.experiments.records import (
     fingerprint,
     pack_logits,
@@ -23,6 +23,7 @@ from ser.experiments.records import (
     write_record,
 )
 from ser.protocols import Fold
+from ser.rows import get_row
 from ser.training.config import TrainConfig, derived_seed
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class Task:
             "preset": None if baseline else self.preset,
             "row": self.row,
             "seed": self.seed,
-            "train": None if baseline else self.train.as_dict(),
+            "train": (get_row(self.row).recipe or None) if baseline else self.train.as_dict(),
             "select": sorted(self.select),
             "joint": self.joint,
         }
@@ -200,12 +201,18 @@ def _permuted(task: Task) -> dict:
 
 def _baseline(task: Task, side: Side, test: Side) -> dict:
     train = np.concatenate([task.fold.train, task.fold.dev])
-    given = [getattr(s, INPUTS.get(task.row, ""), None) for s in (side, test)]
+    recipe, given = get_row(task.row).recipe, []
+    for source, rows in ((side, train), (test, task.fold.test)):
+        values = getattr(source, INPUTS.get(task.row, ""), None)
+        values = None if values is None else values[rows]
+        if values is not None and recipe.get("normalise") == "speaker":
+            values = by_speaker(values, source.table.speaker.iloc[rows])
+        given.append(values)
     logits, parameters = baseline_logits(
         task.row,
-        None if given[0] is None else given[0][train],
+        given[0],
         task.training_labels(side)[train],
-        None if given[1] is None else given[1][task.fold.test],
+        given[1],
         len(task.fold.test),
         task.seed,
     )
@@ -213,7 +220,7 @@ def _baseline(task: Task, side: Side, test: Side) -> dict:
     return {
         "device": "cpu",
         "parameters": parameters,
-        "config": _permuted(task),
+        "config": recipe | _permuted(task),
         "history": [],
         "dev_labels": [],
         "selection": select(history, logits[None], ("last",)),

@@ -69,6 +69,9 @@ _PAIR = "cnn-lstm-pair"
 _RECIPE = (
     StudyQuestion("recipe", "the best honest recipe (dual+), or the dual model?",
         (_rows("dual+", "dual"),)),
+    StudyQuestion("recipe, functionals",
+        "dual+, or eGeMAPS with the same normalisation and logistic regression?",
+        (_rows("dual+", "egemaps-lr+"),)),
 )  # fmt: skip
 QUESTIONS: tuple[StudyQuestion, ...] = (
     StudyQuestion("two spectrograms", "S1 and S2, or the better of the two alone?",

@@ -18,7 +18,7 @@ from ser.report.load import Record
 from ser.report.pool import Row
 
 ALPHA = 0.05
-FUNCTIONALS = ("egemaps-lr", "egemaps-svm")
+FUNCTIONALS = ("egemaps-lr", "egemaps-lr+", "egemaps-svm", "egemaps-svm+")
 
 
 def unseen_protocol(report: Report) -> str:
