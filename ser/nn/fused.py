@@ -79,7 +79,7 @@ def block(block: ConvBlock, x: Tensor, lengths: Tensor | None = None) -> Tensor:
 
 
 def statistics(
-    block: ConvBlock, centre: Tensor, count: int, moments: Callable[[], tuple[Tensor, Tensor]]
+    block: ConvBlock, centre: Tensor, count: int, moments: Callable
 ) -> tuple[tuple[Tensor, ...], bool]:
     """What z = w.p + b is normalised by; in training the running statistics follow.
 
@@ -87,7 +87,8 @@ def statistics(
         block: its convolution and batch norm.
         centre: what was taken from every value of the input.
         count: places that z has, over all clips.
-        moments: makes mean (8,) and covariance (8, 8) of the centred patches, in float64.
+        moments: of no arguments, makes mean (8,) and covariance (8, 8) of the centred patches,
+            in float64.
 
     Returns:
         ``stats`` as :func:`parameter_grads` takes them, and whether they are the batch's own.
