@@ -211,6 +211,8 @@ def test_rows_are_complete():
         "egemaps-lr",
         "level-lr",
         "duration-lr",
+        "egemaps-svm+",
+        "egemaps-lr+",
     ]
     for row in ROWS.values():
         assert row.summary and all(b in ROWS for b in row.branches)
