@@ -122,7 +122,7 @@ def _rows() -> dict[str, Row]:
     if PLUS.get("normalise") == "speaker":
         rows += [
             replace(row, name=f"{row.name}+", branches=(f"{row.name}+",), base=row.name,
-                    recipe={"normalise": "speaker"},
+                    recipe={"normalise": PLUS["normalise"]},
                     summary=f"{row.summary}, functionals normalised by speaker as dual+ has it")
             for row in rows
             if row.name.startswith("egemaps")

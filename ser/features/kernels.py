@@ -79,6 +79,7 @@ def _load(_: Any, buffer: Any, at: Any, hop: Any, window: Any, k: Any, rank: Any
     """Samples k to k + 15 of 16 frames times the window, to their places in re and im."""
 
     def write(v: Vectors) -> None:
+        """Emit one stretch of each of the 16 frames, turned into rows of 16 frames."""
         b, (_, at, hop, _, k, *_) = v.builder, v.args
         window, place, rows = v.stretch(3, k), b.add(at, k), []
         for _ in range(LANES):
@@ -99,6 +100,7 @@ def _add_pair(_: Any, re: Any, im: Any, at: Any):
     """The factor of 2: rows at and at + 1 become their sum and difference."""
 
     def write(v: Vectors) -> None:
+        """Emit the sums and differences, real part then imaginary."""
         first = v.args[2]
         second = v.builder.add(first, first.type(1))
         for part in (0, 1):
@@ -114,6 +116,7 @@ def _add_four(_: Any, re: Any, im: Any, at: Any, step: Any, turns: Any, row: Any
     """The factor of 4: rows at, at + step, ..., the last three turned first."""
 
     def write(v: Vectors) -> None:
+        """Emit the three turns and the butterfly of four rows."""
         b, (_, _, at, step, _, row) = v.builder, v.args
         places, values = [at], [(v.row(0, at), v.row(1, at))]
         turn = b.mul(row, row.type(6))
@@ -143,6 +146,7 @@ def _power_pair(_: Any, re: Any, im: Any, power: Any, k: Any, other: Any, to: An
     """Powers of bins k and n / 2 - k of the real samples, from bins k and other of the pairs."""
 
     def write(v: Vectors) -> None:
+        """Emit both powers from the even and odd halves of the pair."""
         b, (_, _, _, k, other, to, _, at) = v.builder, v.args
         half = v.spread(ir.FloatType()(0.5))
         ar, ai, br, bi = v.row(0, k), v.row(1, k), v.row(0, other), v.row(1, other)
@@ -163,6 +167,7 @@ def _sum_band(
     """sums[band] = weights[at] power[low] + weights[at + 1] power[low + 1] + ..., reach of them."""
 
     def write(v: Vectors) -> None:
+        """Emit the first product, then a loop over the rest of the band's reach."""
         b, (_, low, reach, _, at, _, band) = v.builder, v.args
         first = v.mul(v.row(0, low), v.number(3, at))
         total = cgutils.alloca_once_value(b, first)

@@ -39,9 +39,11 @@ class Vectors:
         return self.builder.load(self._vector(number, index), align=4)
 
     def row(self, number: int, index: Any) -> Any:
+        """Row *index* of an array of rows of LANES numbers."""
         return self.stretch(number, self.builder.mul(index, index.type(LANES)))
 
     def store(self, number: int, index: Any, value: Any) -> None:
+        """A vector to row *index* of an array of rows of LANES numbers."""
         at = self.builder.mul(index, index.type(LANES))
         self.builder.store(value, self._vector(number, at), align=4)
 
@@ -50,14 +52,17 @@ class Vectors:
         return self.spread(self.builder.load(self.place(number, index)))
 
     def spread(self, scalar: Any) -> Any:
+        """One float32 in all places of a vector."""
         none = ir.Constant(VECTOR, ir.Undefined)
         one = self.builder.insert_element(none, scalar, ir.IntType(32)(0))
         return self.builder.shuffle_vector(one, none, ir.Constant(PLACES, [0] * LANES))
 
     def add(self, a: Any, b: Any) -> Any:
+        """a + b, place by place."""
         return self.builder.fadd(a, b, flags=self.flags)
 
     def sub(self, a: Any, b: Any) -> Any:
+        """a - b, place by place."""
         return self.builder.fsub(a, b, flags=self.flags)
 
     def mul(self, a: Any, b: Any) -> Any:

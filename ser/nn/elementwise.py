@@ -20,6 +20,7 @@ from ser.compiling import compiled
 @intrinsic
 def _as_float(_: Any, bits: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit the same 32 bits, read as a float32."""
         return builder.bitcast(args[0], ir.FloatType())
 
     return types.float32(types.uint32), build
@@ -30,6 +31,7 @@ def _clamp(_: Any, value: Any) -> Any:
     """Within -87 and 88, where exp stays inside float32; what is not a number stays so."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit two comparisons, each with a choice; not a number fails both."""
         low, high = (ir.Constant(ir.FloatType(), limit) for limit in (-87.0, 88.0))
         x = builder.select(builder.fcmp_ordered(">", args[0], high), high, args[0])
         return builder.select(builder.fcmp_ordered("<", x, low), low, x)
@@ -42,6 +44,7 @@ def _to_bfloat16(_: Any, value: Any) -> Any:
     """The upper half of the bits, rounded to nearest, ties to even."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit the rounding of the bits; not a number becomes the quiet one."""
         whole, half = ir.IntType(32), ir.IntType(16)
         bits = builder.bitcast(args[0], whole)
         odd = builder.and_(builder.lshr(bits, whole(16)), whole(1))
