@@ -82,6 +82,7 @@ def reduce(body: dict, command: str, stated: str = "") -> dict:
         "commit": stated or commit(),
         "machine": {
             "cpu": cpu_name(),
+            "vectors": torch.backends.cpu.get_cpu_capability(),
             "cores": os.cpu_count(),
             "threads": min(2, os.cpu_count() or 1),
             "gpu": gpu,
@@ -119,7 +120,9 @@ def table(record: dict) -> str:
         lines.append(f"    against {row['against']}")
     machine = record["machine"]
     lines.append("")
-    lines.append(f"{machine['cpu']}, {machine['cores']} cores, GPU: {machine['gpu'] or 'none'}")
+    vectors = f" ({machine['vectors']})" if machine.get("vectors") else ""
+    cpu = f"{machine['cpu']}{vectors}, {machine['cores']} cores"
+    lines.append(f"{cpu}, GPU: {machine['gpu'] or 'none'}")
     lines.append(record["command"])
     return "\n".join(lines)
 

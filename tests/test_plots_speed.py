@@ -147,7 +147,11 @@ def on_gpu(record) -> dict:
 
 def test_a_gpu_is_named_by_its_record(record, on_gpu):
     assert machine_text(on_gpu).startswith("A Made-up GPU, beside ")
-    assert devices(on_gpu) == {"cpu": record["machine"]["cpu"], "cuda": "A Made-up GPU"}
+    machine = record["machine"]
+    processor = f"{machine['cpu']} ({machine['vectors']})"
+    assert devices(on_gpu) == {"cpu": processor, "cuda": "A Made-up GPU"}
+    before = {**record, "machine": {k: v for k, v in machine.items() if k != "vectors"}}
+    assert devices(before) == {"cpu": machine["cpu"]}
     assert list(devices(record)) == ["cpu"]
     assert list(devices({**on_gpu, "rows": on_gpu["rows"][-1:]})) == ["cuda"]
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ser.nn import cuda_front, fused, pooling
+from ser.nn import conv, cuda_front, fused, pooling
 
 KERNELS = {"s1": (4, 2), "s2": (2, 4)}
 """Kernel (mel bands, frames) for the time-fine and the frequency-fine spectrogram."""
@@ -54,7 +54,7 @@ class ConvBlock(nn.Module):
         if self.fast and x.device.type == "cpu" and x.numel():
             if lengths is not None and not clean:
                 x = x.masked_fill(beyond(lengths, x.shape[3]), 0.0)
-            z = self.conv(x)
+            z = conv.convolution(self.conv, x) if conv.applies(self.conv, x) else self.conv(x)
             if pooling.applies(z, self.norm):
                 cols = None if lengths is None else self.conv_size(lengths, 1)
                 return pooling.norm_pool_relu(self.norm, z, cols)

@@ -43,7 +43,7 @@ def load_benchmarks(folder: str | Path) -> list[dict]:
 def machine_text(record: Mapping[str, Any]) -> str:
     """Machine, versions, day, load and command of a record, a line each; a GPU comes first."""
     machine, versions = record["machine"], record["versions"]
-    cpu = f"{machine['cpu']}, {machine['threads']} of {machine['cores']} cores used"
+    cpu = f"{_processor(machine)}, {machine['threads']} of {machine['cores']} cores used"
     lines = [
         f"{machine['gpu']}, beside {cpu}" if machine["gpu"] else f"{cpu}, GPU: none",
         f"torch {versions['torch']}, Python {versions['python']}, {record['date'][:10]}",
@@ -51,6 +51,11 @@ def machine_text(record: Mapping[str, Any]) -> str:
     if machine.get("load"):
         lines.append(f"load at the end: {machine['load'][0]:.1f} (0 is an idle machine)")
     return "\n".join([*lines, f"command: {record['command']}"])
+
+
+def _processor(machine: Mapping[str, Any]) -> str:
+    """Its name, and the widest vector instructions that torch uses on it, where that was kept."""
+    return machine["cpu"] + (f" ({machine['vectors']})" if machine.get("vectors") else "")
 
 
 def reached(row: Mapping[str, Any]) -> str:
@@ -127,7 +132,7 @@ def devices(record: Mapping[str, Any]) -> dict[str, str]:
     {'cuda': 'a GPU'}
     """
     machine = record["machine"]
-    names = {"cpu": machine["cpu"], "cuda": machine["gpu"]}
+    names = {"cpu": _processor(machine), "cuda": machine["gpu"]}
     there = {row.get("device", "cpu") for row in record["rows"]}
     return {kind: name for kind, name in names.items() if kind in there}
 

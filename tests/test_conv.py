@@ -1,0 +1,117 @@
+"""The convolution whose backward is made of two products, against torch's own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from ser.nn import conv as own
+from ser.nn.frontend import ConvBlock
+
+CASES = {
+    "s1": ((64, 16), (4, 2), (1, 0), (33, 29)),
+    "s2": ((64, 16), (2, 4), (0, 1), (31, 27)),
+    "one place": ((3, 2), (2, 2), (0, 0), (2, 2)),
+    "odd": ((5, 3), (3, 5), (2, 0), (9, 11)),
+    "longer than what is made at once": ((2, 2), (2, 4), (0, 1), (3, 3000)),
+}
+
+
+@pytest.fixture(autouse=True)
+def _everywhere(monkeypatch):
+    monkeypatch.setattr(own, "worthwhile", lambda: True)
+
+
+def both(case, dtype, last, batch=5):
+    (inputs, outputs), kernel, padding, shape = CASES[case]
+    torch.manual_seed(0)
+    conv = nn.Conv2d(inputs, outputs, kernel, padding=padding).to(dtype)
+    x = torch.randn(batch, inputs, *shape, dtype=dtype)
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    x.requires_grad_()
+    assert own.applies(conv, x)
+    found = []
+    for run in (lambda: own.convolution(conv, x), lambda: conv(x)):
+        z = run()
+        weight = torch.randn(z.shape, generator=torch.Generator().manual_seed(1)).to(dtype)
+        grads = torch.autograd.grad((z * weight).sum(), [x, *conv.parameters()])
+        found.append([z, *grads])
+    return zip(*found, strict=True)
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("case", CASES)
+def test_equals_torch(case, last):
+    for ours, plain in both(case, torch.float64, last):
+        assert ours.shape == plain.shape
+        torch.testing.assert_close(ours, plain, rtol=1e-10, atol=1e-10)
+    for ours, plain in both(case, torch.float32, last):
+        size = plain.abs().max()
+        assert ((ours - plain).abs().max() / size).item() < 2e-5
+
+
+def test_threads_do_not_change_a_bit():
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append([ours for ours, _ in both("s1", torch.float32, True)][1:3])
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            assert torch.equal(a, b)
+
+
+def test_without_a_bias():
+    conv = nn.Conv2d(2, 3, 2, bias=False)
+    x = torch.randn(2, 2, 4, 5, requires_grad=True)
+    ours, plain = (
+        torch.autograd.grad(run(x).square().sum(), [x, conv.weight])
+        for run in (lambda x: own.convolution(conv, x), conv)
+    )
+    for a, b in zip(ours, plain, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_the_second_block_takes_it(monkeypatch):
+    taken = []
+    real = own.convolution
+    monkeypatch.setattr(own, "convolution", lambda *given: taken.append(1) or real(*given))
+    block = ConvBlock(4, 2, (4, 2))
+    block(torch.randn(2, 4, 9, 8, requires_grad=True))
+    assert taken == [1]
+    ConvBlock(4, 2, (4, 2), fast=False)(torch.randn(2, 4, 9, 8, requires_grad=True))
+    assert taken == [1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stride": 2},
+        {"dilation": 2},
+        {"groups": 2},
+        {"padding": 3},
+        {"padding": "same"},
+        {"padding": 1, "padding_mode": "reflect"},
+    ],
+)
+def test_what_it_leaves_to_torch(options):
+    x = torch.randn(2, 4, 9, 8, requires_grad=True)
+    conv = nn.Conv2d(4, 2, 3, **options)
+    assert not own.applies(conv, x)
+    plain = nn.Conv2d(4, 2, 3)
+    assert own.applies(plain, x)
+    assert not own.applies(plain, x.detach())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not own.applies(plain, x)
+
+
+def test_where_oneDNN_is_as_fast_it_stays(monkeypatch):
+    monkeypatch.undo()
+    capability = torch.backends.cpu.get_cpu_capability()
+    assert own.worthwhile() == (capability == "AVX2")
