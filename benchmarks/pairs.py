@@ -13,6 +13,7 @@ from torch import nn
 from benchmarks.inputs import plain_model, reference, release_batch, training_step
 from ser.models import build_model
 from ser.nn import DSLSTM, FrontEnd
+from ser.training import TrainConfig, make_optimiser
 from ser.training.captured import training_forward
 
 X_SIZE, Y_SIZE, HIDDEN, STEPS = 496, 1008, 200, 27
@@ -73,12 +74,14 @@ def step_pair(device: str, batch: int, row: str, hidden: int = HIDDEN) -> Pair:
     ours = build_model(row, "release", hidden=hidden).to(device).train()
     plain = plain_model(row, hidden).to(device).train()
     forward = training_forward(ours, device)
-    ways = (ours, lambda batch: forward(batch)[0]), (plain, plain)
-    steps = [
-        training_step(run, data, torch.optim.Adam(network.parameters(), lr=1e-3))
-        for network, run in ways
-    ]
-    return steps[0], steps[1]
+    optimisers = (
+        make_optimiser(ours, TrainConfig(lr=1e-3)),
+        torch.optim.Adam(plain.parameters(), lr=1e-3),
+    )
+    return (
+        training_step(lambda batch: forward(batch)[0], data, optimisers[0]),
+        training_step(plain, data, optimisers[1]),
+    )
 
 
 @contextlib.contextmanager

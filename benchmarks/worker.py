@@ -75,13 +75,18 @@ def steppers(model: str, side: str, batch: int, precision: str) -> list:
 
     from benchmarks.inputs import plain_model, release_batch, training_step
     from ser.models import build_model
+    from ser.training import TrainConfig, make_optimiser
 
     data = release_batch(batch)
     torch.manual_seed(0)
     found = []
     for row in ("mfcc-lstm", "ds-lstm") if model == "dual" else (model,):
-        network = plain_model(row) if side == "plain" else build_model(row, "release")
-        optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+        if side == "plain":
+            network = plain_model(row)
+            optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+        else:
+            network = build_model(row, "release")
+            optimiser = make_optimiser(network, TrainConfig(lr=1e-3))
         found.append(training_step(network, data, optimiser, precision))
     return found
 

@@ -24,7 +24,7 @@ from ser.batch import Batch, Dataset
 from ser.errors import TrainingError
 from ser.experiments.random_corpus import CORPUS, Plan, random_dataset
 from ser.models import build_model
-from ser.training import batches, epoch_order
+from ser.training import TrainConfig, batches, epoch_order, make_optimiser
 from ser.training.captured import training_forward
 
 MODELS = ("mfcc-lstm", "ds-lstm", "dual")
@@ -121,7 +121,7 @@ class Trainer:
         model = build_model(setting.model, hidden=plan.hidden, seed=plan.seed)
         self.model = model.to(device).train()
         self.forward = training_forward(self.model, device, capture)
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=1e-3)
+        self.optimiser = make_optimiser(self.model, TrainConfig(lr=1e-3))
         place = device if setting.data == "device" else "cpu"
         self.data = random_dataset(plan, self.model.needs, place) if data is None else data
         self.parts = self._parts(plan.seed)

@@ -3,6 +3,7 @@
 from ser.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ser.training.config import TrainConfig, derived_seed
 from ser.training.loop import Outcome, batches, epoch_batches, epoch_order, logits_of, train
+from ser.training.optimiser import make_optimiser
 
 __all__ = [
     "Outcome",
@@ -14,6 +15,7 @@ __all__ = [
     "epoch_order",
     "load_checkpoint",
     "logits_of",
+    "make_optimiser",
     "save_checkpoint",
     "train",
 ]

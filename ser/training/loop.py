@@ -27,6 +27,7 @@ from ser.training.average import WeightAverage
 from ser.training.captured import training_forward
 from ser.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ser.training.config import TrainConfig, derived_seed
+from ser.training.optimiser import make_optimiser
 
 if TYPE_CHECKING:
     from ser.batch import Batch
@@ -103,7 +104,7 @@ def train(
     if len(data) < 2:
         raise TrainingError(f"{len(data)} training utterances; batch norm needs at least two")
     model.to(device)
-    optimiser = _optimiser(model, config)
+    optimiser = make_optimiser(model, config)
     average = WeightAverage(model, config.ema) if config.ema else None
     progress = None
     if checkpoint is not None:
@@ -194,14 +195,6 @@ def epoch_batches(
     shaken = np.asarray(lengths)[order] * (1 + SHAKE * draw.uniform(-1, 1, len(order)))
     parts = list(batches(order[np.argsort(shaken, kind="stable")], size))
     return [parts[i] for i in draw.permutation(len(parts))]
-
-
-def _optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    common = {"lr": config.lr, "weight_decay": config.weight_decay}
-    if config.optimiser == "sgd":
-        return torch.optim.SGD(model.parameters(), momentum=0.9, **common)
-    kind = torch.optim.Adam if config.optimiser == "adam" else torch.optim.AdamW
-    return kind(model.parameters(), **common)
 
 
 def _one_epoch(
