@@ -18,13 +18,18 @@ TITLES = {"loso": "unseen speakers (leave one out)", "random": "random folds (sp
 
 
 def table(folders: list[Path]) -> str:
-    """WA and UA, last and test-chosen epoch, of rows run under every protocol or by our recipe."""
+    """WA and UA, last and test-chosen epoch, of rows run under every protocol or by our recipe.
+
+    A row by our recipe brings the same row without it, whatever that was run under.
+    """
     from ser.report import make_report, row_order
 
     report = make_report([str(folder) for folder in folders])
     protocols = [p for p in TITLES if p in set(report.table.protocol)]
     asked = report.table.groupby("model").protocol.transform("nunique")
-    frame = report.table[(asked == len(protocols)) | report.table.model.str.endswith("+")]
+    plus = {m for m in report.table.model if m.endswith("+")}
+    pairs = plus | {m.removesuffix("+") for m in plus}
+    frame = report.table[(asked == len(protocols)) | report.table.model.isin(pairs)]
     head, rule = ["row", "seeds"], [":--", "--:"]
     for protocol in protocols:
         title = TITLES[protocol]
