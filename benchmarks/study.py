@@ -189,6 +189,12 @@ def measure(row: str, args: argparse.Namespace, device: str, features: RandomFea
     }
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """The options."""
     p = argparse.ArgumentParser(
@@ -201,12 +207,18 @@ def parser() -> argparse.ArgumentParser:
     add("--device", default="auto", metavar="DEV", help="auto, cpu, cuda, cuda:1 (default: auto)")
     add("--out", type=Path, default=Path("study.json"), metavar="FILE", help="%(default)s")
     add("--models", default=",".join(TRAINED), metavar="ROWS", help="default: %(default)s")
-    add("--epochs", type=int, default=3, metavar="N", help="measured, after a first (default: 3)")
     add(
-        "--utterances", type=int, default=CORPUS, metavar="N", help="default: IEMOCAP's %(default)s"
+        "--epochs", type=_count, default=3, metavar="N", help="measured, after a first (default: 3)"
     )
-    add("--batch", type=int, default=128, metavar="N", help="utterances a step (default: 128)")
-    add("--hidden", type=int, default=200, metavar="H", help="hidden size (default: 200)")
+    add(
+        "--utterances",
+        type=_count,
+        default=CORPUS,
+        metavar="N",
+        help="default: IEMOCAP's %(default)s",
+    )
+    add("--batch", type=_count, default=128, metavar="N", help="utterances a step (default: 128)")
+    add("--hidden", type=_count, default=200, metavar="H", help="hidden size (default: 200)")
     add("--precision", default="float32", choices=("float32", "bfloat16"), help="%(default)s")
     add(
         "--batches",
@@ -214,16 +226,16 @@ def parser() -> argparse.ArgumentParser:
         choices=("shuffled", "similar"),
         help="similar: utterances of similar length together, less padding (default: shuffled)",
     )
-    add("--folds", type=int, default=5, metavar="N", help="of the study (default: 5)")
+    add("--folds", type=_count, default=5, metavar="N", help="of the study (default: 5)")
     add(
         "--together",
-        type=int,
+        type=_count,
         default=1,
         metavar="N",
         help="also N folds at once, in N processes, as 'ser run --jobs N' trains them; on a GPU "
         "start CUDA's multi-process service first (default: 1)",
     )
-    add("--study-epochs", type=int, default=50, metavar="N", help="of a fold (default: 50)")
+    add("--study-epochs", type=_count, default=50, metavar="N", help="of a fold (default: 50)")
     add("--commit", default="", metavar="SHA", help="of the code, where git does not know")
     add("--note", default="", metavar="TEXT", help="kept in the record, e.g. 'shared machine'")
     return p

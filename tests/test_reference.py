@@ -47,6 +47,21 @@ def public(module: str) -> list[str]:
     ]
 
 
+def test_types_are_named_in_full_inside_brackets_too():
+    from ser.nn import fused
+
+    written = "(a: Callable[[], tuple[Tensor, Tensor]], b: Tensor | None = None, *, c: int=3)"
+    shown, result = autodoc.full_types(
+        None, "function", "x", fused.statistics, {}, written, "tuple[tuple[Tensor, ...], bool]"
+    )
+    tensor = "torch.Tensor"
+    assert shown == (
+        f"(a: collections.abc.Callable[[], tuple[{tensor}, {tensor}]], b: {tensor} | None = None, "
+        "*, c: int=3)"
+    )
+    assert result == f"tuple[tuple[{tensor}, ...], bool]"
+
+
 def test_no_module_is_left_out():
     files = {
         ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -146,3 +146,10 @@ def test_wrong_options_are_said_in_words(tmp_path, capsys):
     assert "did you mean dual" in capsys.readouterr().err
     assert study.main(["--device", "tpu", *out]) == 3
     assert "no device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "two", "1.5"])
+def test_numbers_below_one_are_refused(wrong, capsys):
+    with pytest.raises(SystemExit):
+        study.parser().parse_args(["--together", wrong])
+    assert "is not a whole number from 1" in capsys.readouterr().err

@@ -116,6 +116,11 @@ def imported_names(module: str) -> dict[str, str]:
     return found
 
 
+_INNER = r"\[(?:[^\[\]]|\[[^\[\]]*\])*\]"
+BRACKETS = rf"\[(?:[^\[\]]|{_INNER})*\]"
+"""What stands between square brackets, up to three deep: commas in there end no annotation."""
+
+
 def full_types(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, signature: str, result: str
 ):
@@ -124,7 +129,7 @@ def full_types(
     if not names or not signature:
         return None
     pattern = re.compile(rf"(?<![\w.~'\"])({'|'.join(map(re.escape, names))})(?![\w=])")
-    annotation = re.compile(r"(?<=: )[^=]+?(?=,|=|\)| =)|(?<=-> ).+")
+    annotation = re.compile(rf"(?<=: )(?:[^=,)\[\]]|{BRACKETS})+|(?<=-> ).+")
     full = [
         annotation.sub(lambda m: pattern.sub(lambda n: names[n[1]], m[0]), signature),
         pattern.sub(lambda n: names[n[1]], result or ""),

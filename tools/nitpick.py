@@ -34,6 +34,7 @@ ELSEWHERE: set[tuple[str, str]] = {
         "torch.nn.Module",
         "torch.nn.modules.batchnorm.BatchNorm2d",
         "torch.nn.modules.container.Sequential",
+        "torch.nn.modules.conv.Conv2d",
         "torch.nn.modules.module.Module",
         "torch.nn.modules.rnn.LSTM",
         "torch.optim.optimizer.Optimizer",

@@ -79,7 +79,10 @@ def block(block: ConvBlock, x: Tensor, lengths: Tensor | None = None) -> Tensor:
 
 
 def statistics(
-    block: ConvBlock, centre: Tensor, count: int, moments: Callable
+    block: ConvBlock,
+    centre: Tensor,
+    count: int,
+    moments: Callable[[], tuple[Tensor, Tensor]],
 ) -> tuple[tuple[Tensor, ...], bool]:
     """What z = w.p + b is normalised by; in training the running statistics follow.
 
