@@ -28,7 +28,8 @@ class Stepper:
         model: ``mfcc-lstm``, ``ds-lstm`` or ``dual`` (its two branches, one after the other).
         side: ``plain``, the release's formulas as written; ``fast``, the package's.
         tuned: glibc told to keep freed pages (:func:`ser.allocator.tune_allocator`) and OpenMP's
-            threads to sleep soon (:func:`ser.threads.tune_threads`), or both as they come.
+            threads to sleep soon (:func:`ser.threads.tune_threads`), or both as they come; the
+            plain side's Adam is then fused, as the package's is.
         batch: utterances a step.
         threads: of torch.
         precision: ``float32`` or ``bfloat16`` (fast side only).
@@ -69,7 +70,7 @@ class Stepper:
         self._process.wait(timeout=60)
 
 
-def steppers(model: str, side: str, batch: int, precision: str) -> list:
+def steppers(model: str, side: str, batch: int, precision: str, tuned: bool) -> list:
     """Functions that take one training step each; *dual* has two, which share nothing."""
     import torch
 
@@ -83,7 +84,7 @@ def steppers(model: str, side: str, batch: int, precision: str) -> list:
     for row in ("mfcc-lstm", "ds-lstm") if model == "dual" else (model,):
         if side == "plain":
             network = plain_model(row)
-            optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+            optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, fused=tuned)
         else:
             network = build_model(row, "release")
             optimiser = make_optimiser(network, TrainConfig(lr=1e-3))
@@ -106,6 +107,7 @@ def main() -> None:
         settings["side"],
         settings["batch"],
         settings.get("precision", "float32"),
+        bool(settings.get("tuned")),
     )
     for _ in range(settings.get("warm_up", 2)):
         for function in functions:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ser.nn import conv as own
-from ser.nn.frontend import ConvBlock
+from ser.nn.frontend import KERNELS, ConvBlock, FrontEnd
 
 CASES = {
     "s1": ((64, 16), (4, 2), (1, 0), (33, 29)),
@@ -111,7 +111,31 @@ def test_what_it_leaves_to_torch(options):
         assert not own.applies(plain, x)
 
 
-def test_where_oneDNN_is_as_fast_it_stays(monkeypatch):
+@pytest.mark.parametrize(("capability", "calls"), [("AVX2", 1), ("AVX512", 0), ("DEFAULT", 0)])
+def test_where_it_was_not_found_faster_oneDNN_stays(monkeypatch, capability, calls):
     monkeypatch.undo()
-    capability = torch.backends.cpu.get_cpu_capability()
-    assert own.worthwhile() == (capability == "AVX2")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    own.worthwhile.cache_clear()
+    taken, real = [], own.convolution
+    monkeypatch.setattr(own, "convolution", lambda *given: taken.append(1) or real(*given))
+    ConvBlock(4, 2, (4, 2))(torch.randn(2, 4, 9, 8, requires_grad=True))
+    own.worthwhile.cache_clear()
+    assert len(taken) == calls
+
+
+@pytest.mark.parametrize("lengths", [None, torch.tensor([29, 17, 8])])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_whole_front_end_in_double(kernel, lengths):
+    """Both blocks, with and without lengths, against the one with ``fast=False``."""
+    torch.manual_seed(0)
+    fast = FrontEnd(16, kernel, (5, 3)).double()
+    plain = FrontEnd(16, kernel, (5, 3), fast=False).double()
+    plain.load_state_dict(fast.state_dict())
+    x = torch.randn(3, 16, 29, dtype=torch.float64)
+    found = []
+    for front in (fast, plain):
+        out = front(x, lengths)
+        (out.square().sum() + out.sin().sum()).backward()
+        found.append([out, *(p.grad for p in front.parameters()), *front.buffers()])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)

@@ -76,8 +76,8 @@ def on_a_processor(monkeypatch):
     monkeypatch.setattr(cuda_lstm, "_graphs", lambda: graphs)
     monkeypatch.setattr(cuda_lstm, "SEGMENT", 4)
     lstm, x = nn.LSTM(5, 6, 2, batch_first=True), torch.randn(3, 13, 5)
-    room = 6.5 * cuda_lstm.held_bytes(lstm, 3)
-    monkeypatch.setattr(cuda_lstm, "room_for_graphs", lambda _: room)
+    monkeypatch.setattr(cuda_lstm, "held_bytes", lambda _, batch: batch)
+    monkeypatch.setattr(cuda_lstm, "room_for_graphs", lambda _: 6.5 * 3)
     return graphs, lstm, x
 
 
@@ -115,15 +115,49 @@ def test_gradients_flow_from_segment_to_segment(on_a_processor):
         torch.testing.assert_close(a, b)
 
 
-def test_no_memory_for_a_graph_is_told_and_cudnn_is_left(on_a_processor, monkeypatch, caplog):
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_a_capture_that_fails_is_told_once_and_cudnn_is_left(
+    on_a_processor, monkeypatch, caplog, error
+):
     graphs, lstm, x = on_a_processor
+    tried = []
 
     def full(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        tried.append(1)
+        raise error("CUDA error: out of memory")
 
     monkeypatch.setattr(graphs, "replay", full)
-    assert cuda_lstm.output(lstm, x) is None is cuda_lstm.output(lstm, x)
-    assert "no memory" in caplog.text
+    for _ in range(4):
+        assert cuda_lstm.output(lstm, x) is None
+    assert len(tried) == 1 and not graphs.kept
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    assert "out of memory" in caplog.text
+
+
+def test_not_in_bfloat16(monkeypatch):
+    monkeypatch.setattr(cuda_lstm, "proven", lambda _: True)
+    monkeypatch.setattr(cuda_lstm.triton_steps, "fits", lambda *_: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    lstm = nn.LSTM(3, 4, 2, batch_first=True)
+    x = torch.zeros(2, 5, 3).as_subclass(OnAGPU)
+    assert cuda_lstm.applies(lstm, x)
+    monkeypatch.setattr(cuda_lstm, "lowered", lambda kind: kind == "cuda")
+    assert not cuda_lstm.applies(lstm, x)
+
+
+class OnAGPU(torch.Tensor):
+    """Says that it lies on a GPU."""
+
+    device = torch.device("cuda:0")
+
+
+def test_a_proof_leaves_the_generators_as_they_were(monkeypatch):
+    """A GPU's too, which torch.manual_seed would seed and nothing would restore."""
+    state, seeded = torch.random.get_rng_state(), []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    monkeypatch.setattr(cuda_lstm, "FUSED", PLAIN)
+    assert cuda_lstm.deviation("cpu", Replay, 1) < 1e-5
+    assert torch.equal(state, torch.random.get_rng_state()) and not seeded
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch sees")

@@ -237,7 +237,7 @@ def test_verdicts_in_words(report):
     )
     assert "Open: none. Not run: equations." in text
     every = questions(report)
-    assert "Settled: none. Open: one cell, " in verdict_summary(every)
+    assert "Settled: none. Open: one cell; one cell" in verdict_summary(every)
     assert too_many(few) == [] and len(too_many(every)) == 1
 
 

@@ -71,9 +71,12 @@ def _caption(frame, held: dict[str, bool]) -> str:
     n, speakers = _range(frame.n), _range(frame.speakers)
     words = {"loso": "speakers, where one is left out", "random": "utterances, of random folds"}
     told = " and ".join(words[p] for p in TITLES if held.get(p))
-    dev = f" The networks had some of their training side held out as a dev set ({told})." * bool(
-        told
-    )
+    dev = (
+        f" The networks had some of their training side held out as a dev set ({told}). "
+        "Functionals choose no epoch and were trained on all of it."
+    ) * bool(told)
+    if len({held.get(p, False) for p in frame.protocol.unique()}) > 1:
+        dev += " Under the other protocol they held out nothing: do not subtract their columns."
     return (
         f"{CORPORA[frame.corpus.iloc[0]]}, four classes, {n} utterances, {speakers} speakers; "
         f"{seeds} training seed(s), {epochs} epochs; in percent.{dev} "
@@ -93,9 +96,12 @@ def _recipe(frame) -> str:
     told = ", ".join(f"`--{key} {value}`" for key, value in PLUS.items())
     seen = (
         ", transductive: the features of each speaker, those tested too, are normalised by that "
-        "speaker's own recordings"
+        "speaker's recordings on the same side of the split, few where folds are random"
     ) * (PLUS.get("normalise") == "speaker")
-    return f" A plus: trained by our recipe ({told}{seen})."
+    return (
+        f" A plus: trained by our recipe ({told}{seen}). It was chosen on EmoDB's dev speakers, "
+        "who are test speakers of other folds: on EmoDB the plus is flattered, on nEMO not."
+    )
 
 
 def _range(values) -> str:

@@ -19,7 +19,7 @@ VIEWS = (
 )
 MOVES = "cat|index|gather|fill_|zero|ones|contiguous|clone|pad|empty|stack"
 KINDS = {
-    "convolution": r"conv|^_Block",
+    "convolution": r"[Cc]onv|^_Block",
     "LSTM of torch": r"rnn|lstm",
     "matrix product": r"::(mm|addmm|bmm|baddbmm|matmul|linear|einsum)$",
     "batch norm": r"batch_norm",
@@ -37,7 +37,7 @@ LAUNCH = re.compile(r"^cu(da)?Launch")
 def kind_of(name: str) -> str:
     """The kind of work that an operator of torch does.
 
-    >>> kind_of("aten::addmm"), kind_of("aten::convolution_backward"), kind_of("aten::sigmoid")
+    >>> kind_of("aten::addmm"), kind_of("_ConvolutionBackward"), kind_of("aten::sigmoid")
     ('matrix product', 'convolution', 'everything else')
     """
     return next((kind for kind, names in KINDS.items() if re.search(names, name)), OTHER)

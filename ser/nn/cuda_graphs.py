@@ -1,7 +1,9 @@
 """All time steps of a recurrence captured as one CUDA graph, and who may use it when.
 
 A replay runs on the tensors that it was captured with: inputs are copied in, results out, and
-between a forward pass and its backward pass nothing else may use them (:class:`Lease`).
+between a forward pass and its backward pass nothing else may use them (:class:`Lease`). Who may
+is not guarded against other threads, and a lease ends without waiting for the device: train in one
+thread and on one stream of a process.
 
 Book: chapter "Making it fast".
 """
@@ -9,7 +11,9 @@ Book: chapter "Making it fast".
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +26,8 @@ from torch.autograd.function import once_differentiable
 
 from ser.nn import triton_steps
 from ser.nn.functional import recurrence_backward, recurrence_forward
+
+log = logging.getLogger(__name__)
 
 GRAPHS = 16
 """Captured graphs kept at a time; the one unused for longest goes first."""
@@ -76,18 +82,24 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
+@functools.cache
+def _side_stream(device: int) -> torch.cuda.Stream:
+    """One for all captures on a device: each stream costs a workspace of the libraries' own."""
+    return torch.cuda.Stream(device)
+
+
 class CudaReplay:
     """A function of no arguments, captured as a CUDA graph; ``run()`` does it again in place."""
 
     def __init__(self, function: Callable[[], tuple[Tensor, ...]]):
-        side = torch.cuda.Stream()
+        side = _side_stream(torch.cuda.current_device())
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(2):
                 function()
         torch.cuda.current_stream().wait_stream(side)
         self.graph = torch.cuda.CUDAGraph()
-        with no_collection(), torch.cuda.graph(self.graph):
+        with no_collection(), torch.cuda.graph(self.graph, stream=side):
             self.outputs = function()
 
     def run(self) -> tuple[Tensor, ...]:
@@ -165,15 +177,21 @@ class Lease:
 
 
 class Graphs:
-    """The :class:`Steps` captured so far. A shape is captured the second time it comes."""
+    """The :class:`Steps` captured so far. A shape is captured the second time it comes.
+
+    Where a capture fails (memory, driver), a warning says so and no other is tried.
+    """
 
     def __init__(self, replay: Callable, limit: int = GRAPHS, loop: Loop = PLAIN):
         self.replay, self.limit, self.loop = replay, limit, loop
         self.kept: OrderedDict[tuple, list[Steps]] = OrderedDict()
         self.seen: OrderedDict[tuple, None] = OrderedDict()
+        self.given_up = False
 
     def lease(self, inputs: tuple[Tensor | None, ...], settings: tuple) -> Lease | None:
-        """Steps for these shapes that nothing else uses, or None: not worth a capture yet."""
+        """Steps for these shapes that nothing else uses, or None: not worth a capture (yet)."""
+        if self.given_up:
+            return None
         sizes, eps, training = settings
         shapes = tuple(None if t is None else (tuple(t.shape), t.dtype) for t in inputs)
         key = (shapes, tuple(sizes), eps, training, inputs[0].device)
@@ -191,8 +209,20 @@ class Graphs:
             self.kept.popitem(last=False)
         if len(group) >= self.limit:
             return None
-        group.append(Steps(self.loop, inputs, settings, self.replay))
+        try:
+            group.append(Steps(self.loop, inputs, settings, self.replay))
+        except Exception as error:  # memory and drivers fail in ways of their own
+            self._give_up(error, inputs[0].device)
+            return None
         return Lease(group[-1])
+
+    def _give_up(self, error: Exception, device: torch.device) -> None:
+        self.given_up = True
+        self.kept.clear()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        told = f"{type(error).__name__}: {str(error)[:200]}"
+        log.warning("no more CUDA graphs on %s (%s); going on without", device, told)
 
 
 class GraphRecurrence(Function):

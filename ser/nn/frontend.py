@@ -58,9 +58,12 @@ class ConvBlock(nn.Module):
             if pooling.applies(z, self.norm):
                 cols = None if lengths is None else self.conv_size(lengths, 1)
                 return pooling.norm_pool_relu(self.norm, z, cols)
+        elif lengths is None:
+            z = self.conv(x)
+        else:
+            z = self.conv(x.masked_fill(beyond(lengths, x.shape[3]), 0.0))
         if lengths is None:
-            return F.relu(F.max_pool2d(self.norm(self.conv(x)), 2))
-        z = self.conv(x.masked_fill(beyond(lengths, x.shape[3]), 0.0))
+            return F.relu(F.max_pool2d(self.norm(z), 2))
         valid = ~beyond(self.conv_size(lengths, 1), z.shape[3])
         z = F.relu(F.max_pool2d(masked_batch_norm(self.norm, z, valid), 2))
         return z.masked_fill(beyond(self.out_size(lengths, 1), z.shape[3]), 0.0)

@@ -6,6 +6,7 @@ Book: chapter "Making it fast".
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 
 import torch
@@ -17,7 +18,7 @@ def doubt(deviation: Callable[[], float], device: str, tolerance: float) -> str:
 
     Args:
         deviation: makes the comparison, forward and backward, and returns the largest gap.
-        device: as ``torch.device`` takes it; autocast is off there meanwhile.
+        device: as ``torch.device`` takes it; a GPU is the current one meanwhile, autocast is off.
         tolerance: the largest gap that is let through. Not a number is not.
 
     Example:
@@ -29,7 +30,9 @@ def doubt(deviation: Callable[[], float], device: str, tolerance: float) -> str:
         'ZeroDivisionError: division by zero'
     """
     try:
-        with torch.enable_grad(), torch.autocast(torch.device(device).type, enabled=False):
+        kind = torch.device(device).type
+        here = torch.cuda.device(device) if kind == "cuda" else contextlib.nullcontext()
+        with here, torch.enable_grad(), torch.autocast(kind, enabled=False):
             worst = deviation()
     except Exception as error:  # compilers and drivers fail in ways of their own
         return f"{type(error).__name__}: {str(error)[:200]}"

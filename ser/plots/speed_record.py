@@ -48,6 +48,8 @@ def machine_text(record: Mapping[str, Any]) -> str:
         f"{machine['gpu']}, beside {cpu}" if machine["gpu"] else f"{cpu}, GPU: none",
         f"torch {versions['torch']}, Python {versions['python']}, {record['date'][:10]}",
     ]
+    if record.get("commit"):
+        lines[-1] += f", commit {record['commit'][:7]}"
     if machine.get("load"):
         lines.append(f"load at the end: {machine['load'][0]:.1f} (0 is an idle machine)")
     return "\n".join([*lines, f"command: {record['command']}"])

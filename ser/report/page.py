@@ -119,6 +119,14 @@ EFFECTS: dict[str, tuple[tuple[bool, str], tuple[bool, str]]] = {
 """What a protocol changes -> the two readings, each (random folds?, choice of epoch)."""
 
 
+def held_out(row: Row) -> bool:
+    """Whether its networks had some of their training side held out as a dev set.
+
+    A row without epochs, as functionals, chooses none and is trained on all of its training side.
+    """
+    return any(r.data.get("history") and r.data["protocol"].get("dev") for r in row.records)
+
+
 def effects(report: Report) -> dict[str, dict[str, Paired]]:
     """What the protocol changes in UA, each row compared with itself.
 
@@ -126,7 +134,9 @@ def effects(report: Report) -> dict[str, dict[str, Paired]]:
         report: of one corpus.
 
     Returns:
-        Key of :data:`EFFECTS` -> row -> comparison; rows that lack one of the two are left out.
+        Key of :data:`EFFECTS` -> row -> comparison. Rows that lack one of the two are left out, and
+        so are those that had a dev set held out in one of the two only: they would be compared
+        with themselves trained on less.
     """
     unseen = unseen_protocol(report)
     done = [r for r in report.rows if r.folds == r.folds_total]
@@ -138,7 +148,7 @@ def effects(report: Report) -> dict[str, dict[str, Paired]]:
         results = {
             m: compare(a, b, report.resamples).result
             for m, (a, b) in pairs.items()
-            if a and b and unseen != "random"
+            if a and b and unseen != "random" and held_out(a) == held_out(b)
         }
         if results:
             found[name] = results

@@ -28,9 +28,9 @@ def verdict_summary(asked: pd.DataFrame) -> str:
             for line in sure.itertuples()
         ]
         left = done.index[done.verdict == "open"]
-        parts = [f"settled: {'; '.join(told) or 'none'}", f"open: {', '.join(left) or 'none'}"]
+        parts = [f"settled: {'; '.join(told) or 'none'}", f"open: {'; '.join(left) or 'none'}"]
         if missing := list(table.index[table.verdict == "not run"]):
-            parts.append(f"not run: {', '.join(missing)}")
+            parts.append(f"not run: {'; '.join(missing)}")
         speakers = int(done.speakers.max()) if len(done) else 0
         lines.append(f"- {corpus}, {speakers} speakers, {len(done)} questions. " + ". ".join(
             part[0].upper() + part[1:] for part in parts

@@ -31,4 +31,4 @@ def make_optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.O
         return torch.optim.SGD(weights, momentum=MOMENTUM, **common)
     kind = torch.optim.Adam if config.optimiser == "adam" else torch.optim.AdamW
     fused = all(w.device.type in ("cpu", "cuda") and w.is_floating_point() for w in weights)
-    return kind(weights, fused=fused, **common)
+    return kind(weights, fused=fused or None, **common)
