@@ -53,11 +53,12 @@ def table(folders: list[Path]) -> str:
 
 def _held_out(report) -> dict[str, bool]:
     """Protocol -> whether the networks had some of the training side held out as a dev set."""
+    from ser.report.page import held_out
+
     held: dict[str, bool] = {}
     for row in report.rows:
-        for record in row.records if row.records[0].data.get("history") else ():
-            dev = bool(record.data["protocol"].get("dev"))
-            held[row.protocol] = held.get(row.protocol, True) and dev
+        if row.records[0].data.get("history"):
+            held[row.protocol] = held.get(row.protocol, True) and held_out(row)
     return held
 
 

@@ -110,6 +110,7 @@ def products(
     d_x, d_taps = torch.empty_like(x), x.new_zeros(batch, *taps.shape)
 
     def work(start: int, stop: int) -> None:
+        """Utterances start to stop, each into its own d_x[b] and d_taps[b]; G as ``under``."""
         padded = x.new_zeros(rows + height - 1, cols + width - 1, outputs)
         inside = padded[top : top + grad.shape[1], left : left + grad.shape[2]]
         room = x.new_empty(min(at_once, rows), cols, height, width * outputs)
