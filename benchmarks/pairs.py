@@ -13,6 +13,7 @@ from torch import nn
 from benchmarks.inputs import plain_model, reference, release_batch, training_step
 from ser.models import build_model
 from ser.nn import DSLSTM, FrontEnd
+from ser.nn.lstm import lstm_output
 from ser.training import TrainConfig, make_optimiser
 from ser.training.captured import training_forward
 
@@ -51,6 +52,18 @@ def recurrent_pair(device: str, batch: int, steps: int, hidden: int, **options: 
     return (
         forward_and_backward(lambda: ours(x, y)[0]),
         forward_and_backward(lambda: plain(torch.cat([x, y], 2))[0]),
+    )
+
+
+def waves_pair(device: str, batch: int, frames: int, mfcc: int = 39) -> Pair:
+    """The MFCC branch's LSTM, two layers: ours (in waves on a GPU), and nn.LSTM."""
+    torch.manual_seed(0)
+    x = torch.randn(batch, frames, mfcc, device=device)
+    lstm = nn.LSTM(mfcc, HIDDEN, num_layers=2, batch_first=True).to(device)
+    lengths = torch.full((batch,), frames)
+    return (
+        forward_and_backward(lambda: lstm_output(lstm, x, lengths)),
+        forward_and_backward(lambda: lstm(x)[0]),
     )
 
 

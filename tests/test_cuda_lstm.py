@@ -71,13 +71,13 @@ def test_what_does_not_work_is_told_once(monkeypatch, caplog):
 
 @pytest.fixture
 def on_a_processor(monkeypatch):
-    """``output`` with the plain loop and no GPU, and room for six graphs of the batch below."""
+    """``output`` with the plain loop and no GPU, and room for twelve segments of that batch."""
     graphs = Graphs(Replay, loop=PLAIN)
     monkeypatch.setattr(cuda_lstm, "_graphs", lambda: graphs)
     monkeypatch.setattr(cuda_lstm, "SEGMENT", 4)
     lstm, x = nn.LSTM(5, 6, 2, batch_first=True), torch.randn(3, 13, 5)
-    monkeypatch.setattr(cuda_lstm, "held_bytes", lambda _, batch: batch)
-    monkeypatch.setattr(cuda_lstm, "room_for_graphs", lambda _: 6.5 * 3)
+    monkeypatch.setattr(cuda_lstm, "held_bytes", lambda _, batch, count: (batch, count * batch))
+    monkeypatch.setattr(cuda_lstm, "room_for_graphs", lambda _: 13.5 * 3)
     return graphs, lstm, x
 
 
@@ -85,17 +85,25 @@ def test_from_the_second_time_on_and_within_the_memory(on_a_processor):
     graphs, lstm, x = on_a_processor
     assert cuda_lstm.output(lstm, x) is None
     torch.testing.assert_close(cuda_lstm.output(lstm, x), lstm(x)[0])
-    assert [len(group) for group in graphs.kept.values()] == [4]
     longer = torch.randn(3, 60, 5)
     assert cuda_lstm.output(lstm, longer) is None is cuda_lstm.output(lstm, longer)
-    for steps in (1, 3, 4, 7, 8, 16):  # the graphs of one length serve every other
+    for steps in (1, 3, 4, 7, 8, 16, 40):  # one graph serves every length
         part = torch.randn(3, steps, 5)
         torch.testing.assert_close(cuda_lstm.output(lstm, part), lstm(part)[0])
-    assert [len(group) for group in graphs.kept.values()] == [5]
+    assert [len(group) for group in graphs.kept.values()] == [1]
     for batch in (2, 2, 1, 1, 3):
         found = cuda_lstm.output(lstm, x[:batch])
     torch.testing.assert_close(found, lstm(x)[0])
-    assert [len(group) for group in graphs.kept.values()] == [4, 4, 5]
+    assert [len(group) for group in graphs.kept.values()] == [1, 1, 1]
+
+
+def test_few_graphs_are_kept(on_a_processor):
+    graphs, lstm, _ = on_a_processor
+    for batch in (1, 2, 3, 4, 5, 6):
+        x = torch.randn(batch, 3, 5)
+        cuda_lstm.output(lstm, x)
+        torch.testing.assert_close(cuda_lstm.output(lstm, x), lstm(x)[0])
+    assert len(graphs.kept) == cuda_lstm.GRAPHS < 6
 
 
 def test_gradients_flow_from_segment_to_segment(on_a_processor):

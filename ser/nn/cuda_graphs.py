@@ -155,6 +155,15 @@ class Steps:
         """Gradients of pre, weight, h0, c0, scale and shift, from those of h and c in ``grads``."""
         return self.backward.run()
 
+    @property
+    def kept(self) -> tuple[Tensor | None, ...]:
+        """What the backward pass reads of the forward pass, besides the weight and scale.
+
+        Copied out after a forward pass and back in before its backward pass, the same graphs can
+        serve another pass in between.
+        """
+        return self.forward.outputs[4:]
+
     def run_forward(self, inputs: tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
         """New h, c, mean and variance, copies."""
         return tuple(t.clone() for t in self.replay_forward(inputs))

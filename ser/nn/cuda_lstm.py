@@ -6,10 +6,11 @@ recurrent weight has the layers' own weights on its diagonal and those from laye
 it. A layer that has not begun is held at zero by an input gate that is shut. A wave is one matrix
 product and one kernel (:mod:`ser.nn.triton_steps`: a DS-LSTM without y is an LSTM).
 
-A CUDA graph holds :data:`SEGMENT` waves. A batch runs through as many graphs, one after the other,
-as its longest sequence needs, each beginning where the one before it ended; so the same few serve
-batches of all lengths, and no batch is padded by more than a segment. That longest sequence
-decides what a batch costs: see ``similar`` batches in :func:`ser.training.loop.epoch_batches`.
+A CUDA graph holds :data:`SEGMENT` waves. A batch replays it as often as its longest sequence needs,
+each time from where the last one ended, and what the backward pass will read is copied out in
+between; so one graph serves batches of all lengths, and none is padded by more than a segment. That
+longest sequence decides what a batch costs: see ``similar`` batches in
+:func:`ser.training.loop.epoch_batches`.
 
 Book: chapter "Making it fast".
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -29,7 +30,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from ser.nn import triton_steps
-from ser.nn.cuda_graphs import FUSED, CudaReplay, Graphs, Lease, Steps
+from ser.nn.cuda_graphs import FUSED, CudaReplay, Graphs, Steps
 from ser.nn.precision import lowered
 from ser.nn.proof import doubt, largest_gap
 
@@ -37,8 +38,8 @@ log = logging.getLogger(__name__)
 
 SEGMENT = 64
 """Waves a graph."""
-GRAPHS = 256
-"""Captured graphs kept at most; each holds the gates of its waves."""
+GRAPHS = 4
+"""Captured graphs kept at most: a network has one for full batches, one for an epoch's last."""
 LAYERS = 3
 """At most; the zeros in the weight grow with the square of the layers."""
 SHUT = -1e4
@@ -79,9 +80,10 @@ def output(lstm: nn.LSTM, x: Tensor) -> Tensor | None:
     """
     behind = lstm.num_layers - 1
     count = -(-(x.shape[1] + behind) // SEGMENT)
+    graph, batch = held_bytes(lstm, len(x), count)
     graphs = _graphs()
-    graphs.limit = min(GRAPHS, int(room_for_graphs(x.device) // held_bytes(lstm, len(x))))
-    if graphs.limit < count:
+    graphs.limit = min(GRAPHS, int((room_for_graphs(x.device) - batch) // graph))
+    if graphs.limit < 1:
         return None
     here = torch.cuda.device(x.device) if x.is_cuda else contextlib.nullcontext()
     with here, torch.autocast(x.device.type, enabled=False):
@@ -89,66 +91,78 @@ def output(lstm: nn.LSTM, x: Tensor) -> Tensor | None:
             lstm, F.pad(x, (0, 0, 0, count * SEGMENT - behind - x.shape[1]))
         )
         first = (pre[: SEGMENT * len(x)], weight, h0, c0, *[None] * 4)
-        settings = ([len(x)] * SEGMENT, 0.0, False)
-        leases: list[Lease] = []
-        while len(leases) < count:
-            if (lease := graphs.lease(first, settings)) is None:
-                return None
-            leases.append(lease)
-        return _output(lstm, x, Segments.apply(leases, pre, weight, h0, c0))
+        lease = graphs.lease(first, ([len(x)] * SEGMENT, 0.0, False))
+        if lease is None:
+            return None
+        return _output(lstm, x, Segments.apply(lease.steps, pre, weight, h0, c0))
 
 
 class Segments(Function):
-    """A recurrence cut into pieces of equally many steps, each run by a lease of its own."""
+    """A recurrence cut into pieces of equally many steps, one after the other by the same graphs.
+
+    Between passes the graphs hold nothing: what a backward pass needs is copied out of them.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, leases: Sequence[Lease], pre: Tensor, weight: Tensor, h: Tensor, c: Tensor
+        ctx: Any, steps: Steps, pre: Tensor, weight: Tensor, h: Tensor, c: Tensor
     ) -> Tensor:
         """h (rows, H) for pre (rows, 4 H), weight (4 H, H) and the first h and c (B, H).
 
         The arguments are those of :func:`ser.nn.functional.recurrence_forward`; all steps have as
         many sequences.
         """
-        batch, states = len(h), pre.new_empty(len(pre), h.shape[1])
-        pieces = zip(leases, pre.chunk(len(leases)), states.chunk(len(leases)), strict=True)
-        for lease, given, found in pieces:
-            all_h, all_c, *_ = lease.steps.replay_forward((given, weight, h, c, *[None] * 4))
+        batch, states, saved = len(h), pre.new_empty(len(pre), h.shape[1]), []
+        rows = len(steps.inputs[0])
+        for given, found in zip(pre.split(rows), states.split(rows), strict=True):
+            all_h, all_c, *_ = steps.replay_forward((given, weight, h, c, *[None] * 4))
             found.copy_(all_h)
             h, c = all_h[-batch:], all_c[-batch:]
-        ctx.leases, ctx.batch = leases, batch
+            saved += [t.clone() for t in steps.kept]
+        ctx.save_for_backward(weight, *saved)
+        ctx.steps, ctx.batch = steps, batch
         return states
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of pre, weight and the first h and c; none for the leases."""
-        leases, batch = ctx.leases, ctx.batch
+        """Gradients of pre, weight and the first h and c; none for the graphs."""
+        steps, batch = ctx.steps, ctx.batch
+        weight, *saved = ctx.saved_tensors
+        rows, each = len(steps.inputs[0]), len(steps.kept)
         grad_pre = grad.new_empty(len(grad), 4 * grad.shape[1])
-        pieces = zip(leases, grad.chunk(len(leases)), grad_pre.chunk(len(leases)), strict=True)
+        steps.inputs[1].copy_(weight)
+        of_h, of_c = steps.grads
         grad_weight = grad_h = grad_c = None
-        for lease, given, found in reversed(list(pieces)):
-            of_h, of_c = lease.steps.grads
-            of_h.copy_(given)
+        for k in range(len(grad) // rows - 1, -1, -1):
+            now = slice(k * rows, (k + 1) * rows)
+            for kept, found in zip(steps.kept, saved[k * each : (k + 1) * each], strict=True):
+                kept.copy_(found)
+            of_h.copy_(grad[now])
             of_c.zero_()
             if grad_h is not None:
                 of_h[-batch:] += grad_h
                 of_c[-batch:] = grad_c
-            of_pre, of_weight, grad_h, grad_c, *_ = lease.steps.replay_backward()
-            found.copy_(of_pre)
+            of_pre, of_weight, grad_h, grad_c, *_ = steps.replay_backward()
+            grad_pre[now] = of_pre
             grad_weight = of_weight.clone() if grad_weight is None else grad_weight.add_(of_weight)
         return None, grad_pre, grad_weight, grad_h.clone(), grad_c.clone()
 
 
-def held_bytes(lstm: nn.LSTM, batch: int) -> int:
-    """About what one graph keeps: four tensors of all gates' size, six of the states', weights."""
+def held_bytes(lstm: nn.LSTM, batch: int, count: int) -> tuple[int, int]:
+    """About what one graph keeps, and what a batch of *count* segments needs besides.
+
+    In a graph: four tensors of all gates' size, six of the states', weights. A batch: three of
+    all gates' size (their values before and after, their gradients), five of the states'.
+    """
     units = lstm.num_layers * lstm.hidden_size
-    return 4 * (SEGMENT * batch * units * (4 * 4 + 6) + 2 * 4 * units * units)
+    states = SEGMENT * batch * units
+    return 4 * (states * (4 * 4 + 6) + 2 * 4 * units * units), 4 * count * states * (3 * 4 + 5)
 
 
 @functools.cache
 def room_for_graphs(device: torch.device) -> float:
-    """Bytes that graphs may keep: a quarter of the device's memory, half of what was free."""
+    """Bytes for graphs and a batch: a quarter of the device's memory, at most half of the free."""
     free, total = torch.cuda.mem_get_info(device)
     return min(total / 4, free / 2)
 
@@ -231,11 +245,8 @@ def deviation(device: str, replay: Callable | None = None, layers: int = 2) -> f
         if ours:
             pre, *others = waves(lstm, given)
             first = (pre[: len(pre) // cuts], *others, *[None] * 4)
-            settings = ([len(x)] * 4, 0.0, False)
-            leases = [
-                Lease(Steps(FUSED, first, settings, replay or CudaReplay)) for _ in range(cuts)
-            ]
-            result = _output(lstm, given, Segments.apply(leases, pre, *others))
+            once = Steps(FUSED, first, ([len(x)] * 4, 0.0, False), replay or CudaReplay)
+            result = _output(lstm, given, Segments.apply(once, pre, *others))
         else:
             with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
                 result = lstm(given)[0]

@@ -228,7 +228,7 @@ def steps_forward(
     """
     batch, hidden = h0.shape
     norm, two = scale is not None, pre.shape[1] == 6 * hidden
-    act = torch.empty(pre.shape, dtype=pre.dtype, device=pre.device)
+    act = pre.clone(memory_format=torch.contiguous_format)
     h, c = (act.new_empty(batch + len(pre), hidden) for _ in range(2))
     h[:batch], c[:batch] = h0, c0
     means = mean.clone() if norm else act.new_empty(0)
@@ -238,9 +238,10 @@ def steps_forward(
     start, before = 0, 0
     for t, n in enumerate(sizes):
         now, out = slice(start, start + n), slice(batch + start, batch + start + n)
-        torch.addmm(pre[now], h[before : before + n], weight_t, out=act[now])
+        gates = act[now]
+        gates.addmm_(h[before : before + n], weight_t)  # in place: else a copy a step is captured
         _forward[grid](
-            act[now], c[before:], c[out], h[out], scale, shift,
+            gates, c[before:], c[out], h[out], scale, shift,
             means[t] if norm else None, variances[t] if norm else None, n, eps,
             H=hidden, COLUMNS=act.shape[1], TWO=two, NORM=norm, OWN=training and n > 1, **blocks,
         )  # fmt: skip
