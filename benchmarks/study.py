@@ -42,11 +42,13 @@ MEAN_SECONDS, SPREAD = 4.5, 0.6
 logarithm's spread is ours, so that a few are several times as long, as in any corpus."""
 HOW = (
     "The study is a sum of measured epochs, it was not run whole: for each network, folds x "
-    "(epochs x the median epoch of a fold + what its first epoch took longer) + what the very "
-    "first epoch took longer (kernels compiled, graphs captured). Where several folds ran at once, "
-    "as with 'ser run --jobs', an epoch is the slowest fold's, and the folds take as many rounds "
-    "as they need. Features, reading and writing files, starting processes, and baselines are not "
-    "in it; fused rows are made from logits that are there."
+    "(epochs x the median epoch of a fold + what its start took longer) + what the very first "
+    "start took longer. The start is the first two epochs: kernels are compiled and graphs "
+    "captured, those of an epoch's last batch in the second; the medians are over the epochs "
+    "after it. Where several folds ran at once, as with 'ser run --jobs', an epoch is the slowest "
+    "fold's, and the folds take as many rounds as they need. Features, reading and writing files, "
+    "starting processes, and baselines are not in it; fused rows are made from logits that are "
+    "there."
 )
 EPILOG = """\
 examples:
@@ -207,9 +209,7 @@ def parser() -> argparse.ArgumentParser:
     add("--device", default="auto", metavar="DEV", help="auto, cpu, cuda, cuda:1 (default: auto)")
     add("--out", type=Path, default=Path("study.json"), metavar="FILE", help="%(default)s")
     add("--models", default=",".join(TRAINED), metavar="ROWS", help="default: %(default)s")
-    add(
-        "--epochs", type=_count, default=3, metavar="N", help="measured, after a first (default: 3)"
-    )
+    add("--epochs", type=_count, default=3, metavar="N", help="after a first (default: 3)")
     add(
         "--utterances",
         type=_count,

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import study
 from ser.errors import SerError
-from ser.plots.study_time import ALL, load_study_times, totals, verdicts
+from ser.plots.study_time import ALL, combined, load_study_times, totals, verdicts
 
 SMALL = ["--device", "cpu", "--utterances", "10", "--hidden", "4", "--batch", "4"]
 
@@ -26,9 +26,9 @@ def record(tmp_path_factory) -> dict:
 
 @pytest.fixture
 def made() -> dict:
-    """As if measured: 1 s an epoch of the one, 2 s of the other, a start of 9 s and of 0 s."""
+    """As if measured: 1 s an epoch of the one, 2 s of the other, a start of 10 s and of 0 s."""
     rows = {
-        "mfcc-lstm": {"epochs": [10.0, 1.0, 1.0, 3.0], "fold_epochs": [0.9, 0.9, 0.9, 0.9]},
+        "mfcc-lstm": {"epochs": [10.0, 2.0, 1.0, 1.0], "fold_epochs": [0.9, 0.9, 0.9, 0.9]},
         "ds-lstm": {"epochs": [2.0, 2.0, 2.0, 2.0], "fold_epochs": [2.8, 1.8, 1.8, 1.8]},
     }
     return {
@@ -87,12 +87,12 @@ def test_utterances_last_as_long_as_speech():
 
 def test_the_study_is_the_sum_of_its_epochs(made):
     table = totals(made)
-    assert table.loc["mfcc-lstm"].tolist() == pytest.approx([1, 0.9, 9, 9 + 5 * 50 * 0.9])
+    assert table.loc["mfcc-lstm"].tolist() == pytest.approx([1, 0.9, 10, 10 + 5 * 50 * 0.9])
     assert table.loc["ds-lstm"].tolist() == pytest.approx([2, 1.8, 0, 5 * (1 + 50 * 1.8)])
     assert table.loc["dual", "epoch"] == pytest.approx(3)
     assert np.isnan(table.loc["dual", "study"])
     assert "other" not in table.index
-    assert table.loc[ALL, "study"] == pytest.approx(9 + 225 + 455)
+    assert table.loc[ALL, "study"] == pytest.approx(10 + 225 + 455)
 
 
 def test_folds_at_once_take_as_long_as_the_slowest_and_as_many_rounds(made):
@@ -100,8 +100,30 @@ def test_folds_at_once_take_as_long_as_the_slowest_and_as_many_rounds(made):
     two = [[3.0, 1.2, 1.0, 1.2], [2.0, 1.0, 1.3, 1.2]]
     made["rows"]["mfcc-lstm"]["together_epochs"] = two
     study_seconds = totals(made).loc["mfcc-lstm", "study"]
-    assert study_seconds == pytest.approx(9 + 3 * ((3 - 1.2) + 50 * 1.2))
+    assert study_seconds == pytest.approx(10 + 3 * ((3 + 1.2 - 2.5) + 50 * 1.25))
     assert "50 epochs, batches of similar length, 2 folds at once:" in verdicts(made)
+
+
+def test_a_measurement_that_ended_is_finished_by_another(made):
+    """The newest measurement of each network; other settings stay apart."""
+    first, second, other = (json.loads(json.dumps(made)) for _ in range(3))
+    del first["rows"]["ds-lstm"]
+    first |= {"started": "2026-01-02", "package": {"commit": "bbb"}}
+    first["settings"] |= {"models": ["mfcc-lstm", "ds-lstm"], "epochs": 3}
+    second |= {"started": "2026-01-01", "package": {"commit": "aaa"}}
+    second["settings"] |= {"models": ["mfcc-lstm", "ds-lstm"], "epochs": 2}
+    second["rows"]["mfcc-lstm"] = {**second["rows"]["mfcc-lstm"], "epochs": [9.0, 9.0, 9.0]}
+    other["settings"]["batches"] = "similar"
+    whole, apart = combined([first, second, other])
+    assert totals(whole).equals(totals(made).loc[totals(whole).index])
+    assert "ds-lstm at aaa" in verdicts(whole) and "mfcc-lstm at bbb" in verdicts(whole)
+    assert "ended before" not in verdicts(whole) and "ended before: ds-lstm" in verdicts(first)
+    assert apart["settings"]["batches"] == "similar" and "commits" not in verdicts(apart)
+
+
+def test_one_measured_epoch_is_better_than_none(made):
+    made["rows"]["mfcc-lstm"]["epochs"] = [5.0, 3.0]
+    assert totals(made).loc["mfcc-lstm", ["epoch", "start"]].tolist() == [3, 2]
 
 
 def test_folds_at_once_are_measured_in_processes_of_their_own(tmp_path):
@@ -131,7 +153,7 @@ def test_one_fold_that_fails_ends_all_and_says_why(tmp_path, capfd):
 def test_goals_are_told_either_way(made):
     text = verdicts(made)
     assert "an epoch of dual over 5,531 utterances: 3 s (goal: under 2 s, not reached)" in text
-    assert "2 networks, 5 folds, 50 epochs: 689 s (goal: under 600 s, not reached)" in text
+    assert "2 networks, 5 folds, 50 epochs: 690 s (goal: under 600 s, not reached)" in text
     assert "not run whole" in text
     made["goals"] = {"epoch_seconds": 4.0, "study_seconds": 700.0}
     assert verdicts(made).count(", reached)") == 2

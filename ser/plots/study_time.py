@@ -6,9 +6,10 @@ under book/results/throughput, beside those of :mod:`ser.plots.throughput`.
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ import pandas as pd
 from ser.plots.record_files import read_records
 
 ALL = "all networks"
+START = 2
+"""Epochs that belong to the start: a shape is captured as a CUDA graph the second time it comes,
+and an epoch's last batch has a shape of its own, so the second epoch captures too."""
 
 
 def load_study_times(folder: str | Path) -> list[dict]:
@@ -33,6 +37,41 @@ def load_study_times(folder: str | Path) -> list[dict]:
     return sorted(found, key=lambda r: (r["device"]["type"] != "cuda", r["device"]["name"]))
 
 
+def combined(records: Sequence[Mapping[str, Any]]) -> list[dict]:
+    """Records of one device and the same settings as one: each network as last measured.
+
+    A measurement that ended early is finished by another of the networks that were left. Which
+    models and how many epochs were measured may differ.
+
+    Returns:
+        one record a device and settings, in the order of *records*; ``row_commits`` tells the
+        commit that each network was measured at.
+    """
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records:
+        same = {k: v for k, v in record["settings"].items() if k not in ("models", "epochs")}
+        key = json.dumps([record["device"]["name"], same], sort_keys=True)
+        groups.setdefault(key, []).append(record)
+    found = []
+    for group in groups.values():
+        group.sort(key=lambda record: record.get("started", ""))
+        rows, commits, models = {}, {}, {}
+        for record in group:
+            rows |= record["rows"]
+            commits |= dict.fromkeys(record["rows"], record.get("package", {}).get("commit"))
+            models |= dict.fromkeys(record["settings"].get("models", record["rows"]))
+        settings = {**group[-1]["settings"], "models": list(models)}
+        found.append({**group[-1], "settings": settings, "rows": rows, "row_commits": commits})
+    return found
+
+
+def _steady(epochs: Sequence[float]) -> tuple[float, float]:
+    """The median epoch once all is captured, and what the epochs of the start took longer."""
+    first = min(START, len(epochs) - 1)
+    epoch = statistics.median(epochs[first:])
+    return epoch, max(0.0, sum(epochs[:first]) - first * epoch)
+
+
 def totals(record: Mapping[str, Any]) -> pd.DataFrame:
     """Seconds of an epoch and of the study, a row for each network and each row fused from two.
 
@@ -41,9 +80,9 @@ def totals(record: Mapping[str, Any]) -> pd.DataFrame:
 
     Returns:
         indexed by row: ``epoch`` over all utterances and ``fold epoch`` (four fifths trained, one
-        tested; both the median without the first; the slowest of several folds that ran at once),
-        ``start`` (what the very first epoch took longer) and ``study``, all folds with all their
-        epochs and starts, in as many rounds as they need. A fused row has its
+        tested; both the median without the first :data:`START`; the slowest of several folds that
+        ran at once), ``start`` (what the first :data:`START` took longer) and ``study``, all folds
+        with all their epochs and starts, in as many rounds as they need. A fused row has its
         branches' epochs added up and no study, since its branches are in the table; the last row,
         the sum over the networks, is the study.
     """
@@ -51,9 +90,7 @@ def totals(record: Mapping[str, Any]) -> pd.DataFrame:
     for name, row in record["rows"].items():
         at_once = row.get("together_epochs") or [row["fold_epochs"]]
         folds = [max(seconds) for seconds in zip(*at_once, strict=True)]
-        epoch, fold = (statistics.median(seconds[1:]) for seconds in (row["epochs"], folds))
-        start = max(0.0, row["epochs"][0] - epoch)
-        again = max(0.0, folds[0] - fold)
+        (epoch, start), (fold, again) = _steady(row["epochs"]), _steady(folds)
         rounds = math.ceil(settings["folds"] / len(at_once))
         study = start + rounds * (again + settings["study_epochs"] * fold)
         rows[name] = {"epoch": epoch, "fold epoch": fold, "start": start, "study": study}
@@ -83,6 +120,12 @@ def verdicts(record: Mapping[str, Any]) -> str:
         text += f", {settings['together']} folds at once"
     lines.append(_verdict(text, table.loc[ALL, "study"], goals["study_seconds"]))
     lines.append("The study is a sum of measured epochs; it was not run whole.")
+    commits: dict[str, list[str]] = {}
+    for name, commit in record.get("row_commits", {}).items():
+        commits.setdefault(commit or "unknown", []).append(name)
+    if len(commits) > 1:
+        each = (f"{', '.join(names)} at {commit}" for commit, names in commits.items())
+        lines.append(f"Put together from records of several commits: {'; '.join(each)}.")
     missing = [name for name in settings.get("models", []) if name not in record["rows"]]
     if missing:
         lines.append(f"Not in it, for the measurement ended before: {', '.join(missing)}.")
