@@ -14,7 +14,7 @@ from made import make_corpus
 from ser.batch import Batch
 from ser.cli import main
 from ser.corpora.base import EMOTIONS, make_table
-from ser.errors import CorpusError, RecordError, TrainingError
+from ser.errors import CorpusError, ProtocolError, RecordError, TrainingError
 from ser.experiments import RunConfig, run
 from ser.experiments.baselines import baseline_logits
 from ser.features.floors import SILENCE_DB, levels, log_seconds
@@ -157,6 +157,29 @@ def test_training_labels_change_places_within_the_training_side_only(base, tiny_
         assert (labels[rows] != true[rows]).any()
         assert np.array_equal(np.bincount(labels[rows]), np.bincount(true[rows]))
     assert len({labels.tobytes() for labels in told}) == len(told)
+
+
+def test_baselines_can_leave_the_dev_set_to_the_networks(base, tmp_path):
+    """Their training labels, counted by the majority row, are the fold's training side alone."""
+    from ser.experiments.grid import plan
+    from ser.experiments.sides import load_sides
+
+    select = ("last", "dev")
+    split = {"select": select, "dev": 0.5, "protocol": "speakers", "folds": 2}
+    config = replace(base, models=("duration-lr",), **split)
+    left = replace(config, leave_dev=True, out=tmp_path / "left")
+    for a, b in zip(run(config), run(left), strict=True):
+        assert a["protocol"] == b["protocol"] and a["test"] == b["test"]
+        assert "leave_dev" not in a["config"] and b["config"]["leave_dev"] is True
+        assert a["fingerprint"] != b["fingerprint"]
+        assert a["selection"]["last"]["logits"] != b["selection"]["last"]["logits"]
+    side, test = load_sides(left, set())
+    networks = replace(left, models=("mfcc-lstm",))
+    assert not any(task.leave_dev for task in plan(networks, side, test)[0])
+    with pytest.raises(ProtocolError, match="--select last,dev"):
+        replace(config, leave_dev=True, select=("last",))
+    with pytest.raises(RecordError, match="other settings"):
+        run(replace(config, out=tmp_path / "left"))
 
 
 def test_the_command_line_knows_permuted_labels(tiny_root, tmp_path, capsys):

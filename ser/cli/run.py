@@ -105,6 +105,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="shuffle the labels of each fold's training side (test labels stay true): the check "
         "that training sees nothing of the test side, for UA must then be chance, 25 %%",
     )  # fmt: skip
+    add("--leave-dev", action="store_true",
+        help="baselines, which choose no epoch, leave the dev set out of their training too, to "
+        "learn from as little as the networks")  # fmt: skip
 
     add = parser.add_argument_group("what may lift it (all off by default)").add_argument
     add("--normalise", default="none", choices=("none", "train", "utterance", "speaker"),
@@ -169,6 +172,7 @@ def main(args: argparse.Namespace) -> int:
         address=args.engine_address,
         joint=args.joint,
         permute=args.permute_labels,
+        leave_dev=args.leave_dev,
         out=args.out,
         keep_models=not args.no_models,
         cache=args.cache,

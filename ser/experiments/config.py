@@ -35,6 +35,8 @@ class RunConfig:
         permute: None, or a seed: the labels of each fold's training side (dev included) change
             places among each other. The check that no test label finds its way into training: UA
             must then be chance, 25 %. Such networks are not kept.
+        leave_dev: baselines, which choose no epoch, are trained without the dev set too, so that
+            they learn from as little as the networks.
         out: folder of records; None keeps nothing on disk.
         keep_models: leave the trained networks under ``out/models`` for ``ser predict``.
         cache: folder of the feature cache; None means the user's.
@@ -65,6 +67,7 @@ class RunConfig:
     address: str | None = None
     joint: bool = False
     permute: int | None = None
+    leave_dev: bool = False
     out: Path | None = None
     keep_models: bool = True
     cache: str | None = None
@@ -94,6 +97,11 @@ class RunConfig:
             raise ProtocolError(
                 f"unknown selection {', '.join(sorted(unknown)) or '(none)'}; "
                 "choose from last, dev, test"
+            )
+        if self.leave_dev and "dev" not in self.select:
+            raise ProtocolError(
+                "nothing is held out that baselines could leave: choose 'dev' as well "
+                "(--select last,dev)"
             )
         if self.engine not in ENGINES:
             raise SerError(f"unknown engine {self.engine!r}; choose from {', '.join(ENGINES)}")

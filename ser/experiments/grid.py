@@ -106,6 +106,7 @@ def plan(config: RunConfig, side: Side, test: Side) -> tuple[list[Task], list[Ta
                             command=config.command,
                             test_corpus=config.protocol == "cross",
                             permute=config.permute,
+                            leave_dev=config.leave_dev and get_row(row).kind == "baseline",
                         )
                     )
     return tasks["trained"], tasks["fused"]

@@ -76,6 +76,7 @@ class Task:
     command: str
     test_corpus: bool
     permute: int | None = None
+    leave_dev: bool = False
     bar: int | None = None
     parent: int | None = None
 
@@ -103,11 +104,16 @@ class Task:
             return self.train.frames
         return "true" if get_preset(self.preset).frames is None else "fixed"
 
+    @property
+    def unusual(self) -> dict:
+        """Settings of the run that stand in a record only where they were asked for."""
+        permuted = {} if self.permute is None else {"permute": self.permute}
+        return permuted | ({"leave_dev": True} if self.leave_dev else {})
+
     def settings(self, side: Side, test: Side) -> dict:
         """Everything that decides the result; its hash is the record's fingerprint."""
         baseline = self.row in BASELINES
-        permuted = {} if self.permute is None else {"permute": self.permute}
-        return permuted | {
+        return self.unusual | {
             "corpus": side.content_hash,
             "test_corpus": test.content_hash if self.test_corpus else None,
             "fold": self.fold.hash,
@@ -173,7 +179,7 @@ def execute(task: Task, side: Side, test: Side) -> dict:
         "seed": task.seed,
         "device": task.device,
         "threads": task.threads,
-        "config": task.train.as_dict() | {"joint": task.joint} | _permuted(task),
+        "config": task.train.as_dict() | {"joint": task.joint} | task.unusual,
         "test": {
             "utterances": rows.utterance.tolist(),
             "speakers": rows.speaker.tolist(),
@@ -195,12 +201,9 @@ def execute(task: Task, side: Side, test: Side) -> dict:
     return record
 
 
-def _permuted(task: Task) -> dict:
-    return {} if task.permute is None else {"permute": task.permute}
-
-
 def _baseline(task: Task, side: Side, test: Side) -> dict:
-    train = np.concatenate([task.fold.train, task.fold.dev])
+    train = [task.fold.train] if task.leave_dev else [task.fold.train, task.fold.dev]
+    train = np.concatenate(train)
     recipe, given = get_row(task.row).recipe, []
     for source, rows in ((side, train), (test, task.fold.test)):
         values = getattr(source, INPUTS.get(task.row, ""), None)
@@ -220,7 +223,7 @@ def _baseline(task: Task, side: Side, test: Side) -> dict:
     return {
         "device": "cpu",
         "parameters": parameters,
-        "config": recipe | _permuted(task),
+        "config": recipe | task.unusual,
         "history": [],
         "dev_labels": [],
         "selection": select(history, logits[None], ("last",)),
