@@ -2,7 +2,8 @@
 
 A folder is named ``<corpus>-<protocol>`` and may have an ending: ``-dev`` where some of the
 training side was held out as a dev set, ``-paper`` for that preset, ``-true`` for true lengths,
-``-hidden260`` for another hidden size. Records with a dev set are the study: its epochs can be
+``-hidden260`` for another hidden size, ``-even`` where baselines were trained without the dev set
+too (``ser run --leave-dev``). Records with a dev set are the study: its epochs can be
 chosen without the test, and all its rows were trained on the same utterances. Book: chapters
 "Ablations" and "EmoDB, measured".
 """
