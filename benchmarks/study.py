@@ -209,7 +209,8 @@ def parser() -> argparse.ArgumentParser:
     add("--device", default="auto", metavar="DEV", help="auto, cpu, cuda, cuda:1 (default: auto)")
     add("--out", type=Path, default=Path("study.json"), metavar="FILE", help="%(default)s")
     add("--models", default=",".join(TRAINED), metavar="ROWS", help="default: %(default)s")
-    add("--epochs", type=_count, default=3, metavar="N", help="after a first (default: 3)")
+    add("--epochs", type=_count, default=3, metavar="N", help="after a first; 2 or more, or the "
+        "start is one epoch alone (default: 3)")  # fmt: skip
     add(
         "--utterances",
         type=_count,

@@ -23,6 +23,7 @@ from benchmarks.pairs import (
     warm,
     waves_pair,
 )
+from ser.nn import cuda_lstm
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no NVIDIA GPU")
 DEVICE = "cuda"
@@ -81,6 +82,7 @@ def test_lstm_in_waves(on_gpu, tf32):
             against=f"cuDNN's nn.LSTM, in {'TF32' if rounded else 'float32'}",
             cost=True,
         )
+    assert cuda_lstm._graphs().kept, "cuDNN's LSTM was measured against itself"
 
 
 @pytest.mark.parametrize("value", [7, 27, 108])

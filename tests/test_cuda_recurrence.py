@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ser.nn import DSLSTM, cuda_recurrence
-from ser.nn.cuda_graphs import GraphRecurrence, Graphs, Replay, Steps
+from ser.nn.cuda_graphs import PLAIN, GraphRecurrence, Graphs, Replay, Steps
 from ser.nn.cuda_recurrence import deviation
 from ser.nn.functional import Recurrence
 from ser.nn.precision import precision_context
@@ -144,6 +144,27 @@ def test_replayed_steps_equal_the_loop(blocks, training):
         for a, b in zip(*found, strict=True):
             torch.testing.assert_close(a, b, rtol=0, atol=0)
     assert sum(map(len, graphs.kept.values())) <= 2
+
+
+@torch.no_grad()
+def test_what_is_kept_can_be_copied_out_and_in():
+    """Another pass between forward and backward, through the same graphs, the norm's included."""
+    inputs, stats, settings = norm_inputs()
+    steps = Steps(PLAIN, (*inputs, *stats), settings, Replay)
+    steps.run_forward((*inputs, *stats))
+    kept = [t.clone() for t in steps.kept]
+    assert len(steps.kept) == len(steps.forward.outputs) - 2
+    grads = tuple(torch.ones_like(t) for t in steps.grads)
+    expected = steps.run_backward(grads)
+    others, others_stats, _ = norm_inputs(seed=2)
+    steps.run_forward((*others, *others_stats))
+    assert not torch.equal(steps.run_backward(grads)[0], expected[0])
+    for there, back in zip(steps.kept, kept, strict=True):
+        there.copy_(back)
+    for there, back in zip(steps.inputs, (*inputs, *stats), strict=True):
+        there.copy_(back.detach())
+    for found, wanted in zip(steps.run_backward(grads), expected, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=0)
 
 
 def test_two_passes_under_way_do_not_share_a_graph():

@@ -14,8 +14,9 @@ from made import make_corpus
 from ser.batch import Batch
 from ser.cli import main
 from ser.corpora.base import EMOTIONS, make_table
-from ser.errors import CorpusError, ProtocolError, RecordError, TrainingError
+from ser.errors import CorpusError, ModelError, ProtocolError, RecordError, TrainingError
 from ser.experiments import RunConfig, run
+from ser.experiments import task as task_module
 from ser.experiments.baselines import baseline_logits
 from ser.features.floors import SILENCE_DB, levels, log_seconds
 from ser.metrics import bootstrap_interval, ua
@@ -159,8 +160,8 @@ def test_training_labels_change_places_within_the_training_side_only(base, tiny_
     assert len({labels.tobytes() for labels in told}) == len(told)
 
 
-def test_baselines_can_leave_the_dev_set_to_the_networks(base, tmp_path):
-    """Their training labels, counted by the majority row, are the fold's training side alone."""
+def test_baselines_can_leave_the_dev_set_to_the_networks(base, tmp_path, monkeypatch):
+    """Then they are told the labels of the fold's training side, and no other."""
     from ser.experiments.grid import plan
     from ser.experiments.sides import load_sides
 
@@ -174,10 +175,27 @@ def test_baselines_can_leave_the_dev_set_to_the_networks(base, tmp_path):
         assert a["fingerprint"] != b["fingerprint"]
         assert a["selection"]["last"]["logits"] != b["selection"]["last"]["logits"]
     side, test = load_sides(left, set())
-    networks = replace(left, models=("mfcc-lstm",))
-    assert not any(task.leave_dev for task in plan(networks, side, test)[0])
-    with pytest.raises(ProtocolError, match="--select last,dev"):
-        replace(config, leave_dev=True, select=("last",))
+    told, fit = [], task_module.baseline_logits
+
+    def look(row, x, labels, *more):
+        told.append((len(x), labels.tolist()))
+        return fit(row, x, labels, *more)
+
+    monkeypatch.setattr(task_module, "baseline_logits", look)
+    for with_dev, leave in ((True, config), (False, replace(left, out=tmp_path / "again"))):
+        told.clear()
+        run(replace(leave, jobs=1))
+        for task, (rows, labels) in zip(plan(leave, side, test)[0], told, strict=True):
+            wanted = [*task.fold.train, *(task.fold.dev if with_dev else [])]
+            assert rows == len(labels) == len(wanted) and len(task.fold.dev) > 0
+            assert labels == task.training_labels(side)[wanted].tolist()
+    mixed = replace(left, models=("mfcc-lstm", "duration-lr"))
+    assert [t.leave_dev for t in plan(mixed, side, test)[0]] == [False] * 2 + [True] * 2
+    for nothing in ({"select": ("last",)}, {"dev": 0.0}):
+        with pytest.raises(ProtocolError, match="--select last,dev"):
+            replace(left, **nothing)
+    with pytest.raises(ModelError, match="no row asked for is one"):
+        replace(left, models=("mfcc-lstm",))
     with pytest.raises(RecordError, match="other settings"):
         run(replace(config, out=tmp_path / "left"))
 

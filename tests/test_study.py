@@ -186,6 +186,9 @@ def test_runs_under_other_settings_are_rows_of_their_own(folder, tmp_path):
     put(tmp_path / "shuffled", "ds-lstm", lambda i, s, n: i < 9, config={"permute": 0})
     rows = make_report(tmp_path, resamples=20).rows
     assert "ds-lstm [labels permuted 0]" in [r.model for r in rows]
+    put(tmp_path / "even", "egemaps-lr", lambda i, s, n: i < 4, config={"leave_dev": True})
+    rows = make_report(tmp_path / "even", resamples=20).rows
+    assert [r.model for r in rows] == ["egemaps-lr [without dev]"]
 
 
 def test_dev_chosen_is_compared_with_the_last_epoch_of_the_same_runs(tmp_path):

@@ -114,7 +114,12 @@ def test_a_measurement_that_ended_is_finished_by_another(made):
     second["settings"] |= {"models": ["mfcc-lstm", "ds-lstm"], "epochs": 2}
     second["rows"]["mfcc-lstm"] = {**second["rows"]["mfcc-lstm"], "epochs": [9.0, 9.0, 9.0]}
     other["settings"]["batches"] = "similar"
-    whole, apart = combined([first, second, other])
+    elsewhere = {**json.loads(json.dumps(second)), "device": {"name": "A GPU", "threads": 2}}
+    first["note"], second["note"] = "in the evening", "shared machine"
+    whole, apart, third = combined([first, second, other, elsewhere])
+    assert whole["note"] == "shared machine; in the evening" and third["device"]["threads"] == 2
+    assert "single epoch was measured of: mfcc-lstm" in verdicts(third)
+    assert "single" not in verdicts(whole)
     assert totals(whole).equals(totals(made).loc[totals(whole).index])
     assert "ds-lstm at aaa" in verdicts(whole) and "mfcc-lstm at bbb" in verdicts(whole)
     assert "ended before" not in verdicts(whole) and "ended before: ds-lstm" in verdicts(first)

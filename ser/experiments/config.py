@@ -98,11 +98,13 @@ class RunConfig:
                 f"unknown selection {', '.join(sorted(unknown)) or '(none)'}; "
                 "choose from last, dev, test"
             )
-        if self.leave_dev and "dev" not in self.select:
+        if self.leave_dev and not self.dev_share:
             raise ProtocolError(
                 "nothing is held out that baselines could leave: choose 'dev' as well "
                 "(--select last,dev)"
             )
+        if self.leave_dev and all(get_row(m).kind != "baseline" for m in self.models):
+            raise ModelError("--leave-dev is about baselines, and no row asked for is one")
         if self.engine not in ENGINES:
             raise SerError(f"unknown engine {self.engine!r}; choose from {', '.join(ENGINES)}")
         crossing = self.test_corpus is not None or self.test_features is not None

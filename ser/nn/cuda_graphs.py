@@ -1,9 +1,10 @@
 """All time steps of a recurrence captured as one CUDA graph, and who may use it when.
 
 A replay runs on the tensors that it was captured with: inputs are copied in, results out, and
-between a forward pass and its backward pass nothing else may use them (:class:`Lease`). Who may
-is not guarded against other threads, and a lease ends without waiting for the device: train in one
-thread and on one stream of a process.
+between a forward pass and its backward pass nothing else may use them (:class:`Lease`), unless what
+is kept for it is copied out as well (:mod:`ser.nn.cuda_lstm`). Who may is not guarded against other
+threads, and a lease ends without waiting for the device: train in one thread and on one stream of a
+process.
 
 Book: chapter "Making it fast".
 """
@@ -160,9 +161,9 @@ class Steps:
         """What the backward pass reads of the forward pass, besides the weight and scale.
 
         Copied out after a forward pass and back in before its backward pass, the same graphs can
-        serve another pass in between.
+        serve another pass in between. The statistics of a norm are among it.
         """
-        return self.forward.outputs[4:]
+        return self.forward.outputs[2:]
 
     def run_forward(self, inputs: tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
         """New h, c, mean and variance, copies."""

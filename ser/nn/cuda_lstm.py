@@ -152,8 +152,9 @@ class Segments(Function):
 def held_bytes(lstm: nn.LSTM, batch: int, count: int) -> tuple[int, int]:
     """About what one graph keeps, and what a batch of *count* segments needs besides.
 
-    In a graph: four tensors of all gates' size, six of the states', weights. A batch: three of
-    all gates' size (their values before and after, their gradients), five of the states'.
+    In a graph, counted generously: four tensors of all gates' size, six of the states', weights.
+    A batch: three of all gates' size (their values before and after, their gradients), five of the
+    states'.
     """
     units = lstm.num_layers * lstm.hidden_size
     states = SEGMENT * batch * units

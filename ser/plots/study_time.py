@@ -41,16 +41,18 @@ def combined(records: Sequence[Mapping[str, Any]]) -> list[dict]:
     """Records of one device and the same settings as one: each network as last measured.
 
     A measurement that ended early is finished by another of the networks that were left. Which
-    models and how many epochs were measured may differ.
+    models and how many epochs were measured may differ, and the commit; the device with its
+    processor and threads, the version of torch and its use of TF32 may not.
 
     Returns:
         one record a device and settings, in the order of *records*; ``row_commits`` tells the
-        commit that each network was measured at.
+        commit that each network was measured at, ``note`` has all their notes.
     """
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
         same = {k: v for k, v in record["settings"].items() if k not in ("models", "epochs")}
-        key = json.dumps([record["device"]["name"], same], sort_keys=True)
+        torch = record.get("versions", {}).get("torch")
+        key = json.dumps([record["device"], same, torch, record.get("tf32")], sort_keys=True)
         groups.setdefault(key, []).append(record)
     found = []
     for group in groups.values():
@@ -61,7 +63,9 @@ def combined(records: Sequence[Mapping[str, Any]]) -> list[dict]:
             commits |= dict.fromkeys(record["rows"], record.get("package", {}).get("commit"))
             models |= dict.fromkeys(record["settings"].get("models", record["rows"]))
         settings = {**group[-1]["settings"], "models": list(models)}
-        found.append({**group[-1], "settings": settings, "rows": rows, "row_commits": commits})
+        note = "; ".join(dict.fromkeys(r["note"] for r in group if r.get("note")))
+        more = {"settings": settings, "rows": rows, "row_commits": commits, "note": note}
+        found.append({**group[-1], **more})
     return found
 
 
@@ -120,6 +124,9 @@ def verdicts(record: Mapping[str, Any]) -> str:
         text += f", {settings['together']} folds at once"
     lines.append(_verdict(text, table.loc[ALL, "study"], goals["study_seconds"]))
     lines.append("The study is a sum of measured epochs; it was not run whole.")
+    single = [name for name, row in record["rows"].items() if len(row["epochs"]) <= START + 1]
+    if single:
+        lines.append(f"After the start a single epoch was measured of: {', '.join(single)}.")
     commits: dict[str, list[str]] = {}
     for name, commit in record.get("row_commits", {}).items():
         commits.setdefault(commit or "unknown", []).append(name)

@@ -120,11 +120,16 @@ EFFECTS: dict[str, tuple[tuple[bool, str], tuple[bool, str]]] = {
 
 
 def held_out(row: Row) -> bool:
-    """Whether its networks had some of their training side held out as a dev set.
+    """Whether it was trained without some of its training side, held out as a dev set.
 
-    A row without epochs, as functionals, chooses none and is trained on all of its training side.
+    A row without epochs, as functionals, chooses none and is trained on all of its training side,
+    unless it was told to leave the dev set (``ser run --leave-dev``).
     """
-    return any(r.data.get("history") and r.data["protocol"].get("dev") for r in row.records)
+
+    def left(data: dict) -> bool:
+        return bool(data.get("history") or (data.get("config") or {}).get("leave_dev"))
+
+    return any(left(r.data) and r.data["protocol"].get("dev") for r in row.records)
 
 
 def effects(report: Report) -> dict[str, dict[str, Paired]]:

@@ -4,7 +4,8 @@ Folders of a study hold ``cnn-lstm-pair`` with two hidden sizes, or ``dual`` wit
 true lengths. Such runs share a row's name and are not the same experiment, so they must not be
 pooled. Where runs of one row differ in such a setting, the unusual ones get a tag behind the
 name: ``cnn-lstm-pair [hidden 260]``. Any other setting sets runs apart only where the same fold
-and seed was run twice, with and without it. Runs with permuted labels are always tagged.
+and seed was run twice, with and without it. Runs with permuted labels are always tagged, and so
+are baselines that were trained without the dev set.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 ALWAYS: tuple[str, ...] = ("frames", "hidden")
 """Settings that set runs of a row apart even where no two of them are of one fold and seed."""
 
-_OWN_WAY = frozenset({"seed", "permute"})
+_OWN_WAY = frozenset({"seed", "permute", "leave_dev"})
 
 HELD_OUT = "dev held out"
 """Whether speakers of the training side were held out: not in the settings, but in the split."""
@@ -66,9 +67,12 @@ def tagged(records: Sequence[Record]) -> list[Record]:
             names += [HELD_OUT, *sorted({k for r in runs for k in r.data.get("config") or {}})]
         told = [_told(runs, name) for name in dict.fromkeys(names) if name not in _OWN_WAY]
         for i, run, *parts in zip(members, runs, *told, strict=True):
-            permuted = (run.data.get("config") or {}).get("permute")
+            config = run.data.get("config") or {}
+            permuted = config.get("permute")
             if permuted is not None:
                 parts.append(f"labels permuted {permuted}")
+            if config.get("leave_dev"):
+                parts.append("without dev")
             if tag := ", ".join(filter(None, parts)):
                 result[i] = replace(run, tag=tag)
     return result
