@@ -28,6 +28,9 @@ MINIMUM_SECONDS = 0.025
 END_TOLERANCE = 0.1
 """Seconds by which a segment may reach beyond the end of its file (rounded time stamps)."""
 
+LOUDEST = 100.0
+"""Float samples beyond this, 40 dB above full scale, are no sound but a mistake of scale."""
+
 _BLOCK = 1 << 20
 _LFS = b"version https://git-lfs"
 
@@ -105,8 +108,9 @@ def load_audio(
 
     Raises:
         AudioError: the message names the file, the cause and the way out: missing, a folder,
-            empty, not audio, a git-lfs pointer, cut off, NaN or infinite samples, no samples,
-            shorter than 25 ms, or a part that lies outside the recording.
+            a pipe, empty, not audio, a git-lfs pointer, cut off, NaN or infinite samples, samples
+            40 dB and more above full scale, no samples, shorter than 25 ms, or a part that lies
+            outside the recording.
 
     Example:
         >>> import tempfile, soundfile
@@ -133,6 +137,8 @@ def load_audio(
             f"{path}: {len(bad)} of {len(wave)} samples are NaN or infinite, the first at "
             f"{(first + bad[0]) / file_rate:.3f} s; export the file again or leave it out"
         )
+    if (peak := float(np.abs(wave).max())) > LOUDEST:
+        raise AudioError(_too_loud(str(path), peak))
     if len(wave) < MINIMUM_SECONDS * file_rate:
         raise AudioError(
             f"{path}: {1000 * len(wave) / file_rate:.1f} ms of sound is too short; at least "
@@ -186,7 +192,7 @@ def resampled(
         name: what an error message calls the sound.
 
     Raises:
-        AudioError: a sample is NaN or infinite; the message tells its time.
+        AudioError: a sample is NaN, infinite or far above full scale; the message tells its time.
 
     Example:
         >>> sum(len(b) for b in resampled([np.zeros(8000)] * 2, 8000))
@@ -203,6 +209,8 @@ def resampled(
             raise AudioError(
                 f"{name}: a sample at {first:.3f} s is NaN or infinite; export it again"
             )
+        if len(block) and (peak := float(np.abs(block).max())) > LOUDEST:
+            raise AudioError(_too_loud(name, peak))
         done += len(block)
         block = np.asarray(block, dtype=np.float32)
         yield block if resampler is None else resampler.resample_chunk(block)
@@ -210,10 +218,32 @@ def resampled(
         yield resampler.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
 
 
+def _too_loud(name: str, peak: float) -> str:
+    return (
+        f"{name}: its samples reach {peak:.3g} where full scale is 1; if they are 16-bit numbers "
+        "kept as floats, divide them by 32768 and save the file again, else leave it out"
+    )
+
+
+def file_name(path: str | os.PathLike) -> str | bytes:
+    """What libsndfile is given as the name: bytes where the name is no UTF-8 (Linux allows it)."""
+    name = os.fspath(path)
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name)
+    return name
+
+
 def _open(path: Path) -> soundfile.SoundFile:
     """Check what can be checked from the first bytes, then open; errors as AudioError."""
     if path.is_dir():
         raise AudioError(f"{path}: is a folder; name a sound file in it")
+    if path.exists() and not path.is_file():
+        raise AudioError(
+            f"{path}: is a pipe or a device, not a file; save the sound to a file, or send raw "
+            "samples to `ser predict - --stream`"
+        )
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
@@ -223,7 +253,8 @@ def _open(path: Path) -> soundfile.SoundFile:
         raise AudioError(f"{path}: no such file; check the name and the corpus folder") from None
     except OSError as error:
         raise AudioError(
-            f"{path}: cannot be read ({error.strerror}); check its permissions and the disk"
+            f"{path}: cannot be read ({error.strerror or error}); check its permissions and the "
+            "disk"
         ) from None
     if size == 0:
         raise AudioError(f"{path}: is empty (0 bytes); copy or download it again")
@@ -237,7 +268,7 @@ def _open(path: Path) -> soundfile.SoundFile:
     import soundfile
 
     try:
-        return soundfile.SoundFile(str(path))
+        return soundfile.SoundFile(file_name(path))
     except (RuntimeError, TypeError, ValueError, OSError) as error:
         reason = getattr(error, "error_string", None) or str(error)
         raise AudioError(

@@ -24,8 +24,8 @@ RATE = 16000
 BLOCK_SECONDS = 0.25
 """Sound is taken in blocks of this duration, so a live answer waits at most that much longer."""
 
-SHORTEST = 0.5
-"""Seconds; a window may not be shorter, since too few frames are left for the network."""
+SHORTEST, LONGEST = 0.5, 600.0
+"""Seconds; a shorter window leaves too few frames for the network, a longer one is no utterance."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def pcm_blocks(stream: BinaryIO, rate: int = RATE) -> Iterator[np.ndarray]:
         float32 arrays (samples,) at *rate*, -1..1; the last may be shorter.
 
     Raises:
-        AudioError: the stream begins like a WAV file, whose header would be heard as a click.
+        AudioError: the stream begins like a sound file, whose bytes would be heard as noise.
 
     Example:
         >>> import io
@@ -137,11 +137,18 @@ def pcm_blocks(stream: BinaryIO, rate: int = RATE) -> Iterator[np.ndarray]:
     return resampled(_pcm(stream, rate), rate, RATE, "standard input")
 
 
+_HEADS = (
+    b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"fLaC", b"OggS", b"ID3", b".snd", b"caff",
+    b"\x1aE\xdf\xa3",
+)  # fmt: skip
+"""How sound files begin: WAV, W64, AIFF, FLAC, OGG, MP3 with a tag, AU, CAF, WebM; MP4 later on."""
+
+
 def _pcm(stream: BinaryIO, rate: int) -> Iterator[np.ndarray]:
     size = 2 * max(1, round(BLOCK_SECONDS * rate))
     first = True
     while data := stream.read(size):
-        if first and data.startswith((b"RIFF", b"fLaC", b"OggS", b"ID3")):
+        if first and (data.startswith(_HEADS) or data[4:8] == b"ftyp"):
             raise AudioError(
                 "standard input: is a sound file; give its name instead of '-', or send raw "
                 "samples (arecord -t raw -f S16_LE -c 1 -r 16000)"
@@ -165,17 +172,14 @@ def windows(
         stretch of its own length.
 
     Raises:
-        SerError: *window* below 0.5 s, or *hop* not above 0 or beyond *window*, which would leave
-            sound unheard.
+        SerError: *window* below 0.5 s or above ten minutes, or *hop* not above 0 or beyond
+            *window*, which would leave sound unheard.
 
     Example:
         >>> [(t, len(w)) for t, w in windows([np.zeros(16000)] * 4, window=2, hop=1.5)]
         [(0.0, 32000), (1.5, 32000), (2.0, 32000)]
     """
-    if not window >= SHORTEST:
-        raise SerError(f"a window of {window} s is too short; give at least {SHORTEST} s")
-    if not 0 < hop <= window:
-        raise SerError(f"a hop of {hop} s does not fit a window of {window} s: 0 < hop <= window")
+    check_window(window, hop)
     size, step = round(window * RATE), max(1, round(hop * RATE))
     held = past = np.zeros(0, dtype=np.float32)
     start, answered = 0, 0
@@ -192,12 +196,28 @@ def windows(
         yield (end - len(tail)) / RATE, tail
 
 
+def check_window(window: float, hop: float) -> None:
+    """Refuse a window or a hop (seconds) that makes no sense.
+
+    Raises:
+        SerError: see :func:`windows`.
+
+    Example:
+        >>> check_window(3.0, 1.0)
+    """
+    if not SHORTEST <= window <= LONGEST:
+        raise SerError(f"a window of {window} s: give {SHORTEST} to {LONGEST:.0f} s")
+    if not 0 < hop <= window:
+        raise SerError(f"a hop of {hop} s does not fit a window of {window} s: 0 < hop <= window")
+
+
 def predict_stream(
     source: str | os.PathLike | Iterable[np.ndarray],
     checkpoint: SavedModel | str | os.PathLike,
     window: float = 3.0,
     hop: float = 1.0,
     statistics: StreamStatistics | None = None,
+    name: str = "",
 ) -> Iterator[WindowPrediction]:
     """Emotion over time: one answer every *hop* seconds, in bounded memory.
 
@@ -208,6 +228,7 @@ def predict_stream(
         window: seconds of sound an answer is about; near the durations the model was trained on.
         hop: seconds from answer to answer.
         statistics: filled with latencies, if given.
+        name: what an error message calls the sound; of a file, its own.
 
     Yields:
         WindowPrediction, as soon as its last sample is there.
@@ -222,15 +243,20 @@ def predict_stream(
         >>> next(stream).prediction.emotion                                  # doctest: +SKIP
         'neutral'
     """
+    check_window(window, hop)
     model = checkpoint if isinstance(checkpoint, SavedModel) else load_model(checkpoint)
     named = isinstance(source, (str, os.PathLike))
     blocks = stream_audio(source, RATE, BLOCK_SECONDS) if named else source
-    name = str(Path(source)) if named else "stream"
+    name = str(Path(source)) if named else name or "stream"
     predict(np.zeros(round(window * RATE), dtype=np.float32), model)  # first-use costs, before
     heard = False
     for start, wave in windows(blocks, window, hop):
         begun = time.perf_counter()
-        answer = predict(wave, model)
+        try:
+            answer = predict(wave, model)
+        except SerError as error:
+            what = str(error).removeprefix("samples: ")
+            raise type(error)(f"{name}, at {clock(start)}: {what}") from error
         spent = time.perf_counter() - begun
         power = float(np.mean(np.square(wave, dtype=np.float64)))
         result = WindowPrediction(

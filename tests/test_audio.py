@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 
-from ser.audio import load_audio, probe
+from ser.audio import load_audio, probe, stream_audio
 from ser.containers import missing_bytes
 from ser.errors import AudioError
 
@@ -136,6 +138,29 @@ def test_float_above_full_scale_is_kept(tmp_path):
     path = tmp_path / "loud.wav"
     sf.write(path, tone(16000, level=3.0), 16000, subtype="FLOAT")
     assert 2.9 < load_audio(path).max() <= 3.0
+
+
+@pytest.mark.parametrize("peak", [200.0, 32768.0, 1e30])
+def test_samples_far_above_full_scale_are_a_mistake(tmp_path, peak):
+    path = tmp_path / "scaled.wav"
+    sf.write(path, tone(16000, level=peak).astype(np.float32), 16000, subtype="FLOAT")
+    refused(path, "full scale is 1", "32768")
+    with pytest.raises(AudioError, match=r"scaled\.wav.*full scale"):
+        list(stream_audio(path))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")
+def test_a_name_that_is_no_utf8(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.wav"))
+    sf.write(os.fsencode(path), tone(16000), 16000)
+    assert load_audio(path).shape == (8000,) and probe(path).rate == 16000
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    refused(path, "a pipe or a device", "--stream")
 
 
 def test_spaces_and_umlauts(tmp_path):

@@ -177,6 +177,22 @@ def test_silent_clip_is_an_error_and_a_hole_a_note(tree):
     assert "50 ms" in kinds(report)["digital silence"]["message"]
 
 
+def test_channels_that_cancel_are_silent_to_a_run(tree):
+    wave = noise(3)
+    for name, other in (("03a01Wa", -wave), ("03a01Fa", 0 * wave)):
+        stereo = np.stack([wave, other], axis=1)
+        soundfile.write(tree / "wav" / f"{name}.wav", stereo, RATE)
+    report = check("emodb", tree)
+    assert kinds(report, "error")["silent"]["files"] == ["wav/03a01Wa.wav"]
+
+
+def test_samples_far_above_full_scale_are_an_error(tree):
+    wave = (32768 * noise(3)).astype(np.float32)
+    soundfile.write(tree / "wav" / "03a01Wa.wav", wave, RATE, subtype="FLOAT")
+    problem = kinds(check("emodb", tree), "error")["unreadable"]
+    assert "full scale is 1" in problem["message"] and problem["files"] == ["wav/03a01Wa.wav"]
+
+
 def test_clipped_clips_are_told(tree):
     soundfile.write(tree / "wav" / "03a01Wa.wav", (20 * noise(5)).clip(-1, 1), RATE)
     problem = kinds(check("emodb", tree))["clipped"]

@@ -82,6 +82,19 @@ def test_wrong_use_is_told_and_is_2(results, more, said, capsys):
     assert captured.out == ""
 
 
+def test_rows_without_a_common_fold_are_shown_and_not_compared(tmp_path, capsys):
+    """An unfinished grid: nobody asked for the comparison that cannot be made."""
+    make_results(tmp_path, {"mfcc-lstm": 0.8, "ds-lstm": 1.2})
+    for model, stay in (("mfcc-lstm", 0), ("ds-lstm", 1)):
+        for k, path in enumerate(sorted((tmp_path / model).glob("*.json"))):
+            if k != stay:
+                path.unlink()
+    assert main(["report", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "1/5" in out and "not compared" in out
+    assert main(["report", str(tmp_path), "--compare", "mfcc-lstm", "ds-lstm"]) == 2
+
+
 def test_no_records_is_2_and_says_what_makes_them(tmp_path, capsys):
     assert main(["report", str(tmp_path)]) == 2
     assert "ser run" in capsys.readouterr().err

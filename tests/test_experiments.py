@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from ser.errors import ProtocolError, RecordError, SerError, TrainingError
 from ser.experiments import RunConfig, read_record, run, unpack_logits
+from ser.experiments.config import resolve_device
 from ser.experiments.records import pack_logits, provenance, run_name, select
 from ser.training import TrainConfig
 
@@ -197,6 +198,47 @@ def test_a_diverging_run_is_told_and_the_others_are_kept(base, tmp_path):
     with pytest.raises(TrainingError, match=r"synthetic/speakers/release/mfcc-lstm/1/seed0.*--lr"):
         run(bad)
     assert len(list(tmp_path.glob("majority/*.json"))) == 2
+
+
+def test_answers_that_are_not_finite_end_the_run_and_no_other(base, tmp_path, monkeypatch):
+    """Loss and weights can be fine while a test recording's features are not."""
+    from ser.training import loop
+
+    train = loop.train
+
+    def broken(*args, **more):
+        outcome = train(*args, **more)
+        outcome.test_logits[-1, 0, 0] = np.nan
+        return outcome
+
+    monkeypatch.setattr(loop, "train", broken)
+    few = TrainConfig(epochs=1, batch_size=16, hidden=4)
+    bad = replace(base, out=tmp_path, models=("majority", "mfcc-lstm"), train=few, jobs=1)
+    with pytest.raises(TrainingError, match=r"mfcc-lstm/1/seed0.*not finite.*ser check"):
+        run(bad)
+    assert len(list(tmp_path.glob("majority/*.json"))) == 2
+    assert not list(tmp_path.glob("models/mfcc-lstm/*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"jobs": -1}, "--jobs -1"),
+        ({"threads": -2}, "--threads -2"),
+        ({"split_seed": -1}, "--split-seed -1"),
+        ({"address": "foo"}, "--engine ray or dask"),
+        ({"test_root": "tiny"}, "--test-corpus"),
+    ],
+)
+def test_options_that_would_do_nothing_or_break_are_refused(base, options, said):
+    with pytest.raises(SerError, match=said):
+        replace(base, **options)
+
+
+@pytest.mark.parametrize("device", ["mps", "meta", "cuda:99"])
+def test_only_processors_and_nvidias_gpus(device):
+    with pytest.raises(SerError, match=device):
+        resolve_device(device)
 
 
 def test_a_full_disk_leaves_the_old_record(base, tmp_path, monkeypatch):

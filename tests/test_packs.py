@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,41 @@ def test_pack_written_twice_is_not_doubled(corpus, tmp_path):
     save_pack(features, tmp_path / "p")
     save_pack(features, tmp_path / "p")
     assert len(shards(tmp_path / "p")) == 1 and same(load_pack(tmp_path / "p"), features)
+
+
+def test_a_pack_is_not_written_over_by_another(corpus, tmp_path):
+    """Its shards go by audio: those of another preset would be taken for the new ones."""
+    release, paper = (get(corpus, tmp_path / p, preset=p) for p in ("release", "paper"))
+    folder = save_pack(release, tmp_path / "p")
+    before = {p.name: p.read_bytes() for p in folder.glob("*.*")}
+    with pytest.raises(FeatureError, match="pack of made, preset release; name a new folder"):
+        save_pack(paper, folder)
+    assert {p.name: p.read_bytes() for p in folder.glob("*.*")} == before
+    assert same(load_pack(folder), release)
+    (folder / "meta.json").unlink()  # as an interruption leaves it
+    with pytest.raises(FeatureError, match="other settings"):
+        save_pack(paper, folder)
+    assert same(load_pack(save_pack(release, folder)), release)
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    meta["preset"] |= {"name": "paper", "n_fft": [256, 512], "frames": None}
+    (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+    with pytest.raises(FeatureError, match=r"\[128, 256\] mel bands, which preset paper"):
+        load_pack(folder)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [{"meta.json": '{"my": "precious"}', "table.csv": "a,b"}, {"table.csv": "a,b"},
+     {"meta.json": "[1"}, {"notes.txt": "mine"}],
+)  # fmt: skip
+def test_files_of_others_are_left_alone(corpus, tmp_path, files):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    with pytest.raises(FeatureError, match="is not empty and not a pack"):
+        save_pack(get(corpus, tmp_path / "c"), folder)
+    assert {p.name: p.read_text(encoding="utf-8") for p in folder.iterdir()} == files
 
 
 def test_pack_of_damaged_or_foreign_folders(corpus, tmp_path):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -104,6 +107,18 @@ def test_one_bad_file_does_not_stop_the_others(trained, recording, tmp_path, cap
     assert [p["path"] for p in body["predictions"]] == [str(recording)]
     assert "none.wav" in body["failed"][0]["error"]
     assert body["trained_on"]["corpus"] == "synthetic"
+
+
+def test_a_terminal_that_lacks_a_letter_loses_no_answer(trained, recording, tmp_path):
+    path = tmp_path / "zażółć.wav"
+    path.write_bytes(recording.read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-m", "ser", "predict", str(path), "--checkpoint", folder(trained[0])],
+        env=os.environ | {"PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        check=True,
+    )
+    assert rb"za\u017c\xf3\u0142\u0107.wav" in done.stdout.replace(b"\xf3", rb"\xf3")
 
 
 def test_several_models_must_be_told_apart(trained):

@@ -152,11 +152,25 @@ def damage(data, how):
         data["test"]["labels"][0] = 7
     elif how == "speakers":
         data["test"]["speakers"].pop()
+    elif how == "half label":
+        data["test"]["labels"][0] = 1.7
+    elif how == "twice":
+        data["test"]["utterances"][1] = data["test"]["utterances"][0]
+    elif how == "epoch":
+        data["selection"]["last"]["epoch"] = "q"
+    elif how == "half seed":
+        data["seed"] = 1.5
+    elif how == "many":
+        data["parameters"] = "many"
     else:
         del data[how]
 
 
-@pytest.mark.parametrize("how", ["logits", "nan", "labels", "speakers", "corpus", "seed", "test"])
+DAMAGES = ["logits", "nan", "labels", "speakers", "corpus", "seed", "test"]
+DAMAGES += ["half label", "twice", "epoch", "half seed", "many"]
+
+
+@pytest.mark.parametrize("how", DAMAGES)
 def test_a_damaged_record_is_named(copy, how):
     path = next((copy / "dual").glob("*S00-seed0.json"))
     data = json.loads(path.read_text())

@@ -13,7 +13,7 @@ import torch
 
 from ser.audio import load_audio, stream_audio
 from ser.cli import main
-from ser.errors import AudioError, SerError
+from ser.errors import AudioError, FeatureError, SerError
 from ser.experiments import RunConfig, run
 from ser.prediction import load_model, predict
 from ser.streaming import StreamStatistics, pcm_blocks, predict_stream, windows
@@ -142,8 +142,10 @@ def test_silence_is_said_and_an_empty_stream_refused(model_folder):
     (answer,) = predict_stream([np.zeros(16000, dtype=np.float32)], model, 1.0, 1.0)
     assert answer.level == -np.inf and "digital silence" in answer.to_text()
     assert answer.as_dict()["level_db"] is None
-    with pytest.raises(AudioError, match="no sound"):
+    with pytest.raises(AudioError, match="stream: holds no sound"):
         list(predict_stream([], model))
+    with pytest.raises(FeatureError, match=r"my microphone, at 00:00\.0: .*at least 400"):
+        list(predict_stream([np.ones(320, dtype=np.float32)], model, name="my microphone"))
 
 
 def test_raw_samples_from_a_pipe():
@@ -151,8 +153,9 @@ def test_raw_samples_from_a_pipe():
     blocks = list(pcm_blocks(io.BytesIO(sound.tobytes() + b"\x01"), rate=8000))
     assert 15990 <= sum(len(b) for b in blocks) <= 16010
     assert np.abs(np.concatenate(blocks)).max() == pytest.approx(20000 / 32768, abs=0.02)
-    with pytest.raises(AudioError, match="sound file"):
-        list(pcm_blocks(io.BytesIO(b"RIFF" + bytes(100))))
+    for head in (b"RIFF", b"FORM", b"fLaC", b"OggS", b"ID3", b".snd", b"caff", b"\0\0\0\x1cftyp"):
+        with pytest.raises(AudioError, match="sound file"):
+            list(pcm_blocks(io.BytesIO(head + bytes(100))))
 
 
 def test_the_command_prints_a_line_an_answer(model_folder, tmp_path, capsys):
@@ -184,4 +187,11 @@ def test_options_of_a_stream_alone_are_refused(model_folder, capsys):
     assert main([*args, "--hop", "1"]) == 2
     assert "goes with --stream" in capsys.readouterr().err
     assert main([*args, "--threads", "0"]) == 2
+    for window in ("nan", "inf", "1e9", "-1"):
+        capsys.readouterr()
+        assert main([*args, "--stream", "--window", window]) == 2
+        assert "give 0.5 to 600 s" in capsys.readouterr().err
+    assert main([*args, "--stream", "--rate", "8000"]) == 2
+    assert "--rate is that of '-'" in capsys.readouterr().err
+    assert main([*args, "--device", "mps"]) == 2
     assert main([*args, "--stream", "--hop", "0"]) == 2

@@ -57,6 +57,8 @@ def main(argv: list[str] | None = None) -> int:
     from ser.errors import SerError
 
     argv = list(sys.argv[1:] if argv is None else argv)
+    if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's encoding lacks is told so
+        sys.stdout.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     command = next((a for a in argv if a in COMMANDS), "")
     args = build_parser(command).parse_args(argv)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 
 DESCRIPTION = """\
@@ -57,7 +58,7 @@ def main(args: argparse.Namespace) -> int:
 
         if args.threads < 1:
             raise SerError(f"--threads {args.threads}: give at least 1")
-        torch.set_num_threads(args.threads)
+        torch.set_num_threads(min(args.threads, os.cpu_count() or 1))
     if args.stream:
         return _stream(args)
     for option in ("window", "hop", "rate"):
@@ -102,6 +103,10 @@ def _stream(args: argparse.Namespace) -> int:
 
     if args.rate is not None and args.rate < 1000:
         raise SerError(f"--rate {args.rate}: give samples a second, e.g. 16000")
+    if args.rate is not None and "-" not in args.files:
+        raise SerError("--rate is that of '-' (standard input); a sound file tells its own")
+    if "-" in args.files and sys.stdin is None:
+        raise SerError("standard input is closed; send raw samples through a pipe")
     window = 3.0 if args.window is None else args.window
     hop = 1.0 if args.hop is None else args.hop
     model = load_model(args.checkpoint, args.device)
@@ -113,7 +118,8 @@ def _stream(args: argparse.Namespace) -> int:
         if not args.json and len(args.files) > 1:
             print(path)
         try:
-            for answer in predict_stream(source, model, window, hop, speed):
+            told = "standard input" if path == "-" else ""
+            for answer in predict_stream(source, model, window, hop, speed, told):
                 line = {"path": path, **answer.as_dict()}
                 shown = json.dumps(line, ensure_ascii=False) if args.json else answer.to_text()
                 print(shown, flush=True)

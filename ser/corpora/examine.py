@@ -100,12 +100,13 @@ def examine(path: str | os.PathLike, start: float = 0.0, seconds: float | None =
     except (MemoryError, RuntimeError) as error:
         return Clip(path, str(error) or "it does not fit into memory", "unreadable", digest)
     peak = float(np.abs(samples).max())
-    power = float(np.mean(np.square(samples, dtype=np.float64)))
+    heard = samples.mean(axis=1, dtype=np.float64)  # what a run hears: channels may cancel
+    power = float(np.mean(np.square(heard)))
     return Clip(
         path,
         sound=hashlib.sha256(samples.tobytes() + bytes([samples.shape[1] % 256])).hexdigest(),
         level=10 * math.log10(power) if power else -math.inf,
-        peak=peak,
+        peak=float(np.abs(heard).max()),
         clipped=_clipped(samples, peak, BITS.get(subtype, 16)),
         zeros=_longest_zeros(samples) / rate,
         digest=digest,
@@ -148,7 +149,7 @@ def _read(path: str, start: float, seconds: float | None) -> tuple[np.ndarray, i
 
     What :func:`ser.audio.load_audio` refuses no run can use; so it reads first.
     """
-    from ser.audio import load_audio, probe
+    from ser.audio import file_name, load_audio, probe
 
     info = probe(path)
     wave = load_audio(path, rate=info.rate, start=start, seconds=seconds)
@@ -156,7 +157,7 @@ def _read(path: str, start: float, seconds: float | None) -> tuple[np.ndarray, i
         return wave[:, None], info.rate, info.subtype
     first = round(start * info.rate)
     samples, _ = soundfile.read(
-        path, len(wave), first, dtype="float32", always_2d=True
+        file_name(path), len(wave), first, dtype="float32", always_2d=True
     )  # load_audio mixes the channels
     return samples, info.rate, info.subtype
 

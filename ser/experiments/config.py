@@ -107,6 +107,13 @@ class RunConfig:
             raise ModelError("--leave-dev is about baselines, and no row asked for is one")
         if self.engine not in ENGINES:
             raise SerError(f"unknown engine {self.engine!r}; choose from {', '.join(ENGINES)}")
+        for name in ("jobs", "threads", "split_seed"):
+            if getattr(self, name) < 0:
+                raise SerError(f"--{name.replace('_', '-')} {getattr(self, name)}: give 0 or more")
+        if self.address and self.engine == "local":
+            raise SerError("--engine-address goes with --engine ray or dask")
+        if self.test_root is not None and self.test_corpus is None:
+            raise ProtocolError("--test-root goes with --test-corpus and protocol 'cross'")
         crossing = self.test_corpus is not None or self.test_features is not None
         if crossing != (self.protocol == "cross"):
             raise ProtocolError("protocol 'cross' and --test-corpus go together")
@@ -134,11 +141,15 @@ def resolve_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        kind = torch.device(device).type
+        wanted = torch.device(device)
+        if wanted.type not in ("cpu", "cuda"):
+            raise RuntimeError("neither a CPU nor an NVIDIA GPU")
     except RuntimeError as error:
         raise SerError(f"unknown device {device!r}; use auto, cpu, cuda or cuda:0") from error
-    if kind == "cuda" and not torch.cuda.is_available():
+    if wanted.type == "cuda" and not torch.cuda.is_available():
         raise SerError(f"device {device!r}: PyTorch sees no GPU here; use --device cpu or auto")
+    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
+        raise SerError(f"device {device!r}: there are {torch.cuda.device_count()} GPUs, from 0 on")
     return device
 
 

@@ -267,6 +267,11 @@ def _network(task: Task, side: Side, test: Side) -> dict:
     finally:
         torch.set_num_threads(previous)
     last = outcome.test_logits[-1]
+    if not np.isfinite(outcome.test_logits).all():
+        raise TrainingError(
+            "its answers to test utterances are not finite; look for broken audio with "
+            "'ser check', or use a smaller --lr or --clip 1. Finished runs are kept."
+        )
     result = {
         "parameters": sum(p.numel() for p in outcome.model.parameters()),
         "history": outcome.history,

@@ -64,6 +64,8 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(device)
+        if device.type not in ("cpu", "cuda"):
+            raise RuntimeError("it is neither a CPU nor an NVIDIA GPU")
         if device.type == "cuda" and not torch.cuda.is_available():
             raise RuntimeError("torch finds no CUDA GPU")
     except RuntimeError as error:

@@ -36,7 +36,8 @@ def save_pack(features: Features, folder: str | os.PathLike) -> Path:
         The folder.
 
     Raises:
-        FeatureError: the folder holds something else, or cannot be written.
+        FeatureError: the folder holds something else, a pack of another corpus or with other
+            settings, or cannot be written.
 
     Example:
         >>> save_pack(extract(corpus), "packs/emodb")            # doctest: +SKIP
@@ -44,12 +45,24 @@ def save_pack(features: Features, folder: str | os.PathLike) -> Path:
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or _foreign(folder)):
         raise FeatureError(f"{folder}: is not empty and not a pack; name a new folder")
+    preset = features.preset
+    meta = {
+        "format": PACK_FORMAT,
+        "corpus": features.corpus,
+        "preset": {"name": preset.name, "n_fft": preset.n_fft, "frames": preset.frames},
+        "content_hash": features.content_hash,
+    }
+    _refuse_other(folder, meta)
     store = FeatureStore(folder / "shards")
     shard, numbers = {}, 0
     for key in dict.fromkeys(features.keys):
-        if key in store:
-            continue
         entry = features.store.entry(key)
+        if key in store:
+            if store.entry(key).shapes != entry.shapes:
+                raise FeatureError(
+                    f"{folder}: holds features with other settings; name a new folder"
+                )
+            continue
         if shard and (len(shard) >= _SHARD or numbers + entry.size > _SHARD_NUMBERS):
             store.write(shard)
             shard, numbers = {}, 0
@@ -57,14 +70,7 @@ def save_pack(features: Features, folder: str | os.PathLike) -> Path:
         numbers += entry.size
     store.write(shard)
     table = features.table.drop(columns="path").assign(key=features.keys)
-    preset = features.preset
-    meta = {
-        "format": PACK_FORMAT,
-        "corpus": features.corpus,
-        "preset": {"name": preset.name, "n_fft": preset.n_fft, "frames": preset.frames},
-        "content_hash": features.content_hash,
-        "kinds": {column: _kind(table[column]) for column in table},
-    }
+    meta["kinds"] = {column: _kind(table[column]) for column in table}
     try:
         with atomic_write(folder / "table.csv", "w") as stream:
             table.to_csv(stream, index=False, lineterminator="\n")
@@ -115,16 +121,50 @@ def load_pack(folder: str | os.PathLike) -> Features:
     if absent:
         raise FeatureError(f"{folder}: features of {absent} utterances are missing; copy it again")
     features = Features(table, keys, preset, store, dict(meta["corpus"]))
+    bands = [shape[1] for shape in store.entry(keys[0]).shapes[1:3]] if keys else []
+    if keys and bands != [n // 4 for n in preset.n_fft]:
+        raise FeatureError(
+            f"{folder}: its spectrograms have {bands} mel bands, which preset {preset.name} does "
+            "not make; `ser features --out` makes a pack anew"
+        )
     if features.content_hash != meta["content_hash"]:
         raise FeatureError(f"{folder}: table.csv does not fit meta.json; copy the pack again")
     return features
 
 
 def _foreign(folder: Path) -> bool:
-    return not (folder / "meta.json").exists() and any(
-        p.name not in ("shards", "table.csv") and not p.name.startswith(".")
-        for p in folder.iterdir()
-    )
+    """Whether it holds what is neither a pack nor what an interrupted one leaves."""
+    names = {p.name for p in folder.iterdir() if not p.name.startswith(".")}
+    if "meta.json" in names:
+        return _meta(folder) is None
+    return bool(names - {"shards", "table.csv"}) or names == {"table.csv"}
+
+
+def _meta(folder: Path) -> dict | None:
+    """The pack's ``meta.json``; None where there is none or it is something else."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    parts = ("format", "corpus", "preset", "content_hash")
+    return meta if isinstance(meta, dict) and all(part in meta for part in parts) else None
+
+
+def _refuse_other(folder: Path, new: dict) -> None:
+    """A pack there is written over by one of the same corpus and preset alone."""
+    old, new = _meta(folder), json.loads(json.dumps(new))
+    if old is None:
+        return
+    told = {}
+    for which, meta in (("old", old), ("new", new)):
+        corpus, preset = meta["corpus"], meta["preset"]
+        name = corpus.get("name") if isinstance(corpus, dict) else corpus
+        told[which] = (name, meta["format"], preset)
+    if told["old"] != told["new"]:
+        name = old["preset"].get("name") if isinstance(old["preset"], dict) else old["preset"]
+        raise FeatureError(
+            f"{folder}: holds a pack of {told['old'][0]}, preset {name}; name a new folder"
+        )
 
 
 def _kind(column: pd.Series) -> str:

@@ -123,7 +123,10 @@ class Report:
         return result
 
     def default_pairs(self) -> list[Comparison]:
-        """The paper's claims where the rows are there; else the two rows, if there are two."""
+        """The paper's claims where the rows are there; else the two rows, if there are two.
+
+        Rows that have no tested utterance in common (yet) are passed over, and a note says so.
+        """
         models = {r.model for r in self.rows if r.selection == "last"}
         pairs = [p for p in DEFAULT_PAIRS if set(p) <= models]
         if not pairs and len(models) == 2:
@@ -136,7 +139,11 @@ class Report:
                 for m in pair
             ]
             if blocks[0] & blocks[1]:
-                found += self.paired(*pair)
+                try:
+                    found += self.paired(*pair)
+                except RecordError as error:
+                    note = f"not compared: {error}"
+                    self.notes[:] = dict.fromkeys([*self.notes, note])
         return found
 
     def default_row(self) -> Row:

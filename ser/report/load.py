@@ -162,6 +162,10 @@ def read_record(path: Path) -> Record | None:
 
 def _checked(path: Path, data: dict[str, Any]) -> Record:
     test = data["test"]
+    numbers = [*test["labels"], data["seed"], data.get("parameters") or 0]
+    numbers += [chosen.get("epoch") or 0 for chosen in data["selection"].values() if chosen]
+    if odd := [n for n in numbers if type(n) is not int]:
+        raise ValueError(f"{odd[0]!r} where a whole number belongs")
     labels = np.asarray(test["labels"], dtype=np.int64)
     count = len(labels)
     if count == 0:
@@ -171,6 +175,8 @@ def _checked(path: Path, data: dict[str, Any]) -> Record:
     for name in ("utterances", "speakers"):
         if len(test[name]) != count:
             raise ValueError(f"{len(test[name])} {name} for {count} labels")
+    if len(set(test["utterances"])) < count:
+        raise ValueError("an utterance is in it twice")
     logits = {}
     for name, chosen in data["selection"].items():
         if chosen is None:
