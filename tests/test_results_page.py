@@ -48,6 +48,11 @@ def test_what_was_made_gives_ranges_and_says_who_had_a_dev_set(report):
     assert table.seeds.to_dict() == {"loso": "1 to 3", "random": "2"}
     assert table.rows.to_dict() == {"loso": "4", "random": "2"}
     assert table["dev set"].to_dict() == {"loso": "yes/no", "random": "yes/no"}
+    assert table.devices.to_dict() == {"loso": "CPU", "random": "CPU"}
+    for run in report.rows[0].records[:1]:
+        run.data["device"] = "cuda"
+    assert page.made(report).devices["loso"] == "CPU/GPU"
+    run.data["device"] = "cpu"
     assert table.epochs["loso"] == "3" and table.speakers["loso"] == str(SPEAKERS)
 
 

@@ -41,8 +41,9 @@ class Clip:
         rate: sample rate in Hz.
         channels: number of channels.
         seconds: duration.
-        level: root mean square in dB re full scale (-inf for digital silence).
-        peak: largest absolute sample, 1 is full scale.
+        level: root mean square of the mean of the channels, which is what a run hears, in dB re
+            full scale (-inf for digital silence, or channels that cancel).
+        peak: largest absolute sample of that mean, 1 is full scale.
         clipped: samples in runs of three or more at full scale.
         zeros: longest run of exact zeros, in seconds.
     """

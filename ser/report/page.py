@@ -52,24 +52,21 @@ def commands(records: Iterable[Record]) -> str:
 
 
 def made(report: Report) -> pd.DataFrame:
-    """What was run, a line a protocol: rows, utterances, speakers, folds, seeds, epochs, dev set.
+    """What was run, a line a protocol: how many rows, utterances, speakers... and on what.
 
     Args:
         report: of one corpus.
 
     Returns:
         DataFrame of text; a range where rows differ. ``dev set`` says whether some of each
-        training side was held out.
+        training side was held out, ``devices`` what trained the networks.
     """
     lines = {}
     for protocol in dict.fromkeys(report.table.protocol):
         part = report.table[report.table.protocol == protocol]
-        held = {
-            bool(r.data["protocol"].get("dev"))
-            for row in report.rows
-            if row.protocol == protocol
-            for r in row.records
-        }
+        runs = [r.data for row in report.rows if row.protocol == protocol for r in row.records]
+        held = {bool(data["protocol"].get("dev")) for data in runs}
+        devices = {"CPU" if str(data.get("device")) == "cpu" else "GPU" for data in runs}
         lines[protocol] = {
             "rows": str(part.model.nunique()),
             "utterances": span(part.n),
@@ -78,6 +75,7 @@ def made(report: Report) -> pd.DataFrame:
             "seeds": span(part.seeds),
             "epochs": span(part.epochs.dropna()),
             "dev set": "/".join("yes" if h else "no" for h in sorted(held, reverse=True)),
+            "devices": "/".join(sorted(devices)),
         }
     return pd.DataFrame.from_dict(lines, orient="index").rename_axis("protocol")
 
