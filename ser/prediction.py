@@ -206,7 +206,7 @@ def _batch(wave: np.ndarray, model: SavedModel, row: str, name: str):
 def _warnings(wave: np.ndarray, model: SavedModel) -> list[str]:
     found = []
     if not np.any(wave):
-        found.append("digital silence, or channels that cancel: there is no voice in it")
+        found.append("digital silence: there is no voice in it")
     elif np.abs(wave).max() < 0.01:
         found.append("very quiet (peak below -40 dB); level is a cue the model uses")
     if model.normalise == "speaker":
