@@ -9,6 +9,7 @@ spectrogram".
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,15 +238,16 @@ def file_name(path: str | os.PathLike) -> str | bytes:
 
 def _open(path: Path) -> soundfile.SoundFile:
     """Check what can be checked from the first bytes, then open; errors as AudioError."""
-    if path.is_dir():
-        raise AudioError(f"{path}: is a folder; name a sound file in it")
-    if path.exists() and not path.is_file():
-        raise AudioError(
-            f"{path}: is a pipe or a device, not a file; save the sound to a file, or send raw "
-            "samples to `ser predict - --stream`"
-        )
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise AudioError(f"{path}: is a folder; name a sound file in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise AudioError(
+                f"{path}: is a pipe or a device, not a file; save the sound to a file, or send "
+                "raw samples to `ser predict - --stream`"
+            )
+        size = status.st_size
         with path.open("rb") as stream:
             head = stream.read(512)
             missing = missing_bytes(stream, size)
