@@ -115,8 +115,10 @@ def test_a_measurement_that_ended_is_finished_by_another(made):
     second["rows"]["mfcc-lstm"] = {**second["rows"]["mfcc-lstm"], "epochs": [9.0, 9.0, 9.0]}
     other["settings"]["batches"] = "similar"
     elsewhere = {**json.loads(json.dumps(second)), "device": {"name": "A GPU", "threads": 2}}
+    first["command"], second["command"] = "the second time", "the first time"
     first["note"], second["note"] = "in the evening", "shared machine"
     whole, apart, third = combined([first, second, other, elsewhere])
+    assert whole["commands"] == ["the first time", "the second time"] != third["commands"]
     assert whole["note"] == "shared machine; in the evening" and third["device"]["threads"] == 2
     assert "single epoch was measured of: mfcc-lstm" in verdicts(third)
     assert "single" not in verdicts(whole)

@@ -46,7 +46,8 @@ def combined(records: Sequence[Mapping[str, Any]]) -> list[dict]:
 
     Returns:
         one record a device and settings, in the order of *records*; ``row_commits`` tells the
-        commit that each network was measured at, ``note`` has all their notes.
+        commit that each network was measured at, ``commands`` has what was typed, ``note`` all
+        their notes.
     """
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
@@ -64,8 +65,9 @@ def combined(records: Sequence[Mapping[str, Any]]) -> list[dict]:
             models |= dict.fromkeys(record["settings"].get("models", record["rows"]))
         settings = {**group[-1]["settings"], "models": list(models)}
         note = "; ".join(dict.fromkeys(r["note"] for r in group if r.get("note")))
+        typed = [record["command"] for record in group if "command" in record]
         more = {"settings": settings, "rows": rows, "row_commits": commits, "note": note}
-        found.append({**group[-1], **more})
+        found.append({**group[-1], **more, "commands": typed})
     return found
 
 

@@ -60,8 +60,6 @@ def _line(models: Sequence[str], wanted: dict, rows: Sequence[Row], protocol: st
         config["hidden"] = _hidden(models[0], wanted["like"], preset)
         suffix += f"-hidden{config['hidden']}"
     selections = list(data["selection"])
-    if config.get("leave_dev"):  # its folds have a dev set, from which it chose nothing
-        selections = [*selections, "dev"]
     if wanted["selection"] not in selections:
         selections = [s for s in SELECTIONS if s in (*selections, wanted["selection"])]
         suffix += f"-{wanted['selection']}"
@@ -74,7 +72,7 @@ def _line(models: Sequence[str], wanted: dict, rows: Sequence[Row], protocol: st
     folds = int(data["protocol"]["folds"])
     if template.protocol == protocol == "speakers" and folds != 5:
         words += ["--folds", str(folds)]
-    words += _training(config) + ["--leave-dev"] * bool(config.get("leave_dev"))
+    words += _training(config)
     folder = template.records[0].path.parent.parent.as_posix()
     if template.protocol != protocol:
         ending = "-dev" if data["protocol"].get("dev") else ""
