@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import study
 from ser.errors import SerError
-from ser.plots.study_time import ALL, combined, load_study_times, totals, verdicts
+from ser.plots.study_time import ALL, combined, load_study_times, told, totals, verdicts
 
 SMALL = ["--device", "cpu", "--utterances", "10", "--hidden", "4", "--batch", "4"]
 
@@ -124,6 +124,9 @@ def test_a_measurement_that_ended_is_finished_by_another(made):
     assert "single" not in verdicts(whole)
     assert totals(whole).equals(totals(made).loc[totals(whole).index])
     assert "ds-lstm at aaa" in verdicts(whole) and "mfcc-lstm at bbb" in verdicts(whole)
+    lines = told(whole, width=50).split("\n")
+    assert lines[:3] == ["$ the first time", "$ the second time", "shared machine; in the evening"]
+    assert max(map(len, lines)) <= 50
     assert "ended before" not in verdicts(whole) and "ended before: ds-lstm" in verdicts(first)
     assert apart["settings"]["batches"] == "similar" and "commits" not in verdicts(apart)
 

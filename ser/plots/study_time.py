@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,16 @@ def verdicts(record: Mapping[str, Any]) -> str:
     if missing:
         lines.append(f"Not in it, for the measurement ended before: {', '.join(missing)}.")
     return "\n".join(lines)
+
+
+def told(record: Mapping[str, Any], width: int = 74) -> str:
+    """The commands, the note and :func:`verdicts`, in lines of at most *width* characters."""
+    lines = [f"$ {command}" for command in record.get("commands", [])]
+    lines += [record.get("note") or "no note", *verdicts(record).split("\n")]
+    return "\n".join(
+        textwrap.fill(line, width, subsequent_indent="    ", break_on_hyphens=False)
+        for line in lines
+    )
 
 
 def _verdict(text: str, seconds: float, goal: float) -> str:
