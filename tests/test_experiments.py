@@ -17,8 +17,9 @@ from filelock import FileLock
 
 from ser.errors import ProtocolError, RecordError, SerError, TrainingError
 from ser.experiments import RunConfig, read_record, run, unpack_logits
+from ser.experiments.compact import pack_logits
 from ser.experiments.config import resolve_device
-from ser.experiments.records import pack_logits, provenance, run_name, select
+from ser.experiments.records import provenance, run_name, select
 from ser.training import TrainConfig
 
 QUICK = TrainConfig(epochs=2, batch_size=16, hidden=16)

@@ -119,3 +119,20 @@ def test_pack_of_damaged_or_foreign_folders(corpus, tmp_path):
         path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(FeatureError, match="of 12 utterances"):
         load_pack(folder)
+
+
+def test_a_pack_of_another_version_of_features_is_neither_read_nor_filled(corpus, tmp_path):
+    features = get(corpus, tmp_path / "c")
+    folder = save_pack(features, tmp_path / "pack")
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    older = meta | {"features": meta["features"] - 1}
+    (folder / "meta.json").write_text(json.dumps(older), encoding="utf-8")
+    with pytest.raises(FeatureError, match=r"are of version \d.* makes \d.* anew"):
+        load_pack(folder)
+    with pytest.raises(FeatureError, match=r"holds features of version \d.*name a new folder"):
+        save_pack(features, folder)
+    del meta["features"]  # as packs were before they told it
+    (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+    assert len(load_pack(folder).keys) == len(features.keys)
+    save_pack(features, folder)
+    assert "features" in json.loads((folder / "meta.json").read_text(encoding="utf-8"))

@@ -10,7 +10,8 @@ from records_maker import corpus_rows, make_results, record, write
 from scipy.special import log_softmax
 
 from ser.errors import RecordError
-from ser.experiments.records import fuse_records, pack_logits, select, unpack_logits
+from ser.experiments.compact import pack_logits, unpack_logits
+from ser.experiments.records import fuse_records, select
 from ser.metrics import (
     cross_fit_temperature,
     ece,

@@ -9,6 +9,7 @@ import pytest
 from records_maker import corpus_rows, make_results, record, write
 
 from ser.report import load_records, make_report, page
+from ser.report.ran import commands
 
 SPEAKERS, EACH = 8, 12
 
@@ -122,8 +123,55 @@ def test_commands_are_told_once_with_their_runs(tmp_path):
         f"--option{i} value{i}" for i in range(9)
     )
     first.write_text(json.dumps(data))
-    text = page.commands(load_records(tmp_path))
-    assert "# 2 records" in text and "# 1 records" in text
+    text = commands(load_records(tmp_path))
+    assert "# 2 records" in text and "# 1 record\n" in text + "\n"
     assert max(map(len, text.splitlines())) <= 80
     told = text.replace("\\\n", "").split()
     assert told.count("--option8") == 1 and "value8" in told
+
+
+@pytest.mark.parametrize("seeds", ["1", "0,", "0,0"])
+def test_rows_of_the_same_seeds_share_a_command(tmp_path, seeds):
+    make_results(tmp_path, {"dual": 2.0, "ds-lstm": 1.0, "majority": 0.0}, speakers=3, each=4)
+    head = "ser run --corpus emodb --root 'a b'"
+    told = {
+        "dual": f"{head} --model dual --seeds {seeds} --jobs 2 --out x",
+        "ds-lstm": f"{head} --out x --threads 1 --quiet --seeds 1 --model ds-lstm",
+        "majority": f"{head} --model majority --seeds 2 --out x",
+    }
+    for path in tmp_path.glob("*/*.json"):
+        data = json.loads(path.read_text())
+        path.write_text(json.dumps(data | {"command": told[data["model"]]}))
+    text = commands(load_records(tmp_path)).replace(" \\\n   ", "")
+    assert text.splitlines() == [
+        f"$ {head} --model ds-lstm,dual --seeds 1 --out x",
+        "  # 6 records",
+        f"$ {head} --model majority --seeds 2 --out x",
+        "  # 3 records",
+    ]
+
+
+def test_a_list_of_rows_is_cut_where_a_page_ends(tmp_path):
+    rows = [f"row-with-a-long-name-{i}" for i in range(7)]
+    make_results(tmp_path, dict.fromkeys(rows, 1.0), speakers=3, each=4)
+    for path in tmp_path.glob("*/*.json"):
+        data = json.loads(path.read_text())
+        command = f"ser run --corpus emodb --model {','.join(rows)} --seeds 0,3 --out x"
+        path.write_text(json.dumps(data | {"command": command}))
+    text = commands(load_records(tmp_path))
+    assert max(map(len, text.splitlines())) <= 72
+    assert all(text.count(row) == 1 for row in rows)
+    assert text.count("# 6 records") == 3 and text.count("# 3 records") == 1
+    assert text.count("--seeds 0,3") == 4
+
+
+@pytest.mark.parametrize("command", ["", "ser run --seeds many --model a 'b", "python x.py"])
+def test_a_command_that_cannot_be_taken_apart_stands_as_it_is(tmp_path, command):
+    make_results(tmp_path, {"dual": 2.0}, speakers=3, each=4)
+    for path in tmp_path.glob("*/*.json"):
+        data = json.loads(path.read_text())
+        path.write_text(json.dumps(data | {"command": command}))
+    text = commands(load_records(tmp_path))
+    assert "# 3 records" in text
+    for word in command.replace("'", "").split():
+        assert word in text

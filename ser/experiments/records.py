@@ -2,19 +2,19 @@
 
 Files are ``<out>/<row>/<protocol>-<preset>-<fold>-seed<k>.json``, written whole or not at all.
 Logits of the selected epochs are plain numbers; those of all epochs are packed (float16, zlib,
-base64), so that fused rows and other selections can be made from records alone.
+base64), so that fused rows and other selections can be made from records alone. Sentences and
+genders of the test utterances are stored once each, with a number for every utterance (schema 2;
+schema 1 repeated them).
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
 import platform
 import re
 import subprocess
-import zlib
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -23,9 +23,10 @@ import numpy as np
 
 from ser import __version__, metrics
 from ser.errors import RecordError
+from ser.experiments.compact import coded, plain, unpack_logits
 from ser.paths import atomic_write
 
-SCHEMA = 1
+SCHEMA = 2
 SELECTIONS: tuple[str, ...] = ("last", "dev", "test")
 _REQUIRED = {
     "schema",
@@ -65,6 +66,7 @@ def fingerprint(settings: dict) -> str:
 
 def write_record(path: Path, record: dict) -> None:
     """Write *record* to *path*, whole or not at all."""
+    record = coded(record) | {"schema": SCHEMA}
     with atomic_write(path, "w") as stream:
         json.dump(record, stream, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         stream.write("\n")
@@ -88,24 +90,10 @@ def read_record(path: Path) -> dict:
         raise RecordError(f"{path}: not a record of a run; it lacks {', '.join(sorted(missing))}")
     if record["schema"] > SCHEMA:
         raise RecordError(f"{path}: written by a later version of ser; update the package")
-    return record
-
-
-def pack_logits(logits: np.ndarray) -> dict:
-    """(epochs, utterances, classes) -> a small JSON-able dict, at float16.
-
-    >>> unpack_logits(pack_logits(np.zeros((2, 3, 4)))).shape
-    (2, 3, 4)
-    """
-    data = np.ascontiguousarray(np.clip(logits, -65504, 65504), dtype="<f2")
-    packed = base64.b64encode(zlib.compress(data.tobytes(), 9)).decode()
-    return {"shape": list(data.shape), "dtype": "<f2", "zlib": packed}
-
-
-def unpack_logits(packed: dict) -> np.ndarray:
-    """The inverse of :func:`pack_logits`, as float32."""
-    data = zlib.decompress(base64.b64decode(packed["zlib"]))
-    return np.frombuffer(data, dtype=packed["dtype"]).reshape(packed["shape"]).astype(np.float32)
+    try:
+        return plain(record)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecordError(f"{path}: a damaged record ({error}); delete it and run again") from None
 
 
 def select(
@@ -161,6 +149,11 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
         side: np.mean([unpack_logits(p["epoch_logits"][side]) for p in parts], axis=0)
         for side in ("test", "dev")
     }
+    if not all(np.isfinite(values).all() for values in logits.values()):
+        raise RecordError(
+            f"cannot fuse {row}: a branch keeps the logits of its chosen epochs alone; delete "
+            f"the records of {' or '.join(p['id'] for p in parts)} and run the row again"
+        )
     history = []
     for index, entries in enumerate(zip(*(p["history"] for p in parts), strict=True)):
         entry = {k: entries[0][k] for k in ("epoch", "lr")}

@@ -14,9 +14,9 @@ from ser.corpora.base import EMOTIONS
 from ser.errors import TrainingError
 from ser.experiments.bar import EpochBar
 from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits, by_speaker
+from ser.experiments.compact import pack_logits
 from ser.experiments.records import (
     fingerprint,
-    pack_logits,
     provenance,
     record_path,
     select,

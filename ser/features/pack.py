@@ -16,6 +16,7 @@ import pandas as pd
 
 from ser.errors import FeatureError
 from ser.features.cache import FeatureStore
+from ser.features.extract import FEATURE_VERSION
 from ser.features.presets import Preset
 from ser.features.table import Features
 from ser.paths import atomic_write
@@ -48,6 +49,7 @@ def save_pack(features: Features, folder: str | os.PathLike) -> Path:
     preset = features.preset
     meta = {
         "format": PACK_FORMAT,
+        "features": FEATURE_VERSION,
         "corpus": features.corpus,
         "preset": {"name": preset.name, "n_fft": preset.n_fft, "frames": preset.frames},
         "content_hash": features.content_hash,
@@ -91,7 +93,8 @@ def load_pack(folder: str | os.PathLike) -> Features:
         Features, as ``extract`` returns them; ``table.path`` is empty: the audio is not there.
 
     Raises:
-        FeatureError: no pack, of another format, or with parts missing or changed.
+        FeatureError: no pack, of another format or version of features, or with parts missing
+            or changed.
 
     Example:
         >>> features = load_pack("packs/emodb")                  # doctest: +SKIP
@@ -101,6 +104,11 @@ def load_pack(folder: str | os.PathLike) -> Features:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         if meta["format"] != PACK_FORMAT:
             raise FeatureError(f"{folder}: pack of format {meta['format']}, not {PACK_FORMAT}")
+        if meta.get("features", FEATURE_VERSION) != FEATURE_VERSION:
+            raise FeatureError(
+                f"{folder}: its features are of version {meta['features']}, this version of ser "
+                f"makes {FEATURE_VERSION}; `ser features --out` makes a pack anew"
+            )
         kinds = meta["kinds"]
         table = pd.read_csv(folder / "table.csv", dtype=str, keep_default_na=False)
         for column, kind in kinds.items():
@@ -160,6 +168,11 @@ def _refuse_other(folder: Path, new: dict) -> None:
         corpus, preset = meta["corpus"], meta["preset"]
         name = corpus.get("name") if isinstance(corpus, dict) else corpus
         told[which] = (name, meta["format"], preset)
+    if told["old"] == told["new"] and old.get("features", FEATURE_VERSION) != FEATURE_VERSION:
+        raise FeatureError(
+            f"{folder}: holds features of version {old['features']}, these are of version "
+            f"{FEATURE_VERSION}; name a new folder"
+        )
     if told["old"] != told["new"]:
         name = old["preset"].get("name") if isinstance(old["preset"], dict) else old["preset"]
         raise FeatureError(

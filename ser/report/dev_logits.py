@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from ser.errors import RecordError
-from ser.experiments.records import unpack_logits
+from ser.experiments.compact import unpack_logits
 from ser.report.load import Record
 
 __all__ = ["dev_answers"]

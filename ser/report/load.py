@@ -14,11 +14,12 @@ import numpy as np
 
 from ser.corpora.base import EMOTIONS
 from ser.errors import RecordError
+from ser.experiments.compact import plain
 from ser.report.variants import tagged
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
+SCHEMA = 2
 SKIPPED = ("work", "models")
 """Sub-folders of a results folder that hold checkpoints, not records."""
 
@@ -153,7 +154,7 @@ def read_record(path: Path) -> Record | None:
             "Update ser, or report this folder with the version that wrote it"
         )
     try:
-        return _checked(path, data)
+        return _checked(path, plain(data))
     except KeyError as error:
         raise RecordError(f"{path} is a record without {error}; {AGAIN}") from None
     except (TypeError, ValueError, AttributeError) as error:

@@ -14,7 +14,6 @@ import pandas as pd
 from ser.metrics import Paired
 from ser.report.ablation import answers, ask
 from ser.report.build import Report, compare
-from ser.report.load import Record
 from ser.report.pool import Row
 
 ALPHA = 0.05
@@ -25,30 +24,6 @@ def unseen_protocol(report: Report) -> str:
     """The report's protocol of unseen speakers; of several that with most rows, else ``random``."""
     named = Counter(r.protocol for r in report.rows if r.protocol != "random")
     return named.most_common(1)[0][0] if named else "random"
-
-
-def commands(records: Iterable[Record]) -> str:
-    """The commands that made the records, with how many each made; a broken line an option.
-
-    Args:
-        records: of a page.
-
-    Returns:
-        Text; a command that only finished another's runs stands for itself.
-    """
-    counts = Counter(str(r.data.get("command", "")) for r in records)
-    parts = []
-    for command, count in counts.items():
-        head, *options = command.split(" --")
-        lines, line = [], f"$ {head}"
-        for option in options:
-            if len(line) + len(option) > 66:
-                lines.append(line)
-                line = "   "
-            line += f" --{option}"
-        lines.append(line)
-        parts.append(" \\\n".join(lines) + f"\n  # {count} records")
-    return "\n".join(parts)
 
 
 def made(report: Report) -> pd.DataFrame:
