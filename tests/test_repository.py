@@ -268,3 +268,11 @@ def test_tests_side_by_side_get_one_thread_each(monkeypatch, chosen, given):
     command, environment = calls[-1]
     assert command[2] == "pytest" and command[-2:] == ["-k", "metrics"]
     assert environment["OMP_NUM_THREADS"] == given
+
+
+def test_the_records_stay_small():
+    """Who clones the project gets all of them; ``python -m tools.thin`` makes room."""
+    folder = ROOT / "book" / "results"
+    files = [p for p in folder.rglob("*.json") if "work" not in p.relative_to(folder).parts]
+    assert len(files) > 1000
+    assert sum(p.stat().st_size for p in files) < 50_000_000

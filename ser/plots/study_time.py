@@ -112,7 +112,15 @@ def totals(record: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def verdicts(record: Mapping[str, Any]) -> str:
-    """What was aimed at and what was measured, a line each; and what kind of number it is."""
+    """What was aimed at and what was measured, a line each; and what kind of number it is.
+
+    Args:
+        record: one of :func:`load_study_times`.
+
+    Example:
+        >>> for record in load_study_times("book/results/throughput"):  # doctest: +SKIP
+        ...     print(verdicts(record))
+    """
     table, goals, settings = totals(record), record["goals"], record["settings"]
     lines = []
     if "dual" in table.index:
@@ -143,7 +151,12 @@ def verdicts(record: Mapping[str, Any]) -> str:
 
 
 def told(record: Mapping[str, Any], width: int = 74) -> str:
-    """The commands, the note and :func:`verdicts`, in lines of at most *width* characters."""
+    """The commands, the note and :func:`verdicts`, in lines of at most *width* characters.
+
+    Example:
+        >>> print(told(record))                                  # doctest: +SKIP
+        $ python -m benchmarks.study --device cuda --batches similar ...
+    """
     lines = [f"$ {command}" for command in record.get("commands", [])]
     lines += [record.get("note") or "no note", *verdicts(record).split("\n")]
     return "\n".join(
