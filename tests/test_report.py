@@ -299,3 +299,23 @@ def test_a_class_that_nobody_spoke_is_empty_not_zero(tmp_path):
     assert row["ua"] == pytest.approx(
         np.mean([v for v in row["recalls"].values() if v is not None])
     )
+
+
+def test_a_fused_row_is_compared_on_the_seeds_both_have(tmp_path):
+    """Else what one seed of a branch had by luck would look like what fusion costs."""
+    make_results(tmp_path, {"ds-lstm": 1.0}, seeds=3)
+    make_results(tmp_path, {"dual": 1.2, "egemaps-lr": 1.0}, seeds=1)
+    for path in (tmp_path / "dual").glob("*.json"):
+        data = json.loads(path.read_text())
+        path.write_text(json.dumps(data | {"fused_from": ["a", "b"]}))
+    report = make_report(tmp_path, resamples=50)
+    (found,) = report.paired("dual", "ds-lstm")
+    assert found.seeds == ((0,), (0,))
+    rows = report.row("dual"), report.row("ds-lstm")
+    assert found.result.ua_b == pytest.approx(rows[1].ua[0])
+    assert found.result.ua_difference == pytest.approx(rows[0].ua[0] - rows[1].ua[0])
+    (back,) = report.paired("ds-lstm", "dual")
+    assert back.result.ua_difference == pytest.approx(-found.result.ua_difference)
+    (plain,) = report.paired("ds-lstm", "egemaps-lr")
+    assert plain.seeds == ((0, 1, 2), (0,))
+    assert plain.result.ua_a == pytest.approx(rows[1].ua.mean())

@@ -9,7 +9,9 @@ import pytest
 from records_maker import corpus_rows, make_results, record, write
 
 from ser.report import load_records, make_report, page
+from ser.report.floor import above_floor
 from ser.report.ran import commands
+from ser.report.recipe_page import on_gpu
 
 SPEAKERS, EACH = 8, 12
 
@@ -175,3 +177,36 @@ def test_a_command_that_cannot_be_taken_apart_stands_as_it_is(tmp_path, command)
     assert "# 3 records" in text
     for word in command.replace("'", "").split():
         assert word in text
+
+
+def test_networks_stand_beside_the_higher_floor(tmp_path):
+    make_results(tmp_path / "rows", {"dual": 3.0, "mfcc-lstm": 0.0, "egemaps-lr": 1.0})
+    report = make_report(tmp_path / "rows", resamples=50)
+    assert above_floor(report, []).empty
+    make_results(tmp_path / "floors", {"level-lr": -1.0, "duration-lr": 0.2, "majority": 0.0})
+    floors = load_records(tmp_path / "floors")
+    table = above_floor(report, floors)
+    assert table.index.tolist() == ["mfcc-lstm", "dual"]
+    floor = make_report(floors).row("duration-lr")
+    assert table.attrs["floor"] == f"duration-lr, {100 * floor.ua.mean():.1f} %"
+    points = 100 * (report.row("dual").ua.mean() - floor.ua.mean())
+    assert table.points["dual"].startswith(f"{points:+.1f} (")
+
+
+def test_a_fused_row_was_trained_on_what_its_branches_were(tmp_path):
+    make_results(tmp_path, {"mfcc-lstm": 1.0, "ds-lstm": 1.0, "dual": 1.0})
+    for path in tmp_path.glob("*/*.json"):
+        data = json.loads(path.read_text())
+        if data["model"] == "ds-lstm":
+            data["device"] = "cuda"
+        if data["model"] == "dual":
+            data["fused_from"] = [data["id"].replace("dual", m) for m in ("mfcc-lstm", "ds-lstm")]
+        path.write_text(json.dumps(data))
+    records = load_records(tmp_path)
+    rows = {r.model: r for r in make_report(records, resamples=20).rows if r.selection == "last"}
+    assert {m: on_gpu(row, records) for m, row in rows.items()} == {
+        "mfcc-lstm": False, "ds-lstm": True, "dual": True,
+    }  # fmt: skip
+    only = [r for r in records if r.data["model"] in ("mfcc-lstm", "dual")]
+    assert set(page.made(make_report(only, resamples=20)).devices) == {"CPU"}
+    assert set(page.made(make_report(records, resamples=20)).devices) == {"CPU/GPU"}

@@ -24,7 +24,7 @@ from ser.report.study import (
     questions,
     selection_gap,
 )
-from ser.report.verdicts import too_many, verdict_summary
+from ser.report.verdicts import posed, too_many, verdict_summary
 from ser.rows import ROWS
 from tools import study
 
@@ -119,20 +119,24 @@ def test_answers_are_the_differences_that_were_put_in(table, report):
 
 def test_verdicts_are_after_holms_correction(report):
     every = questions(report)
-    assert set(every.verdict) == {"open", "not run"}
-    assert "every answer is open" in every.attrs["notes"][0]
+    assert set(every.verdict[every.family == "main"]) == {"better", "not run"}
+    assert set(every.verdict[every.family == "other"]) == {"open", "not run"}
+    assert "7 other questions no corrected p" in every.attrs["notes"][0]
+    assert "every answer among them is open" in every.attrs["notes"][0]
     few = questions(report, only=["fusion, MFCC", "frames", "peeking", "speakers"])
     assert few.verdict.to_dict() == {
         "fusion, MFCC": "better", "frames": "worse", "peeking": "higher", "speakers": "higher",
     }  # fmt: skip
-    assert np.allclose(few.p_holm, 4 * 2 / 2**SPEAKERS)
+    families = few.family.value_counts()
+    assert np.allclose(few.p_holm, few.family.map(families) * 2 / 2**SPEAKERS)
+    assert families.to_dict() == {"other": 3, "main": 1}
     assert not any("open" in note for note in few.attrs["notes"])
 
 
 def test_what_is_missing_comes_with_a_command_that_the_command_line_takes(table):
     missing = table[table.verdict == "not run"]
     assert (missing.command != "").all() and missing.difference.isna().all()
-    for command in missing.command:
+    for command in " && ".join(missing.command).split(" && "):
         words = shlex.split(command)
         assert build_parser("run").parse_args(words[1:]).command == "run"
     words = missing.command["plain LSTM, equal size"]
@@ -239,8 +243,17 @@ def test_verdicts_in_words(report):
         f"- emodb, {SPEAKERS} speakers, 2 questions. Settled: fusion, MFCC (`dual"
     )
     assert "Open: none. Not run: equations." in text
+    assert "0.008 among the 1 main ones and 0.008 among the 1 other ones." in text
     every = questions(report)
-    assert "Settled: none. Open: one cell; one cell" in verdict_summary(every)
+    text = verdict_summary(every)
+    assert "7 other ones, of which none could be settled" in text
+    assert "One seed stands on a side of 1 answers (fusion, MFCC)" not in text  # no spread known
+    line = few.loc["fusion, MFCC"]
+    ends = f"{line.difference:+.1f} points ({line.low:+.1f} to {line.high:+.1f})"
+    assert posed(few) == f"- And beside its MFCC branch? emodb: yes, {ends}."
+    lines = posed(every).splitlines()
+    assert "beside two LSTMs on the same two spectrograms? emodb: yes, +12.8" in lines[1]
+    assert lines[0].endswith("emodb: not run.") and len(lines) == 4
     assert too_many(few) == [] and len(too_many(every)) == 1
 
 
@@ -354,7 +367,7 @@ def test_figures_say_what_they_show(table, report):
     few = questions(report, only=["fusion, MFCC", "frames", "peeking", "fusion, DS-LSTM"])
     legend = {t.get_text() for t in question_forest(few).legends[0].get_texts()}
     assert legend == {"better", "worse", "higher"}
-    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["open"]
+    assert [t.get_text() for t in fig.legends[0].get_texts()] == ["better", "open"]
     markers = [line.get_marker() for line in question_forest(few).axes[0].lines[1:]]
     faces = [line.get_markerfacecolor() for line in question_forest(few).axes[0].lines[1:]]
     assert len(set(zip(markers, faces, strict=True))) == 3
@@ -386,3 +399,36 @@ def test_one_command_prints_every_table(folder, capsys):
     assert study.main([str(folder), "--model", "nothing"]) == 2
     assert study.main([str(folder / "nowhere")]) == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_one_seed_on_a_side_is_told_with_how_far_seeds_differ(tmp_path):
+    put(tmp_path, "dual", lambda i, s, n: i < 4 + s, seeds=3)
+    put(tmp_path, "mfcc-lstm", lambda i, s, n: i < 6, seeds=1)
+    put(tmp_path, "cnn-lstm-pair", lambda i, s, n: i < 6, seeds=1, parameters=500)
+    put(tmp_path, "ds-lstm", lambda i, s, n: i < 5, seeds=3)
+    table = questions(make_report(tmp_path, resamples=20))
+    told = [note for note in table.attrs["notes"] if "one seed" in note]
+    assert len(told) == 1 and "(one cell; fusion, MFCC)" in told[0]
+    spread = 100 * np.std([8 / 12, 7 / 12, 6 / 12], ddof=1)
+    assert f"deviation of 0.0 to {spread:.1f} points" in told[0]
+    assert "one seed stands" in verdict_summary(table).lower()
+
+
+def test_functionals_are_asked_on_even_terms_where_there_are_such_records(tmp_path):
+    def dev(data, **more):
+        data["protocol"]["dev"] = 2
+        data["config"] |= more
+        return data
+
+    rows = corpus_rows(SPEAKERS, EACH)
+    for fold in sorted(set(rows["speakers"])):
+        write(tmp_path / "a", dev(record("dual", fold, rows=rows, skill=2.0)))
+        write(tmp_path / "a", dev(record("egemaps-lr", fold, rows=rows, skill=1.0)))
+    key = "functionals"
+    asked = questions(make_report(tmp_path / "a", resamples=20), only=[key])
+    assert asked.second[key] == "egemaps-lr" and asked.seeds[key] == "1/-"
+    for fold in sorted(set(rows["speakers"])):
+        even = dev(record("egemaps-lr", fold, rows=rows, skill=0.5), leave_dev=True)
+        write(tmp_path / "b", even)
+    asked = questions(make_report([tmp_path / "a", tmp_path / "b"], resamples=20), only=[key])
+    assert asked.second[key] == "egemaps-lr [without dev]"

@@ -10,15 +10,18 @@ import re
 import sys
 from pathlib import Path
 
-from ser.report.places import page_folders
+from ser.report.places import page_folders, study_folders
 from tools.execute import ROOT
 
 CORPORA = {"emodb": "EmoDB", "nemo": "nEMO"}
+MATTER = ("mfcc-lstm", "cnn-lstm-pair", "ds-lstm", "dual")
+"""The rows that the project is about: shown, whatever they were run under."""
+
 TITLES = {"loso": "unseen speakers (leave one out)", "random": "random folds (speakers shared)"}
 
 
 def table(folders: list[Path]) -> str:
-    """WA and UA, last and test-chosen epoch, of rows run under every protocol or by our recipe.
+    """WA and UA, last and test-chosen epoch: rows of every protocol, of our recipe, or that matter.
 
     A row by our recipe brings the same row without it, whatever that was run under.
     """
@@ -29,7 +32,8 @@ def table(folders: list[Path]) -> str:
     asked = report.table.groupby("model").protocol.transform("nunique")
     plus = {m for m in report.table.model if m.endswith("+")}
     pairs = plus | {m.removesuffix("+") for m in plus}
-    frame = report.table[(asked == len(protocols)) | report.table.model.isin(pairs)]
+    kept = report.table.model.isin(pairs | set(MATTER))
+    frame = report.table[(asked == len(protocols)) | kept]
     head, rule = ["row", "seeds"], [":--", "--:"]
     for protocol in protocols:
         title = TITLES[protocol]
@@ -70,8 +74,11 @@ def _caption(frame, held: dict[str, bool]) -> str:
     seeds = _range(frame.seeds)
     epochs = _range(frame.epochs.dropna().astype(int))
     n, speakers = _range(frame.n), _range(frame.speakers)
-    words = {"loso": "speakers, where one is left out", "random": "utterances, of random folds"}
-    told = " and ".join(words[p] for p in TITLES if held.get(p))
+    words = {
+        "loso": "whole speakers where one is left out",
+        "random": "utterances where folds are random",
+    }
+    told = ", ".join(words[p] for p in TITLES if held.get(p))
     dev = (
         f" The networks had some of their training side held out as a dev set ({told}). "
         "Functionals choose no epoch and were trained on all of it."
@@ -110,6 +117,18 @@ def _range(values) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
+def answers(results: Path) -> str:
+    """What the study's records answer to the questions that the project was set."""
+    from ser.report import make_report
+    from ser.report.questions import questions
+    from ser.report.verdicts import posed
+
+    text = posed(questions(make_report(study_folders(results))))
+    for name, title in CORPORA.items():
+        text = re.sub(rf"\b{name}:", f"{title}:", text)
+    return f"{text}\n"
+
+
 def fill(readme: str, markdown: str, corpus: str = "emodb") -> str:
     """*readme* with *markdown* between the comments of a corpus.
 
@@ -133,6 +152,9 @@ def main() -> int:
     for corpus in CORPORA:
         if found := folders(corpus):
             text = fill(text, table(found), corpus)
+    results = ROOT / "book" / "results"
+    if study_folders(results):
+        text = fill(text, answers(results), "answers")
     readme.write_text(text, "utf-8")
     return 0
 

@@ -81,6 +81,7 @@ def _looked_into(report: Report, model: str) -> list[Row]:
         here = [r for r in rows if r.corpus == corpus]
         here = [r for r in here if r.protocol != "random"] or here
         wanted = [r for r in here if r.model == (model or "dual")]
+        wanted.sort(key=lambda r: (r.preset != "release", -len(r.seeds)))
         chosen += wanted[:1] or ([] if model else here[-1:])
     return chosen
 

@@ -29,11 +29,15 @@ DEFAULT_PAIRS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two rows side by side: what they are, and :class:`ser.metrics.Paired`."""
+    """Two rows side by side: what they are, and :class:`ser.metrics.Paired`.
+
+    ``seeds`` are those of each row that were compared.
+    """
 
     a: Row
     b: Row
     result: Paired
+    seeds: tuple[tuple[int, ...], tuple[int, ...]]
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, in a fixed order."""
@@ -254,10 +258,25 @@ def make_report(
 
 
 def compare(a: Row, b: Row, resamples: int = 2000) -> Comparison:
-    """Paired comparison of two rows on the utterances both have answered."""
+    """Paired comparison of two rows on the utterances both have answered.
+
+    A fused row is its branches' answers of the same seed, so beside another network it is compared
+    on the seeds that both have, if any: else one seed's luck would be taken for what fusion adds.
+    """
     common, at_a, at_b = np.intersect1d(a.utterances, b.utterances, return_indices=True)
     if len(common) == 0 or not np.array_equal(a.labels[at_a], b.labels[at_b]):
         raise RecordError(f"{a.name} and {b.name} were not tested on the same utterances")
-    first, second = a.predictions[:, at_a], b.predictions[:, at_b]
+    seeds = _compared(a, b)
+    first, second = (
+        row.predictions[[row.seeds.index(s) for s in kept]][:, at]
+        for row, kept, at in ((a, seeds[0], at_a), (b, seeds[1], at_b))
+    )
     result = paired_test(a.labels[at_a], first, second, a.speakers[at_a], resamples=resamples)
-    return Comparison(a, b, result)
+    return Comparison(a, b, result, seeds)
+
+
+def _compared(a: Row, b: Row) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    fused = any(r.data.get("fused_from") for row in (a, b) for r in row.records)
+    trained = all(row.records[0].data.get("history") for row in (a, b))
+    common = tuple(s for s in a.seeds if s in b.seeds)
+    return (common, common) if fused and trained and common else (a.seeds, b.seeds)

@@ -67,6 +67,8 @@ def _line(models: Sequence[str], wanted: dict, rows: Sequence[Row], protocol: st
     words = ["ser", "run", "--corpus", template.corpus, "--root", given.get("--root", "DIR")]
     words += ["--model", ",".join(models), "--protocol", protocol]
     words += ["--seeds", str(len(template.seeds)), "--select", ",".join(selections)]
+    if wanted["even"]:
+        words.append("--leave-dev")
     if preset != "release":
         words += ["--preset", preset]
     folds = int(data["protocol"]["folds"])
@@ -77,6 +79,8 @@ def _line(models: Sequence[str], wanted: dict, rows: Sequence[Row], protocol: st
     if template.protocol != protocol:
         ending = "-dev" if data["protocol"].get("dev") else ""
         folder = f"results/{template.corpus}-{protocol}{ending}"
+    if wanted["even"]:
+        folder = f"{folder.removesuffix('-dev')}-even"
     return shlex.join([*words, "--no-models", "--out", folder + suffix])
 
 

@@ -7,7 +7,8 @@ sentence says what the numbers say. Book: chapters "EmoDB, measured" and "nEMO, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -37,11 +38,12 @@ def made(report: Report) -> pd.DataFrame:
         training side was held out, ``devices`` what trained the networks.
     """
     lines = {}
+    trained = {r.data["id"]: r.data.get("device") for row in report.rows for r in row.records}
     for protocol in dict.fromkeys(report.table.protocol):
         part = report.table[report.table.protocol == protocol]
         runs = [r.data for row in report.rows if row.protocol == protocol for r in row.records]
         held = {bool(data["protocol"].get("dev")) for data in runs}
-        devices = {"CPU" if str(data.get("device")) == "cpu" else "GPU" for data in runs}
+        devices = {"CPU" if name == "cpu" else "GPU" for name in trained_on(runs, trained)}
         lines[protocol] = {
             "rows": str(part.model.nunique()),
             "utterances": span(part.n),
@@ -53,6 +55,25 @@ def made(report: Report) -> pd.DataFrame:
             "devices": "/".join(sorted(devices)),
         }
     return pd.DataFrame.from_dict(lines, orient="index").rename_axis("protocol")
+
+
+def trained_on(runs: Iterable[dict], devices: Mapping[str, Any]) -> set[str]:
+    """The devices that trained runs; those of a fused run's branches, as far as they are known.
+
+    Args:
+        runs: the data of records.
+        devices: what trained each run, by its ``id``.
+
+    Example:
+        >>> runs = [{"fused_from": ["a", "b"], "device": "cpu"}]
+        >>> sorted(trained_on(runs, {"a": "cpu", "b": "cuda"}))
+        ['cpu', 'cuda']
+    """
+    return {
+        str(devices.get(part, run.get("device")))
+        for run in runs
+        for part in run.get("fused_from") or [run.get("id")]
+    }
 
 
 def scores(report: Report) -> pd.DataFrame:
@@ -206,7 +227,12 @@ def _standing(rows: Sequence[Row], resamples: int) -> list[str]:
     if not told:
         return []
     who = "Random folds" if rows[0].protocol == "random" else "Unseen speakers"
-    return [f"- {who}, last epoch, UA: {'; '.join(told)}. Guessing scores 25 %."]
+    picked = ""
+    if len(networks) > 1:
+        plus = any(r.model.endswith("+") for r in networks)
+        more = "; a row with a plus is transductive" if plus else ""
+        picked = f" The highest of several is flattered by being picked{more}."
+    return [f"- {who}, last epoch, UA: {'; '.join(told)}. Guessing scores 25 %.{picked}"]
 
 
 def _protocol(report: Report) -> list[str]:

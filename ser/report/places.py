@@ -19,13 +19,15 @@ PROTOCOLS: tuple[str, ...] = ("loso", "speakers", "sessions", "random")
 """Protocols by which a folder may be named, those of unseen speakers first."""
 
 _NAME = re.compile(rf"(?P<corpus>.+?)-(?P<protocol>{'|'.join(PROTOCOLS)})(?P<ending>-.+)?")
-_STUDY = re.compile(r"(-(dev|paper|true|fixed|hidden\d+))+")
+_STUDY = re.compile(r"(-(dev|paper|true|fixed|hidden\d+|even))+")
 
 
 def study_folders(
     results: str | os.PathLike, corpus: str | None = None, protocol: str | None = None
 ) -> list[Path]:
     """Folders of the study: with a dev set, or with another preset, length or hidden size.
+
+    Baselines that left the dev set out of their training are among them (``-even``).
 
     Args:
         results: the folder of folders, as ``book/results``; it need not exist.
@@ -66,32 +68,6 @@ def page_folders(results: str | os.PathLike, corpus: str) -> list[Path]:
     wanted = [[f"{corpus}-{p}-dev", f"{corpus}-{p}"] for p in PROTOCOLS]
     found = [next((there[n] for n in names if n in there), None) for names in wanted]
     return [folder for folder in found if folder]
-
-
-def fullest(
-    results: str | os.PathLike,
-    corpus: str,
-    protocol: str,
-    pairs: Sequence[tuple[str, str]],
-) -> Path | None:
-    """Of a corpus's records with and without a dev set those that have most of the pairs of rows.
-
-    Args:
-        results: the folder of folders.
-        corpus, protocol: which records.
-        pairs: names of two rows each.
-
-    Returns:
-        The folder, of two equals the one with a dev set; None if there is no record.
-    """
-    names = (f"{corpus}-{protocol}-dev", f"{corpus}-{protocol}")
-    there = [f for n in names for f in _filled(results) if f.name == n]
-
-    def answered(folder: Path) -> int:
-        rows = {p.name for p in folder.iterdir()}
-        return sum(set(pair) <= rows for pair in pairs)
-
-    return max(there, key=answered, default=None)
 
 
 def corpora(folders: Sequence[Path]) -> list[str]:

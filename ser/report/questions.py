@@ -28,8 +28,8 @@ EQUAL = 0.05
 
 
 COLUMNS = [
-    "question", "corpus", "protocol", "first", "second", "ua_first", "ua_second", "difference",
-    "low", "high", "p", "p_holm", "seeds", "speakers", "verdict", "command",
+    "question", "family", "corpus", "protocol", "first", "second", "ua_first", "ua_second",
+    "difference", "low", "high", "p", "p_holm", "seeds", "speakers", "verdict", "command",
 ]  # fmt: skip
 
 
@@ -43,7 +43,8 @@ def questions(
 
     Speakers are the unit: the interval resamples them with the answers of all seeds, p is of
     swapping the two rows' answers for whole speakers. Holm's correction is over the questions
-    answered of one corpus. A verdict needs a corrected p below 0.05; all else is open, which is
+    answered of one corpus and one family: ``main`` are the four that the project was set, the
+    ``other`` ones the rest. A verdict needs a corrected p below 0.05; all else is open, which is
     not the same as no difference.
 
     Args:
@@ -58,10 +59,10 @@ def questions(
         DataFrame, a line a question and corpus; the index is the key. ``first`` and ``second``
         are the two rows, ``ua_first``, ``ua_second``, ``difference`` (first minus second),
         ``low`` and ``high`` are points of UA, ``p`` and ``p_holm`` its p-values; ``seeds`` as
-        ``"5"`` or ``"5/3"``; ``verdict``: ``"better"`` or ``"worse"`` (of the first row; where two
-        ways of scoring are compared, ``"higher"`` or ``"lower"``), ``"open"``, or ``"not run"``,
-        and then ``command`` says how to make what is missing. ``attrs["notes"]`` has what the
-        reader should know.
+        ``"5"`` or ``"5/3"``, ``"-"`` for a baseline, which has none; ``verdict``: ``"better"`` or
+        ``"worse"`` (of the first row; where two ways of scoring are compared, ``"higher"`` or
+        ``"lower"``), ``"open"``, or ``"not run"``, and then ``command`` says how to make what is
+        missing. ``attrs["notes"]`` has what the reader should know.
 
     Raises:
         RecordError: an unknown question or corpus, or nothing but runs across corpora.
@@ -77,14 +78,14 @@ def questions(
         lines = [_answer(q, here, protocol, report.resamples) for q in chosen]
         table = pd.DataFrame(lines, columns=COLUMNS, index=pd.Index([q.key for q in chosen]))
         table.index.name = "key"
-        table["p_holm"] = holm(table.p)
+        table["p_holm"] = table.groupby("family").p.transform(lambda p: holm(p))
         table["verdict"] = [
             _verdict(*each)
             for each in zip(table.difference, table.p_holm, chosen, strict=True)
         ]  # fmt: skip
         table["corpus"] = name
         parts.append(table)
-        notes += _notes(table)
+        notes += _notes(table, here)
     result = pd.concat(parts)
     result.attrs["notes"] = notes
     return result
@@ -125,6 +126,7 @@ def _answer(question: StudyQuestion, rows: list[Row], protocol: str, resamples: 
         there = sorted(there, key=lambda f: -f[1].ua.mean()) if ready else []
     line: dict = dict.fromkeys(COLUMNS, np.nan)
     line |= {"question": question.text, "protocol": protocol, "seeds": "", "command": ""}
+    line["family"] = "main" if question.main else "other"
     if not there:
         wanted, found = next(s for s in sides if not all(s[1]))
         line |= {"first": _title(wanted[0]), "second": _title(wanted[1]), "speakers": 0}
@@ -134,8 +136,12 @@ def _answer(question: StudyQuestion, rows: list[Row], protocol: str, resamples: 
         line["command"] = command_for(missing, rows, protocol)
         return line
     first, second = there[0]
-    result = compare(first, second, resamples).result
-    seeds = [str(len(r.seeds)) for r in (first, second)]
+    compared = compare(first, second, resamples)
+    result = compared.result
+    seeds = [
+        str(len(s)) if r.records[0].data.get("history") else "-"
+        for s, r in zip(compared.seeds, (first, second), strict=True)
+    ]
     return line | {
         "first": _named(first, second),
         "second": _named(second, first),
@@ -178,6 +184,8 @@ def _find(wanted: Wanted, rows: list[Row], protocol: str) -> Row | None:
         base, _, tag = row.model.partition(" [")
         tags = {t.split()[0] for t in tag.removesuffix("]").split(", ") if t}
         free = {"frames"} if wanted.frames else {"hidden"} if wanted.like else set()
+        if wanted.even:
+            tags.discard("without")
         if wanted.selection == "dev":
             free |= {"dev"}
         return (
@@ -189,6 +197,7 @@ def _find(wanted: Wanted, rows: list[Row], protocol: str) -> Row | None:
             and wanted.preset in ("", row.preset)
             and wanted.frames in ("", frames)
             and (not wanted.like or _as_large(row, wanted.like, rows))
+            and wanted.even == row.model.endswith(" [without dev]")
         )  # fmt: skip
 
     found = [row for row in rows if fits(row)]
@@ -235,18 +244,30 @@ def _verdict(difference: float, p: float, question: StudyQuestion) -> str:
     return words[0] if difference > 0 else words[1]
 
 
-def _notes(table: pd.DataFrame) -> list[str]:
+def _notes(table: pd.DataFrame, rows: Sequence[Row]) -> list[str]:
     """What the numbers cannot say; one line each."""
-    corpus, count = table.corpus.iloc[0], int(table.p.notna().sum())
-    if not count:
+    corpus, known = table.corpus.iloc[0], table[table.p.notna()]
+    if known.empty:
         return [f"{corpus}: no question can be answered from these records"]
     notes = []
-    speakers = int(table.speakers[table.p.notna()].max())
-    least = 2.0 ** (1 - speakers) * count
-    if least >= ALPHA:
+    speakers = int(known.speakers.max())
+    for family, asked in known.groupby("family", sort=False):
+        least = 2.0 ** (1 - speakers) * len(asked)
+        if least >= ALPHA:
+            notes.append(
+                f"{corpus}: with {speakers} speakers and {len(asked)} {family} questions no "
+                f"corrected p can be below {min(1.0, least):.3f}, so every answer among them is "
+                "open; ask fewer questions, or more speakers"
+            )
+    lucky = [key for key, seeds in known.seeds.items() if "1" in str(seeds).split("/")]
+    protocol = known.protocol.iloc[0]
+    several = [r for r in rows if len(r.seeds) > 2 and r.protocol == protocol]
+    spread = [100 * np.std(r.ua, ddof=1) for r in several if r.selection == "last"]
+    if lucky and spread:
         notes.append(
-            f"{corpus}: with {speakers} speakers and {count} questions no corrected p can be below "
-            f"{min(1.0, least):.3f}, so every answer is open; ask fewer questions, or more speakers"
+            f"{corpus}: one seed stands on a side of {len(lucky)} answers ({'; '.join(lucky)}). "
+            "Their intervals know nothing of its luck: between the seeds of one row UA has a "
+            f"standard deviation of {min(spread):.1f} to {max(spread):.1f} points here"
         )
     left = table.index[table.p.isna()]
     if len(left):

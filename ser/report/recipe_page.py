@@ -11,7 +11,8 @@ import pandas as pd
 
 from ser.report.load import Record
 from ser.report.nested import nested
-from ser.report.page import ALPHA, span
+from ser.report.page import ALPHA, span, trained_on
+from ser.report.pool import Row
 from ser.report.recipes import BASE, recipe_table
 
 
@@ -86,3 +87,18 @@ GAIN = ("gain_low", "gain_high")
 
 def _points(middle: float, low: float, high: float) -> str:
     return f"{middle:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def on_gpu(row: Row, records: Sequence[Record]) -> bool:
+    """Whether a GPU trained a recipe's row, or a branch of it where it is fused.
+
+    Args:
+        row: of one recipe.
+        records: all that there are of the recipe, its branches' too.
+
+    Example:
+        >>> on_gpu(row, recipe_sets("book/results")["emodb"]["average"])  # doctest: +SKIP
+        True
+    """
+    devices = {r.data["id"]: r.data.get("device") for r in records}
+    return trained_on((r.data for r in row.records), devices) != {"cpu"}
