@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.audio import load_audio
+from ser.audio import LOUDEST, load_audio
 from ser.corpora.base import EMOTIONS
-from ser.errors import FeatureError, ModelError
+from ser.errors import AudioError, FeatureError, ModelError
 
 
 @dataclass(frozen=True)
@@ -146,11 +146,13 @@ def predict(
     """What a trained model says of a recording.
 
     Args:
-        recording: a file, or mono samples (n,) at 16 kHz within -1..1.
+        recording: a file, or mono samples (n,) at 16 kHz within -1..1; signed whole numbers, as
+            microphones give them, are taken by their own full scale.
         checkpoint: a model of :func:`load_model`, or its folder.
 
     Raises:
-        AudioError: the file cannot be read (the message names it and the way out).
+        AudioError: the file cannot be read (the message names it and the way out), or samples
+            that are no sound.
         FeatureError: too short for the network.
         ModelError: see :func:`load_model`.
 
@@ -163,12 +165,16 @@ def predict(
     model = checkpoint if isinstance(checkpoint, SavedModel) else load_model(checkpoint)
     named = isinstance(recording, (str, os.PathLike))
     name = str(recording) if named else "samples"
-    wave = load_audio(recording) if named else np.asarray(recording, dtype=np.float32)
+    wave = load_audio(recording) if named else samples(recording)
     logits = {}
     with torch.no_grad():
         for row, network in model.branches.items():
             batch = _batch(wave, model, row, name)
-            logits[row] = network(batch)[0].float().cpu()
+            try:
+                logits[row] = network(batch)[0].float().cpu()
+            except FeatureError as error:
+                seconds = len(wave) / 16000
+                raise FeatureError(f"{name}: {seconds:.2f} s is too short ({error})") from error
     if not all(torch.isfinite(v).all() for v in logits.values()):
         raise ModelError(f"{name}: the model's answer is not finite; was its training?")
     fused = _probabilities(sum(logits.values()) / len(logits))
@@ -180,6 +186,36 @@ def predict(
         branches={row: _probabilities(v) for row, v in logits.items()},
         warnings=tuple(_warnings(wave, model)),
     )
+
+
+def samples(values: np.ndarray) -> np.ndarray:
+    """Mono samples as the models hear them, float32 within -1..1.
+
+    Args:
+        values: (n,), floats at full scale 1, or signed whole numbers at theirs.
+
+    Raises:
+        AudioError: more than one dimension, another type, NaN, or far above full scale.
+
+    Example:
+        >>> samples(np.array([0, 16384], dtype=np.int16))
+        array([0. , 0.5], dtype=float32)
+    """
+    values = np.asarray(values)
+    if values.ndim != 1:
+        raise AudioError(f"samples: one channel (n,) is expected, not {values.shape}")
+    if values.dtype.kind == "i":
+        values = values / -float(np.iinfo(values.dtype).min)
+    elif values.dtype.kind != "f":
+        raise AudioError(f"samples: {values.dtype} is not a sound; give floats or signed integers")
+    if len(values) and not np.isfinite(peak := float(np.abs(values).max())):
+        raise AudioError("samples: some are NaN or infinite; check the recorder")
+    if len(values) and peak > LOUDEST:
+        raise AudioError(
+            f"samples: a peak of {peak:.3g}, full scale is 1; whole numbers kept as floats? "
+            "Divide them by their full scale"
+        )
+    return values.astype(np.float32, copy=False)
 
 
 def _probabilities(logits) -> dict[str, float]:

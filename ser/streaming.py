@@ -18,7 +18,7 @@ import numpy as np
 
 from ser.audio import resampled, stream_audio
 from ser.errors import AudioError, SerError
-from ser.prediction import Prediction, SavedModel, load_model, predict
+from ser.prediction import Prediction, SavedModel, load_model, predict, samples
 
 RATE = 16000
 BLOCK_SECONDS = 0.25
@@ -147,14 +147,26 @@ _HEADS = (
 def _pcm(stream: BinaryIO, rate: int) -> Iterator[np.ndarray]:
     size = 2 * max(1, round(BLOCK_SECONDS * rate))
     first = True
-    while data := stream.read(size):
+    kept = b""
+    while data := _read(stream, size - len(kept)):
+        data = kept + data
         if first and (data.startswith(_HEADS) or data[4:8] == b"ftyp"):
             raise AudioError(
                 "standard input: is a sound file; give its name instead of '-', or send raw "
                 "samples (arecord -t raw -f S16_LE -c 1 -r 16000)"
             )
         first = False
-        yield np.frombuffer(data[: len(data) // 2 * 2], dtype="<i2").astype(np.float32) / 32768
+        even = len(data) // 2 * 2
+        kept = data[even:]  # a short read may end within a sample
+        if even:
+            yield np.frombuffer(data[:even], dtype="<i2").astype(np.float32) / 32768
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if data is None:
+        raise AudioError("standard input: has nothing yet and does not wait; open it blocking")
+    return data
 
 
 def windows(
@@ -223,7 +235,7 @@ def predict_stream(
 
     Args:
         source: a sound file of any length, or blocks of mono samples (n,) at 16 kHz (a microphone;
-            :func:`pcm_blocks` reads a pipe).
+            :func:`pcm_blocks` reads a pipe), floats or signed whole numbers.
         checkpoint: a model of :func:`ser.prediction.load_model`, or its folder.
         window: seconds of sound an answer is about; near the durations the model was trained on.
         hop: seconds from answer to answer.
@@ -250,7 +262,7 @@ def predict_stream(
     name = str(Path(source)) if named else name or "stream"
     predict(np.zeros(round(window * RATE), dtype=np.float32), model)  # first-use costs, before
     heard = False
-    for start, wave in windows(blocks, window, hop):
+    for start, wave in windows(_named(blocks, name), window, hop):
         begun = time.perf_counter()
         try:
             answer = predict(wave, model)
@@ -272,3 +284,11 @@ def predict_stream(
         yield result
     if not heard:
         raise AudioError(f"{name}: holds no sound; check the recorder or the file")
+
+
+def _named(blocks: Iterable[np.ndarray], name: str) -> Iterator[np.ndarray]:
+    for block in blocks:
+        try:
+            yield samples(block)
+        except AudioError as error:
+            raise AudioError(f"{name}: {str(error).removeprefix('samples: ')}") from error

@@ -299,3 +299,41 @@ def test_several_processes_at_once(tmp_path):
     features = get(corpus, cache)
     assert features.report["computed"] == 0 and hashes == {features.content_hash}
     assert same(features, get(corpus, tmp_path / "alone"))
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_kept_under_the_old_hash(
+    corpus, tmp_path, monkeypatch
+):
+    from ser.features import fill
+
+    path, loads = corpus.table.path[3], fill.load_audio
+
+    def changes(name, **options):
+        wave = loads(name, **options)
+        if name == path:
+            os.utime(path, ns=(1, 1))
+        return wave
+
+    before = os.stat(path)
+    monkeypatch.setattr(fill, "load_audio", changes)
+    with pytest.raises(FeatureError, match="changed while it was read; give the command again"):
+        get(corpus, tmp_path / "c")
+    monkeypatch.undo()
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert len(get(corpus, tmp_path / "c")) == 12
+
+
+def test_data_without_an_index_is_not_left_on_a_full_disk(corpus, tmp_path, monkeypatch):
+    sync, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FeatureError, match="No space left"):
+        get(corpus, tmp_path / "c")
+    assert len(calls) > 1
+    assert not [p for p in (tmp_path / "c").rglob("*") if p.is_file()]

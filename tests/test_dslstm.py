@@ -8,7 +8,7 @@ import itertools
 import pytest
 import torch
 
-from ser.nn import DSLSTM, DSLSTMCell, GateNorm, OutputNorm
+from ser.nn import DSLSTM, DSLSTMCell, FrontEnd, GateNorm, OutputNorm
 
 
 @pytest.fixture(autouse=True)
@@ -317,3 +317,48 @@ def test_bad_sizes():
     ):
         with pytest.raises(ValueError):
             build()
+
+
+@pytest.mark.parametrize("norms", [False, True], ids=["equations", "norms"])
+@pytest.mark.parametrize("size", [1e-2, 1e-4])
+def test_small_numbers_keep_their_digits(norms, size):
+    """tanh of a small number by 2 / (1 + exp(-2x)) - 1 would have lost them."""
+    torch.manual_seed(0)
+    fast = DSLSTM(5, 7, 6, num_layers=2, gate_norm=norms, output_norm=norms)
+    with torch.no_grad():
+        for name, p in fast.named_parameters():
+            if not norms and name.endswith((".b", ".b_T", ".b_F")):
+                p.zero_()
+            elif "gate_norm.weight" in name or "gate_norm.bias" in name:
+                p.mul_(size)
+    exact = copy.deepcopy(fast).double()
+    exact.reference = True
+    x, y = torch.randn(9, 8, 5), torch.randn(9, 8, 7)
+    if not norms:  # with them the gates are as small as their scale, whatever comes in
+        x, y = size * x, size * y
+    fast.layers[-1].output_norm = exact.layers[-1].output_norm = None
+    with torch.no_grad():
+        out, wanted = fast(x, y)[0], exact(x.double(), y.double())[0]
+    assert float((out - wanted).abs().max()) < 1e-5 * float(wanted.abs().max())
+    assert float(wanted.abs().max()) < 10 * size
+
+
+def test_a_second_derivative_is_refused_however_it_is_asked():
+    lstm, front = DSLSTM(5, 7, 6), FrontEnd(40, "s1")
+    x = torch.randn(4, 3, 5, requires_grad=True)
+    out = lstm(x, torch.randn(4, 3, 7))[0]
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        torch.autograd.grad(out.pow(2).sum(), x, create_graph=True)
+    out = front(torch.randn(2, 40, 30))
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        torch.autograd.grad(out.pow(2).sum(), list(front.parameters()), create_graph=True)
+    slow = DSLSTM(5, 7, 6, reference=True)
+    out = slow(x, torch.randn(4, 3, 7))[0]
+    (first,) = torch.autograd.grad(out.pow(2).sum(), x, create_graph=True)
+    first.sum().backward()
+
+
+@pytest.mark.parametrize("lengths", [[4.0, 2.5, 1.0], [True, True, True]])
+def test_lengths_are_whole_numbers(lengths):
+    with pytest.raises(ValueError, match="whole numbers"):
+        DSLSTM(5, 7, 6)(torch.randn(4, 3, 5), torch.randn(4, 3, 7), torch.tensor(lengths))

@@ -257,3 +257,28 @@ def test_align_bad_input():
         align(torch.zeros(2, 20, 2), torch.zeros(2, 10, 2), lengths[0])
     with pytest.raises(ValueError, match=r"\(B, T, size\)"):
         align(torch.zeros(2, 20, 2), torch.zeros(3, 10, 2))
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_statistics_taken_anew_are_the_plain_mean(fast):
+    """torch's update_bn sets momentum to None, which asks for the mean over all batches."""
+    torch.manual_seed(0)
+    front = FrontEnd(40, "s1", fast=fast)
+    batches = [torch.randn(3, 40, 30) for _ in range(3)]
+    torch.optim.swa_utils.update_bn(batches, front)
+    plain = FrontEnd(40, "s1", fast=False)
+    plain.load_state_dict(FrontEnd(40, "s1").state_dict() | dict(front.named_parameters()))
+    torch.optim.swa_utils.update_bn(batches, plain)
+    for a, b in zip(front.buffers(), plain.buffers(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    assert int(front.blocks[0].norm.num_batches_tracked) == 3
+
+
+def test_a_norm_without_statistics_goes_the_plain_way():
+    front, plain = FrontEnd(40, "s1"), FrontEnd(40, "s1", fast=False)
+    plain.load_state_dict(front.state_dict())
+    for one in (front, plain):
+        for block in one.blocks:
+            block.norm = torch.nn.BatchNorm2d(block.norm.num_features, track_running_stats=False)
+    x = torch.randn(2, 40, 30)
+    torch.testing.assert_close(front(x), plain(x), rtol=1e-4, atol=1e-4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import torch
 
 from ser.audio import load_audio, stream_audio
 from ser.cli import main
+from ser.corpora import EMOTIONS, load_corpus
 from ser.errors import AudioError, FeatureError, SerError
 from ser.experiments import RunConfig, run
 from ser.prediction import load_model, predict
@@ -195,3 +197,118 @@ def test_options_of_a_stream_alone_are_refused(model_folder, capsys):
     assert "--rate is that of '-'" in capsys.readouterr().err
     assert main([*args, "--device", "mps"]) == 2
     assert main([*args, "--stream", "--hop", "0"]) == 2
+
+
+class Short:
+    """A pipe that gives what it has, an odd number of bytes at a time."""
+
+    def __init__(self, data, most):
+        self.data, self.most = data, most
+
+    def read(self, size):
+        some, self.data = self.data[: min(size, self.most)], self.data[min(size, self.most) :]
+        return some
+
+
+@pytest.mark.parametrize("most", [1, 3, 4097])
+def test_a_read_that_ends_within_a_sample_shifts_nothing(most):
+    values = (20000 * np.sin(np.arange(5001))).astype("<i2")
+    whole = np.concatenate(list(pcm_blocks(io.BytesIO(values.tobytes()))))
+    parts = np.concatenate(list(pcm_blocks(Short(values.tobytes(), most))))
+    np.testing.assert_array_equal(parts, whole)
+
+
+def test_a_pipe_that_does_not_wait_is_refused():
+    class Empty:
+        def read(self, _size):
+            return None
+
+    with pytest.raises(AudioError, match="open it blocking"):
+        list(pcm_blocks(Empty()))
+
+
+def test_whole_numbers_are_heard_at_their_full_scale(model_folder):
+    wave = noise(2.0)[:, 0]
+    ints = np.round(32767 * wave).astype(np.int16)
+    answers = [
+        next(predict_stream([blocks], model_folder)).as_dict()
+        for blocks in (ints, ints / np.float32(32768), ints.astype(np.int32) * 65536)
+    ]
+    for answer in answers:
+        answer.pop("compute_seconds")
+    assert answers[0] == answers[1] == answers[2] and answers[0]["level_db"] < 0
+
+
+@pytest.mark.parametrize(
+    ("block", "match"),
+    [
+        (np.zeros((4000, 1), np.float32), r"one channel \(n,\) is expected, not \(4000, 1\)"),
+        (np.full(4000, np.nan), "NaN or infinite"),
+        (np.full(4000, 1e6), "full scale is 1"),
+        (np.zeros(4000, np.uint8), "uint8 is not a sound"),
+        (np.zeros(4000, complex), "complex128 is not a sound"),
+    ],
+)
+def test_blocks_that_are_no_sound_are_refused_by_name(model_folder, block, match):
+    with pytest.raises(AudioError, match=f"mic: .*{match}"):
+        list(predict_stream([np.zeros(16000), block], model_folder, name="mic"))
+    with pytest.raises(AudioError, match=f"samples: .*{match}"):
+        predict(block, model_folder)
+
+
+@pytest.fixture(scope="module")
+def true_lengths(tiny_root, tmp_path_factory):
+    """Records and model of a network that takes spectrograms as long as they are."""
+    out = tmp_path_factory.mktemp("true")
+    config = RunConfig(
+        root=str(tiny_root),
+        models=("ds-lstm",),
+        protocol="random",
+        folds=2,
+        train=TrainConfig(epochs=1, batch_size=16, hidden=4, frames="true"),
+        out=out,
+        jobs=1,
+        threads=1,
+        progress=False,
+        cache=str(tmp_path_factory.mktemp("cache")),
+    )
+    run(config)
+    return config, out / "models" / "ds-lstm" / "random-release-1-seed0"
+
+
+def test_a_clip_too_short_for_true_lengths_is_named_and_the_next_is_answered(
+    true_lengths, tmp_path, capsys
+):
+    model = str(true_lengths[1])
+    short, long = tmp_path / "short.wav", tmp_path / "long.wav"
+    soundfile.write(short, noise(0.06), 16000)
+    soundfile.write(long, noise(1.0), 16000)
+    with pytest.raises(FeatureError, match=r"short.wav: 0.06 s is too short"):
+        predict(short, model)
+    for stream in ([], ["--stream"]):
+        assert main(["predict", str(short), str(long), "--checkpoint", model, *stream]) == 2
+        told = capsys.readouterr()
+        assert "short.wav" in told.err and "too short" in told.err
+        assert "Traceback" not in told.err and any(e in told.out for e in EMOTIONS)
+
+
+def test_a_run_names_the_utterances_that_are_too_short(true_lengths, tmp_path):
+    corpus = load_corpus("synthetic", true_lengths[0].root)
+    table = corpus.table
+    lines = ["path,emotion,speaker"]
+    for i, (path, emotion, speaker) in enumerate(
+        zip(table.path, table.emotion, table.speaker, strict=True)
+    ):
+        wave = load_audio(path)[: 960 if i == 5 else None]
+        soundfile.write(tmp_path / f"clip {i}.wav", wave, 16000)
+        lines.append(f"clip {i}.wav,{emotion},{speaker}")
+    (tmp_path / "m.csv").write_text("\n".join(lines))
+    config = replace(
+        true_lengths[0],
+        corpus="manifest",
+        root=str(tmp_path / "m.csv"),
+        out=tmp_path / "out",
+        cache=str(tmp_path / "cache"),
+    )
+    with pytest.raises(FeatureError, match=r"shortest utterances are clip 5.*\(0.06 s\)"):
+        run(config)

@@ -19,6 +19,9 @@ COMMANDS: dict[str, str] = {
     "predict": "emotion of your own recordings, with a model a run has left",
 }
 
+RESUMED = ("fetch", "features", "run")
+"""Commands that take up where they were interrupted."""
+
 EPILOG = """\
 a first session, nothing to download:
   ser check synthetic
@@ -71,7 +74,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"ser: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("\nser: interrupted; the same command takes up where it stopped", file=sys.stderr)
+        more = "; the same command takes up where it stopped" * (args.command in RESUMED)
+        print(f"\nser: interrupted{more}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -194,6 +194,15 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _training(args: argparse.Namespace):
+    from ser.errors import SerError, TrainingError
+
+    try:
+        return _train_config(args)
+    except TrainingError as error:  # before any run: wrong usage, not a run that failed
+        raise SerError(str(error)) from None
+
+
+def _train_config(args: argparse.Namespace):
     from ser.training.config import TrainConfig
 
     return TrainConfig(

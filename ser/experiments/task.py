@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ser.corpora.base import EMOTIONS
-from ser.errors import TrainingError
+from ser.errors import FeatureError, TrainingError
 from ser.experiments.bar import EpochBar
 from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits, by_speaker
 from ser.experiments.compact import pack_logits
@@ -195,10 +195,26 @@ def execute(task: Task, side: Side, test: Side) -> dict:
             record = base | _network(task, side, test)
         except TrainingError as error:
             raise TrainingError(f"{base['id']}: {error}") from error
+        except FeatureError as error:
+            raise FeatureError(f"{base['id']}: {error}; {_shortest(side, test)}") from error
     record["wall_seconds"] = round(time.monotonic() - started, 3)
     write_record(task.record, record)
     task.checkpoint.unlink(missing_ok=True)
     return record
+
+
+def _shortest(side: Side, test: Side) -> str:
+    """Which utterances a network found too short, and what to do with them."""
+    found = {}
+    for part in (side, test):
+        seconds = np.asarray(part.features.samples) / 16000
+        found |= dict(zip(part.table.utterance, seconds, strict=True))
+    three = sorted(found.items(), key=lambda item: item[1])[:3]
+    named = ", ".join(f"{name} ({seconds:.2f} s)" for name, seconds in three)
+    return (
+        f"the shortest utterances are {named}: leave such out of the corpus, or squash all to one "
+        "length (--frames fixed)"
+    )
 
 
 def _baseline(task: Task, side: Side, test: Side) -> dict:

@@ -13,6 +13,7 @@ temporary name and renamed when complete. So:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -159,6 +160,8 @@ class FeatureStore:
             with atomic_write(self.folder / f"{name}.json", "w") as stream:
                 json.dump(content, stream)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                (self.folder / f"{name}.npy").unlink()  # of no use without its index
             raise FeatureError(
                 f"cannot write features to {self.folder}: {error.strerror or error}; free some "
                 "space there, or name another folder with --cache or the variable SER_CACHE "

@@ -86,6 +86,7 @@ def fill(
             is kept), the message lists the first few; or a store that cannot be written.
     """
     began = time.perf_counter()
+    stamps = {path: _stamp(path) for path in dict.fromkeys(table["path"])}
     done = Filled(audio_keys(table))
     bad: dict[str, str] = {}
     missing = _missing(table, done.keys, store, bad)
@@ -97,7 +98,7 @@ def fill(
         unit="utt",
         disable=not (progress and missing),
     ) as bar:
-        for shard in _shards(_results(missing, compute, task), bad, bar):
+        for shard in _shards(_results(missing, compute, task, stamps), bad, bar):
             store.write(shard)
             done.computed += len(shard)
             done.computed_seconds += sum(count for _, count in shard.values()) / SAMPLE_RATE
@@ -148,14 +149,16 @@ def _missing(
     return list(wanted.values())
 
 
-def _results(missing: list[Item], compute: Compute, size: int) -> Iterator[list[Result]]:
+def _results(
+    missing: list[Item], compute: Compute, size: int, stamps: dict[str, tuple[int, int] | None]
+) -> Iterator[list[Result]]:
     """Features of all items, task by task and in order; a few tasks are in work at a time."""
     threads = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     try:
         pending: deque = deque()
         for start in range(0, len(missing), size):
-            pending.append(pool.submit(_work, missing[start : start + size], compute))
+            pending.append(pool.submit(_work, missing[start : start + size], compute, stamps))
             if len(pending) > 2 * threads:
                 yield pending.popleft().result()
         while pending:
@@ -165,12 +168,19 @@ def _results(missing: list[Item], compute: Compute, size: int) -> Iterator[list[
         torch.set_num_threads(threads)
 
 
-def _work(items: list[Item], compute: Compute) -> list[Result]:
-    """Read and compute a few utterances; of one that cannot be read, say why."""
+def _work(
+    items: list[Item], compute: Compute, stamps: dict[str, tuple[int, int] | None]
+) -> list[Result]:
+    """Read and compute a few utterances; of one that cannot be read, say why.
+
+    A file that changed since its bytes were hashed would be kept under the wrong hash.
+    """
     waves: list[np.ndarray | str] = []
     for _, path, start, seconds in items:
         try:
-            waves.append(load_audio(path, start=start, seconds=seconds))
+            wave = load_audio(path, start=start, seconds=seconds)
+            same = _stamp(path) == stamps[path]
+            waves.append(wave if same else "changed while it was read; give the command again")
         except AudioError as error:
             waves.append(str(error).removeprefix(f"{Path(path)}: "))
     good = [wave for wave in waves if not isinstance(wave, str)]
@@ -199,6 +209,14 @@ def _shards(
         bar.update(len(result))
     if shard:
         yield shard
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def _hash_file(path: str) -> str:

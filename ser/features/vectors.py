@@ -1,7 +1,7 @@
 """Vectors of 16 numbers in code for the processor, which numba has no type for.
 
-numba keeps compiled kernels on disk until their own file changes: after a change here, touch
-:mod:`ser.features.kernels`.
+numba keeps compiled kernels on disk until their own file changes, and knows nothing of this one: so
+``SHARED`` in :mod:`ser.features.kernels` holds the digest of this file, and a test compares.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ser.errors import FeatureError
+
 
 def aligned_lengths(x_lengths: Tensor | int, y_lengths: Tensor | int) -> Tensor | int:
     """Steps that :func:`align` gives for x of T1 and y of T2 steps: min(T2, T1 // 2 - 1).
@@ -61,7 +63,7 @@ def align(
             shortest = min(shortest, int(lengths.min()))
             steps = min(steps, int(lengths.max()))
     if shortest < 1:
-        raise ValueError(
+        raise FeatureError(
             f"too short to align: x has {x.shape[1]} steps and y {y.shape[1]}, the shortest clip "
             f"{shortest} after alignment; a clip must be long enough for 4 steps of x and 1 of y"
         )

@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
+from ser.nn.once import once_differentiable
 from ser.nn.precision import lowered
 from ser.threads import share_work
 

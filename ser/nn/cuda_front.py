@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from ser.nn import triton_front
 from ser.nn.fused import parameter_grads, scaled_weights, statistics
+from ser.nn.once import once_differentiable
 from ser.nn.precision import lowered
 from ser.nn.proof import doubt, largest_gap
 

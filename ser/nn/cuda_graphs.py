@@ -23,10 +23,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from ser.nn import triton_steps
 from ser.nn.functional import recurrence_backward, recurrence_forward
+from ser.nn.once import once_differentiable
 
 log = logging.getLogger(__name__)
 

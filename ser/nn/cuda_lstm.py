@@ -27,10 +27,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from ser.nn import triton_steps
 from ser.nn.cuda_graphs import FUSED, CudaReplay, Graphs, Steps
+from ser.nn.once import once_differentiable
 from ser.nn.precision import lowered
 from ser.nn.proof import doubt, largest_gap
 

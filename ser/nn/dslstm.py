@@ -220,6 +220,8 @@ class DSLSTM(nn.Module):
         if lengths is None:
             return None
         lengths = torch.as_tensor(lengths)
+        if lengths.is_floating_point() or lengths.dtype == torch.bool:
+            raise ValueError(f"lengths must be whole numbers, got {lengths.dtype}")
         if lengths.shape != (batch,):
             raise ValueError(f"lengths must be ({batch},), got {shape_of(lengths)}")
         if batch and (int(lengths.min()) < 1 or int(lengths.max()) > steps):

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ser.errors import FeatureError
 from ser.nn import conv, cuda_front, fused, pooling
 
 KERNELS = {"s1": (4, 2), "s2": (2, 4)}
@@ -124,7 +125,8 @@ class FrontEnd(nn.Module):
         """spectrogram (B, n_mels, T), lengths (B,) valid frames or None -> (B, T', size).
 
         Raises:
-            ValueError: another number of mel bands, or a clip too short for one step.
+            ValueError: another number of mel bands.
+            FeatureError: a clip too short for one step.
         """
         if spectrogram.dim() != 3 or spectrogram.shape[1] != self.n_mels:
             shape = tuple(spectrogram.shape)
@@ -136,7 +138,9 @@ class FrontEnd(nn.Module):
             shortest = int(lengths.min())
         if self.out_lengths(shortest) < 1:
             needed = next(n for n in range(1, 1000) if self.out_lengths(n) >= 1)
-            raise ValueError(f"a clip has {shortest} frames, the front end needs at least {needed}")
+            raise FeatureError(
+                f"a clip has {shortest} frames, the front end needs at least {needed}"
+            )
         x = spectrogram.unsqueeze(1)
         lengths = None if lengths is None else lengths.to(x.device)
         for depth, block in enumerate(self.blocks):
@@ -171,6 +175,8 @@ def masked_batch_norm(norm: nn.BatchNorm2d, z: Tensor, valid: Tensor) -> Tensor:
 def update_running(norm: nn.BatchNorm2d, mean: Tensor, var: Tensor, count: Tensor | int) -> None:
     """Moves the running statistics as BatchNorm2d does (var biased, count of values)."""
     norm.num_batches_tracked += 1
+    # momentum None is torch's way to ask for the plain mean over all batches (update_bn).
+    share = 1 / norm.num_batches_tracked if norm.momentum is None else norm.momentum
     unbiased = var * (count / (count - 1))
-    norm.running_mean += norm.momentum * (mean - norm.running_mean)
-    norm.running_var += norm.momentum * (unbiased - norm.running_var)
+    norm.running_mean += share * (mean - norm.running_mean)
+    norm.running_var += share * (unbiased - norm.running_var)

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
+
+from ser.nn.once import once_differentiable
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from ser.compiling import load_kernels
+from ser.nn.once import once_differentiable
 from ser.nn.precision import lowered
 from ser.threads import share_work
 
@@ -36,7 +36,7 @@ def as_numpy(tensor: Tensor) -> Any:
 
 
 def applies(block: ConvBlock, x: Tensor) -> bool:
-    """Whether :func:`block` can stand in for torch: 1 to 64 channels, 8 taps, float32, CPU."""
+    """Whether :func:`block` can stand in for torch: 1 channel to 64, 8 taps, float32, CPU."""
     conv = block.conv
     return (
         x.device.type == "cpu"
@@ -45,6 +45,8 @@ def applies(block: ConvBlock, x: Tensor) -> bool:
         and conv.weight[0].numel() == 8
         and conv.out_channels == 64
         and not x.requires_grad
+        and block.norm.running_mean is not None
+        and block.norm.weight is not None
         and len(x) > 0
         and load_kernels("ser.nn.kernels") is not None
         and bool(torch.isfinite(x.sum()))

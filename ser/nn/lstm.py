@@ -24,7 +24,7 @@ def lstm_output(
     On the CPU torch runs packed sequences step by step, several times slower than padded ones.
     There, sequences are sorted by length and run padded up to the end of the shortest eighth,
     then, without those, to the end of the next, the state carried on. A processor for which torch
-    has no LSTM in bfloat16 computes in float32 where autocast asks for bfloat16.
+    has no LSTM in the 16 bits that autocast asks for computes in float32.
 
     Args:
         lstm: with ``batch_first=True``, any number of layers.
@@ -41,7 +41,7 @@ def lstm_output(
         >>> output.shape, bool((output[1, 30:] == 0).all())
         (torch.Size([2, 50, 8]), True)
     """
-    if x.device.type == "cpu" and lowered("cpu") and not _low_works():
+    if x.device.type == "cpu" and (_half() or (lowered("cpu") and not _low_works())):
         with torch.autocast("cpu", enabled=False):
             return lstm_output(lstm, x.float(), lengths, fast)
     if lengths is None:
@@ -49,6 +49,8 @@ def lstm_output(
     if lengths.shape != (len(x),) or not lstm.batch_first:
         raise ValueError(f"lengths {tuple(lengths.shape)} do not go with x {tuple(x.shape)}")
     lengths = lengths.to("cpu", torch.long)
+    if len(lengths) and not 1 <= int(lengths.min()) <= int(lengths.max()) <= x.shape[1]:
+        raise ValueError(f"lengths must lie in 1 to {x.shape[1]}, got {lengths.tolist()}")
     if fast and x.device.type == "cpu" and not lstm.bidirectional:
         return _shrinking(lstm, x, lengths)
     if fast and cuda_lstm.applies(lstm, x):
@@ -60,6 +62,11 @@ def lstm_output(
     packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     output, _ = lstm(packed)
     return pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])[0]
+
+
+def _half() -> bool:
+    """Whether autocast asks the CPU for float16, for which torch has no LSTM there."""
+    return torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.float16
 
 
 @functools.cache

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from ser.compiling import load_kernels
 from ser.nn.fused import as_numpy
+from ser.nn.once import once_differentiable
 from ser.threads import share_work
 
 
@@ -25,6 +25,7 @@ def applies(z: Tensor, norm: nn.BatchNorm2d) -> bool:
         z.device.type == "cpu"
         and z.dtype in (torch.float32, torch.bfloat16)
         and norm.weight is not None
+        and norm.running_mean is not None
         and norm.weight.dtype == torch.float32
         and z.numel() > 0
         and min(z.shape[2:]) > 1

@@ -13,11 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from ser.compiling import load_kernels
 from ser.nn.functional import Recurrence, states_before
 from ser.nn.fused import as_numpy
+from ser.nn.once import once_differentiable
 from ser.nn.precision import lowered
 
 ROUND = 8

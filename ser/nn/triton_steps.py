@@ -38,7 +38,10 @@ def _sigmoid(x):
 
 @jit
 def _tanh(x):
-    return 2.0 / (1.0 + tl.exp(-2.0 * x)) - 1.0
+    z = x * x
+    p = ((-5.70498872745e-3 * z + 2.06390887954e-2) * z - 5.37397155531e-2) * z
+    p = (p + 1.33314422036e-1) * z - 3.33332819422e-1  # Cephes' tanhf, for small x
+    return tl.where(z < 0.390625, p * z * x + x, 2.0 / (1.0 + tl.exp(-2.0 * x)) - 1.0)
 
 
 @jit

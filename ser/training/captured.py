@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 from ser.batch import Batch
 from ser.nn.cuda_graphs import no_collection
 from ser.nn.fusion import Fused
+from ser.nn.once import once_differentiable
 
 log = logging.getLogger(__name__)
 
