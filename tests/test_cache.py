@@ -243,6 +243,16 @@ def test_more_shards_than_are_kept_open(tmp_path, monkeypatch):
     assert len(store._open) == 3
 
 
+def test_shards_kept_mapped_are_bounded_in_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr("ser.features.cache.MAX_MAPPED", 1000)
+    store = FeatureStore(tmp_path)
+    for i in range(10):
+        store.write({str(i): ([np.full((10, 10), i)], 1)})
+    for i in range(10):
+        assert store.read(str(i))[0][1, 1] == i
+    assert len(store._open) == 2
+
+
 # kills and company
 
 WORKER = """

@@ -35,6 +35,9 @@ FORMAT = 1
 MAX_OPEN = 128
 """Shards kept mapped at a time (each holds a file handle)."""
 
+MAX_MAPPED = 1 << 30
+"""Bytes of shards kept mapped at a time: pages that were read count as the process's memory."""
+
 
 def parameter_hash(parameters: dict) -> str:
     """Short hash of the parameters that features depend on; names the store's folder.
@@ -210,8 +213,9 @@ class FeatureStore:
                 "again, it computes what is missing"
             ) from error
         self._open[shard] = data
-        if len(self._open) > MAX_OPEN:
-            self._open.popitem(last=False)
+        mapped = sum(each.nbytes for each in self._open.values())
+        while len(self._open) > MAX_OPEN or (mapped > MAX_MAPPED and len(self._open) > 1):
+            mapped -= self._open.popitem(last=False)[1].nbytes
         return data
 
 
