@@ -14,7 +14,7 @@ import torch
 
 
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """For the ``backward`` of a :class:`torch.autograd.Function` that has no derivative itself.
+    """For the ``backward`` of a ``torch.autograd.Function`` that has no derivative of its own.
 
     Raises:
         RuntimeError: when it runs with ``create_graph=True``.
