@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import stat
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from test_report_calibration import EPOCHS, FOLDS, network
 from ser.errors import RecordError
 from ser.experiments.compact import coded, plain, thinned, unpack_logits
 from ser.experiments.records import fuse_records, read_record, write_record
+from ser.paths import atomic_write
 from ser.report import load_records, make_report
 from ser.report.calibration import dev_fit
 from tools.thin import main
@@ -100,3 +104,55 @@ def test_the_tool_thins_a_folder_and_changes_no_temperature(tmp_path, capsys):
         np.testing.assert_array_equal(one.after, two.after)
     assert main([str(tmp_path / "nowhere")]) == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_branches_that_a_fused_row_needs_are_left_whole(tmp_path):
+    for fold in FOLDS:
+        parts = [network(m, fold, 0) for m in BRANCHES]
+        for data in (*parts, fuse_records("dual", parts, {"fold": fold}), network("pair", fold, 0)):
+            write(tmp_path, data)
+    before = {p: read_record(p) for p in tmp_path.glob("*/*.json")}
+    assert main(["--chosen", str(tmp_path)]) == 0
+    kept = {p.parent.name for p, data in before.items() if read_record(p)["selection"] and
+            read_record(p).get("epoch_logits") == data.get("epoch_logits")}  # fmt: skip
+    assert {"mfcc-lstm", "ds-lstm", "dual"} <= kept
+    assert any(
+        read_record(p)["epoch_logits"] != before[p]["epoch_logits"]
+        for p in (tmp_path / "pair").glob("*.json")
+    )
+    for rule in ("last", "dev", "test"):
+        dev_fit(make_report(tmp_path, resamples=20), "dual", rule)
+
+
+@pytest.mark.parametrize("rule", ["dev", "test"])
+def test_rows_are_fused_without_the_last_epoch_too(rule):
+    parts = [network(m, FOLDS[0], 0) for m in BRANCHES]
+    for data in parts:
+        data["selection"] = {rule: data["selection"][rule]}
+    fused = fuse_records("dual", parts, {})
+    assert list(fused["selection"]) == [rule]
+    values = np.array(fused["selection"][rule]["logits"])
+    index = fused["selection"][rule]["epoch"] - 1
+    means = np.mean([unpack_logits(p["epoch_logits"]["test"])[index] for p in parts], axis=0)
+    np.testing.assert_allclose(values, means, atol=1e-4)
+
+
+def test_a_device_is_written_to_and_a_link_stays_a_link(tmp_path):
+    real, link = tmp_path / "real.txt", tmp_path / "link.txt"
+    real.write_text("old")
+    try:
+        link.symlink_to(real)
+    except OSError:
+        pytest.skip("no links here")
+    with atomic_write(link, "w") as stream:
+        stream.write("new")
+    assert link.is_symlink() and real.read_text() == "new"
+    with (
+        pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))),
+        atomic_write(tmp_path, "w"),
+    ):
+        pass
+    if os.name == "posix":
+        with atomic_write("/dev/null", "w") as stream:
+            stream.write("nothing")
+        assert stat.S_ISCHR(os.stat("/dev/null").st_mode)

@@ -162,3 +162,11 @@ def test_columns_of_ones_own_are_kept(folder):
 )
 def test_aliases(said, meant):
     assert emotion_of(said) == meant
+
+
+def test_a_quote_that_is_never_closed_is_named(tmp_path):
+    """It would swallow the rows after it without a word."""
+    rows = ["path,emotion,speaker,text", 'a.wav,angry,s1,"I told you so', "b.wav,sad,s2,no"]
+    (tmp_path / "m.csv").write_text("\n".join(rows))
+    with pytest.raises(CorpusError, match=r"m\.csv"):
+        load_corpus("manifest", tmp_path / "m.csv")

@@ -210,3 +210,17 @@ def test_a_fused_row_was_trained_on_what_its_branches_were(tmp_path):
     only = [r for r in records if r.data["model"] in ("mfcc-lstm", "dual")]
     assert set(page.made(make_report(only, resamples=20)).devices) == {"CPU"}
     assert set(page.made(make_report(records, resamples=20)).devices) == {"CPU/GPU"}
+
+
+def test_a_command_without_rows_or_seeds_stands_for_the_defaults(tmp_path):
+    make_results(tmp_path, {"dual": 2.0, "majority": 0.0}, speakers=3, each=4, seeds=2)
+    for path in tmp_path.glob("*/*.json"):
+        data = json.loads(path.read_text())
+        row, seed = data["model"], data["seed"]
+        more = {"dual": "", "majority": " --model majority"}[row] + (" --seeds 1," if seed else "")
+        path.write_text(json.dumps(data | {"command": f"ser run --corpus emodb{more} --out x"}))
+    text = commands(load_records(tmp_path))
+    assert text.splitlines() == [
+        "$ ser run --corpus emodb --model dual,majority --seeds 2 --out x",
+        "  # 12 records",
+    ]

@@ -33,11 +33,19 @@ def records(folder: Path) -> Iterator[Path]:
 
 
 def thin(folder: Path, chosen: bool = False) -> tuple[int, int, int]:
-    """Rewrite the records below *folder*; their number, and their bytes before and after."""
+    """Rewrite the records below *folder*; their number, and their bytes before and after.
+
+    Records that a fused row there was made from keep all: its calibration needs their logits.
+    """
     count = before = after = 0
+    parts: set[str] = set()
+    if chosen:
+        for path in records(folder):
+            parts.update(read_record(path).get("fused_from") or ())
     for path in records(folder):
         record, size = read_record(path), path.stat().st_size
-        write_record(path, thinned(record) if chosen else record)
+        whole = not chosen or record["id"] in parts
+        write_record(path, record if whole else thinned(record))
         count, before, after = count + 1, before + size, after + path.stat().st_size
     return count, before, after
 

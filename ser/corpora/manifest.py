@@ -122,7 +122,8 @@ def _open(file: Path, problems: Problems) -> tuple[list[str], list[tuple[int, li
         raise CorpusError(f"manifest: {file} is not a text file. {INFO.get}")
     header = text.lstrip().partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    # Strict: a quote that is never closed would swallow all rows after it.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: list[str] = []
     lines = []
     try:

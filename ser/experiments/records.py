@@ -166,7 +166,8 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
                 value = round(metric(labels[side], guess), 6) if known else None
                 entry[f"{side}_{name}"] = value
         history.append(entry)
-    last = np.mean([p["selection"]["last"]["logits"] for p in parts], axis=0)
+    chosen = [p["selection"].get("last") for p in parts]
+    last = np.mean([c["logits"] for c in chosen], axis=0) if all(chosen) else None
     wanted = list(first["selection"])
     record = {k: v for k, v in first.items() if k not in ("epoch_logits", "branches")}
     record |= {

@@ -22,6 +22,9 @@ from ser.features.table import Features
 from ser.paths import atomic_write
 
 PACK_FORMAT = 1
+UNTOLD = 3
+"""Version of the features in packs that do not tell it: there was no other when they were made."""
+
 _SHARD = 256
 _SHARD_NUMBERS = 1 << 25
 
@@ -104,9 +107,9 @@ def load_pack(folder: str | os.PathLike) -> Features:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         if meta["format"] != PACK_FORMAT:
             raise FeatureError(f"{folder}: pack of format {meta['format']}, not {PACK_FORMAT}")
-        if meta.get("features", FEATURE_VERSION) != FEATURE_VERSION:
+        if (version := meta.get("features", UNTOLD)) != FEATURE_VERSION:
             raise FeatureError(
-                f"{folder}: its features are of version {meta['features']}, this version of ser "
+                f"{folder}: its features are of version {version}, this version of ser "
                 f"makes {FEATURE_VERSION}; `ser features --out` makes a pack anew"
             )
         kinds = meta["kinds"]
@@ -168,9 +171,10 @@ def _refuse_other(folder: Path, new: dict) -> None:
         corpus, preset = meta["corpus"], meta["preset"]
         name = corpus.get("name") if isinstance(corpus, dict) else corpus
         told[which] = (name, meta["format"], preset)
-    if told["old"] == told["new"] and old.get("features", FEATURE_VERSION) != FEATURE_VERSION:
+    version = old.get("features", UNTOLD)
+    if told["old"] == told["new"] and version != FEATURE_VERSION:
         raise FeatureError(
-            f"{folder}: holds features of version {old['features']}, these are of version "
+            f"{folder}: holds features of version {version}, these are of version "
             f"{FEATURE_VERSION}; name a new folder"
         )
     if told["old"] != told["new"]:

@@ -91,6 +91,8 @@ def _parsed(command: str) -> tuple[str, Options, list[str], set[int]]:
             name, value = options[-1]
             options[-1] = (name, f"{value} {shlex.quote(word)}".strip())
     given = dict(options)
+    if words[:2] == ["ser", "run"]:  # its own defaults
+        given = {"--model": "dual", "--seeds": "1"} | given
     models = [m for m in given.get("--model", "").split(",") if m]
     numbers = _numbers(given.get("--seeds", ""))
     if models and numbers is not None:
