@@ -54,6 +54,15 @@ def test_a_code_that_stands_for_nothing_is_a_damaged_record(tmp_path, code):
             read()
 
 
+def test_fewer_codes_than_utterances_are_a_damaged_record(tmp_path):
+    data = coded(record())
+    data["test"]["texts"]["codes"].pop()
+    path = write(tmp_path, data)
+    for read in (lambda: read_record(path), lambda: load_records(tmp_path)):
+        with pytest.raises(RecordError, match=r"damaged.*texts for \d+ utterances"):
+            read()
+
+
 def test_a_thinned_record_keeps_its_chosen_epochs_alone():
     runs = [network("ds-lstm", fold, 0) for fold in FOLDS]
     chosen, data = max(

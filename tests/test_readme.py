@@ -43,6 +43,15 @@ def test_the_tables_of_the_readme_are_made_from_the_records(corpus):
     assert readme.fill(text, readme.table(folders), corpus) == text
 
 
+def test_the_answers_of_the_readme_are_made_from_the_records():
+    results = ROOT / "book" / "results"
+    if not readme.study_folders(results):
+        pytest.skip("needs the records under book/results")
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert "<!-- table:answers -->" in text
+    assert readme.fill(text, readme.answers(results), "answers") == text
+
+
 def test_a_table_of_the_readme_says_which_networks_had_a_dev_set(tmp_path):
     models = {"majority": 0.0, "mfcc-lstm": 1.0, "dual": 2.0}
     made = [

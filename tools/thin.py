@@ -15,7 +15,7 @@ from ser.report.load import SKIPPED
 EPILOG = """examples:
   python -m tools.thin book/results
       Writes each record in the newest, smallest form; what it tells stays the same.
-  python -m tools.thin --chosen book/results/nemo-loso-dev-true
+  python -m tools.thin --chosen book/results/nemo-loso-dev-hidden323
       Also forgets the logits of epochs that no selection chose. Tables, intervals and calibration
       stay; rows that are fused ("dual") can't be made from these records any more, so this is for
       rows that none is made from."""

@@ -55,7 +55,7 @@ def plain(record: dict[str, Any]) -> dict[str, Any]:
     """The inverse of :func:`coded`; a record that is plain already comes back as it is.
 
     Raises:
-        ValueError: a code that stands for no value.
+        ValueError: a code that stands for no value, or not one for each utterance.
 
     Example:
         >>> plain({"test": {"texts": {"values": ["no", "yes"], "codes": [0, 1, 0]}}})
@@ -67,6 +67,8 @@ def plain(record: dict[str, Any]) -> dict[str, Any]:
             values, codes = test[name]["values"], test[name]["codes"]
             if odd := [c for c in codes if type(c) is not int or not 0 <= c < len(values)]:
                 raise ValueError(f"{name}: {odd[0]!r} stands for none of {len(values)} values")
+            if len(codes) != len(test.get("utterances", codes)):
+                raise ValueError(f"{len(codes)} {name} for {len(test['utterances'])} utterances")
             test[name] = [values[c] for c in codes]
     return record | {"test": test}
 

@@ -152,7 +152,7 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
     if not all(np.isfinite(values).all() for values in logits.values()):
         raise RecordError(
             f"cannot fuse {row}: a branch keeps the logits of its chosen epochs alone; delete "
-            f"the records of {' or '.join(p['id'] for p in parts)} and run the row again"
+            f"the records of {' and '.join(p['id'] for p in parts)} and run the row again"
         )
     history = []
     for index, entries in enumerate(zip(*(p["history"] for p in parts), strict=True)):
