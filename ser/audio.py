@@ -2,7 +2,7 @@
 
 Whatever libsndfile reads is read: WAV (8-bit to 64-bit float, A-law, extensible), FLAC, OGG, MP3,
 AIFF, AU. A file that is shorter than its header promises is an error here; libsndfile itself
-returns what is left of a cut WAV as if nothing were missing. Book: chapter "From wave to
+returns what is left of a cut WAV or MP3 as if nothing were missing. Book: chapter "From wave to
 spectrogram".
 """
 
@@ -68,7 +68,7 @@ def probe(path: str | os.PathLike) -> AudioInfo:
 
     Raises:
         AudioError: no such file, a folder, empty, not audio, a git-lfs pointer, or cut off as far
-            as the header shows it (WAV, AIFF, AU; a cut FLAC shows only when it is decoded).
+            as the file's sizes show it (a cut FLAC shows only when it is decoded).
 
     Example:
         >>> import tempfile, soundfile

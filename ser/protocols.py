@@ -27,6 +27,8 @@ from ser.corpora.base import EMOTIONS, Corpus
 from ser.errors import ProtocolError
 
 PROTOCOLS: tuple[str, ...] = ("random", "speakers", "loso", "sessions", "cross")
+LARGEST_SEED = 2**31
+"""scikit-learn takes 32 bits, and each fold's dev set has a seed of its own above this one."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def split(
         The folds, in a fixed order.
 
     Raises:
-        ProtocolError: an unknown protocol, or too few speakers, sessions or utterances.
+        ProtocolError: an unknown protocol, a seed beyond 31 bits, or too few speakers, sessions
+            or utterances.
 
     Example:
         >>> table = pd.DataFrame({"utterance": list("abcdefgh"), "speaker": list("AABBCCDD"),
@@ -119,6 +122,8 @@ def split(
         raise ProtocolError(f"unknown protocol {protocol!r}; choose from {', '.join(PROTOCOLS)}")
     if not 0 <= dev < 1:
         raise ProtocolError(f"dev is a share of the training side, 0 <= dev < 1, not {dev}")
+    if not 0 <= seed < LARGEST_SEED:
+        raise ProtocolError(f"the seed of a division is 0 to {LARGEST_SEED - 1}, not {seed}")
     if len(table) == 0:
         raise ProtocolError("the corpus has no utterances of the four classes to divide")
     if (test is not None) != (protocol == "cross"):
@@ -221,9 +226,10 @@ def _sides(
         groups = table[column].astype(str).to_numpy()
         names = sorted(set(groups))
         if len(names) < 2 or "" in names:
+            other = "'speakers' or 'random'" if table.speaker.nunique() > 1 else "'random'"
             raise ProtocolError(
                 f"protocol {protocol!r} needs at least two {column}s and one for every utterance; "
-                f"this corpus has {len(names)} ({_some(names)}). Try 'speakers' or 'random'."
+                f"this corpus has {len(names)} ({_some(names)}). Try {other}."
             )
         return [(n, rows[groups != n], rows[groups == n]) for n in names]
     if protocol == "cross":
@@ -241,10 +247,16 @@ def _sides(
         parts = splitter.split(rows, emotion)
     else:
         speakers = table.speaker.to_numpy()
-        if len(set(speakers)) < folds:
+        if (count := len(set(speakers))) < folds:
+            way_out = f"Use --folds {count}{' or fewer' if count > 2 else ''}."
+            if count < 2:
+                way_out = (
+                    "With one speaker only protocol 'random' is possible; what it measures holds "
+                    "for this voice alone."
+                )
             raise ProtocolError(
-                f"{folds} speaker-disjoint folds need {folds} speakers; the corpus has "
-                f"{len(set(speakers))}. Use --folds {max(2, len(set(speakers)))} or fewer."
+                f"{folds} speaker-disjoint folds need {folds} speakers; the corpus has {count}. "
+                f"{way_out}"
             )
         parts = _group_folds(emotion, speakers, folds, seed)
     return [(str(i + 1), train, test) for i, (train, test) in enumerate(parts)]

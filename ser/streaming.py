@@ -24,6 +24,9 @@ RATE = 16000
 BLOCK_SECONDS = 0.25
 """Sound is taken in blocks of this duration, so a live answer waits at most that much longer."""
 
+SHORTEST_HOP = 0.01
+"""Seconds; answers closer together hear nothing new."""
+
 SHORTEST, LONGEST = 0.5, 600.0
 """Seconds; a shorter window leaves too few frames for the network, a longer one is no utterance."""
 
@@ -184,7 +187,7 @@ def windows(
         stretch of its own length.
 
     Raises:
-        SerError: *window* below 0.5 s or above ten minutes, or *hop* not above 0 or beyond
+        SerError: *window* below 0.5 s or above ten minutes, or *hop* below 0.01 s or beyond
             *window*, which would leave sound unheard.
 
     Example:
@@ -219,8 +222,10 @@ def check_window(window: float, hop: float) -> None:
     """
     if not SHORTEST <= window <= LONGEST:
         raise SerError(f"a window of {window} s: give {SHORTEST} to {LONGEST:.0f} s")
-    if not 0 < hop <= window:
-        raise SerError(f"a hop of {hop} s does not fit a window of {window} s: 0 < hop <= window")
+    if not SHORTEST_HOP <= hop <= window:
+        raise SerError(
+            f"a hop of {hop} s does not fit a window of {window} s: {SHORTEST_HOP} <= hop <= window"
+        )
 
 
 def predict_stream(

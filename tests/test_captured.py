@@ -11,7 +11,7 @@ from ser.experiments.random_corpus import Plan, random_dataset
 from ser.models import build_model
 from ser.training import TrainConfig, train
 from ser.training import captured as module
-from ser.training.captured import Captured, training_forward
+from ser.training.captured import Captured, Replayed, training_forward
 
 SIZES = {"s1": (128, 230), "s2": (256, 120)}
 
@@ -114,3 +114,23 @@ def test_on_a_gpu_training_is_the_same(monkeypatch, caplog, row, precision):
     assert not caplog.records
     np.testing.assert_allclose(losses[0], losses[1], rtol=2e-2)
     assert losses[0][-1] < losses[0][0]
+
+
+def test_a_second_forward_pass_before_the_backward_pass_is_refused():
+    """The graph keeps one result; gradients of the first would be those of the second."""
+
+    class Graph:
+        def replay(self):
+            pass
+
+    replayed = Replayed.__new__(Replayed)
+    replayed.given, replayed.parameters = (torch.zeros(2),), (torch.zeros(3, requires_grad=True),)
+    replayed.forward = replayed.backward = Graph()
+    replayed.grad, replayed.grads, replayed.turn = torch.zeros(2), (torch.ones(3),), 0
+    replayed.found = torch.zeros(2)
+    replayed(torch.ones(2)).sum().backward()
+    assert replayed.parameters[0].grad.tolist() == [1.0] * 3
+    first, second = replayed(torch.ones(2)), replayed(torch.ones(2))
+    with pytest.raises(RuntimeError, match="call backward after each"):
+        first.sum().backward()
+    second.sum().backward()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from records_maker import make_results
@@ -113,3 +115,13 @@ def test_help_teaches(capsys):
     assert stopped.value.code == 0
     out = capsys.readouterr().out
     assert "examples:" in out and "exit codes:" in out and "test*" in out
+
+
+def test_the_report_may_be_written_into_the_folder_it_is_of(tmp_path):
+    """The shell makes the file, empty, before the report looks around."""
+    make_results(tmp_path, {"ds-lstm": 1.0}, speakers=2)
+    command = [sys.executable, "-m", "ser", "report", str(tmp_path), "--json", "--resamples", "50"]
+    for _ in range(2):
+        with (tmp_path / "report.json").open("w") as stream:
+            subprocess.run(command, stdout=stream, check=True)
+        assert len(json.loads((tmp_path / "report.json").read_text())["rows"]) == 2

@@ -6,6 +6,7 @@ import pytest
 import trees
 
 from ser.corpora import load_corpus
+from ser.corpora.check import check
 from ser.corpora.labels import emotion_of
 from ser.errors import CorpusError
 
@@ -170,3 +171,21 @@ def test_a_quote_that_is_never_closed_is_named(tmp_path):
     (tmp_path / "m.csv").write_text("\n".join(rows))
     with pytest.raises(CorpusError, match=r"m\.csv"):
         load_corpus("manifest", tmp_path / "m.csv")
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_excels_line_that_tells_the_delimiter(folder, mark):
+    rows = f"sep={mark}\npath,emotion,speaker,text\na.wav,joy,anna,so\n".replace(",", mark)
+    corpus = load_corpus("manifest", write(folder, rows))
+    assert corpus.table[["emotion", "speaker", "text"]].values.tolist() == [["happy", "anna", "so"]]
+    with pytest.raises(CorpusError, match="line 3: nobody knows the emotion"):
+        load_corpus("manifest", write(folder, rows.replace("joy", "glum")))
+
+
+def test_names_of_speakers_that_may_be_one_are_told(folder):
+    rows = "path,emotion,speaker\na.wav,joy,Anna B\nsub/ä b.wav,joy,anna-b\n"
+    corpus = load_corpus("manifest", write(folder, rows))
+    assert corpus.problems == ("speakers alike: Anna B = anna-b?",)
+    (found,) = [p for p in check("manifest", folder)["problems"] if p["kind"] == "speakers alike"]
+    assert found["severity"] == "warning" and "Anna B = anna-b?" in found["files"]
+    assert sorted(corpus.table.speaker) == ["Anna B", "anna-b"], "told, not changed"

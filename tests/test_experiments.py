@@ -227,6 +227,10 @@ def test_answers_that_are_not_finite_end_the_run_and_no_other(base, tmp_path, mo
         ({"jobs": -1}, "--jobs -1"),
         ({"threads": -2}, "--threads -2"),
         ({"split_seed": -1}, "--split-seed -1"),
+        ({"threads": 100000}, "--threads 100000: at most"),
+        ({"jobs": 100000}, "--jobs 100000: at most"),
+        ({"select": ("dev",), "dev": 0}, "--dev 0 holds none out"),
+        ({"select": ("last", "dev"), "dev": 1.0}, "--dev 1 holds none out"),
         ({"address": "foo"}, "--engine ray or dask"),
         ({"test_root": "tiny"}, "--test-corpus"),
     ],
@@ -288,7 +292,11 @@ def test_selection_takes_the_first_best_epoch():
     assert "dev" not in chosen
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"schema": 1}', '{"schema": 99}'])
+TEXT = '{"schema": "two", "id": "", "fingerprint": "", "corpus": {}, "protocol": {}, "preset": "", \
+"model": "", "seed": 0, "test": {}, "selection": {}}'
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"schema": 1}', '{"schema": 99}', TEXT])
 def test_a_damaged_record_is_named(tmp_path, damage):
     path = tmp_path / "record.json"
     path.write_text(damage)
@@ -310,6 +318,7 @@ def test_names_of_runs_are_safe_file_names():
         ({"engine": "spark"}, "unknown engine"),
         ({"device": "warp"}, "unknown device"),
         ({"features": "/nowhere/pack"}, "pack"),
+        ({"split_seed": 2**32}, "0 to 2147483647, not 4294967296"),
     ],
 )
 def test_wrong_settings_are_told(base, change, message):

@@ -282,3 +282,19 @@ def test_a_norm_without_statistics_goes_the_plain_way():
             block.norm = torch.nn.BatchNorm2d(block.norm.num_features, track_running_stats=False)
     x = torch.randn(2, 40, 30)
     torch.testing.assert_close(front(x), plain(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["conv", "norm"])
+@pytest.mark.parametrize("depth", [0, 1])
+def test_who_listens_to_a_part_hears_it_and_changes_nothing(part, depth):
+    front, x = front_end("s1"), spectrogram("s1")
+    expected = results(copy.deepcopy(front), x)
+    heard = []
+    listened = getattr(front.blocks[depth], part)
+    handle = listened.register_forward_hook(lambda _, __, out: heard.append(out.shape[1]))
+    got = results(front, x)
+    assert heard == [(64, 16)[depth]]
+    assert_close(got[0], expected[0], 1e-4)
+    handle.remove()
+    front(x)
+    assert len(heard) == 1

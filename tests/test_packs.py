@@ -9,8 +9,10 @@ import sys
 import textwrap
 
 import pytest
+import soundfile
 from made import get, make_corpus, same, shards
 
+from ser.cli import main
 from ser.errors import FeatureError
 from ser.features import PRESETS, load_pack, save_pack
 
@@ -136,3 +138,33 @@ def test_a_pack_of_another_version_of_features_is_neither_read_nor_filled(corpus
     assert len(load_pack(folder).keys) == len(features.keys)
     save_pack(features, folder)
     assert "features" in json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+
+
+def test_two_corpora_of_one_name_do_not_share_a_pack(corpus, tmp_path):
+    first = get(corpus, tmp_path / "c")
+    folder = save_pack(first, tmp_path / "pack")
+    stranger = make_corpus(tmp_path / "other")
+    for path in stranger.root.glob("*.wav"):
+        soundfile.write(path, 0.01 + 0.5 * soundfile.read(path)[0], 16000)
+    other = get(stranger, tmp_path / "c")
+    assert not set(first.keys) & set(other.keys)
+    with pytest.raises(FeatureError, match=r"pack of other recordings \(11, none of them"):
+        save_pack(other, folder)
+    assert same(load_pack(folder), first)
+
+
+def test_a_sentence_may_hold_any_line_ending(corpus, tmp_path):
+    features = get(corpus, tmp_path / "c")
+    said = ["one\rtwo", "one\ntwo", "one\r\ntwo", 'a "b", c']
+    features.table["text"] = (said * 3)[: len(features)]
+    pack = load_pack(save_pack(features, tmp_path / "pack"))
+    assert pack.table.text.tolist() == features.table.text.tolist()
+
+
+def test_the_folder_is_looked_at_before_anything_is_computed(corpus, tmp_path, capsys, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    monkeypatch.setattr("ser.features.extract", lambda *_, **__: pytest.fail("computed"))
+    monkeypatch.setattr("ser.corpora.load_corpus", lambda *_: corpus)
+    assert main(["features", "--out", str(tmp_path / "mine")]) == 2
+    assert "is not empty and not a pack" in capsys.readouterr().err

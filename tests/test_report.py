@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from records_maker import corpus_rows, make_results, record, write
 
-from ser import metrics
+from ser import experiments, metrics
 from ser.errors import RecordError
 from ser.report import load_records, make_report, row_order
 
@@ -162,12 +162,20 @@ def damage(data, how):
         data["seed"] = 1.5
     elif how == "many":
         data["parameters"] = "many"
+    elif how.startswith("kind of "):
+        *outer, last = how.removeprefix("kind of ").split(".")
+        for part in outer:
+            data = data[part]
+        data[last] = ["not", {"this": 1}]
     else:
         del data[how]
 
 
 DAMAGES = ["logits", "nan", "labels", "speakers", "corpus", "seed", "test"]
 DAMAGES += ["half label", "twice", "epoch", "half seed", "many"]
+PARTS = ["config", "preset", "history", "protocol", "protocol.leak", "corpus.name"]
+PARTS += ["selection.last"]
+DAMAGES += [f"kind of {part}" for part in PARTS]
 
 
 @pytest.mark.parametrize("how", DAMAGES)
@@ -178,6 +186,9 @@ def test_a_damaged_record_is_named(copy, how):
     path.write_text(json.dumps(data))
     with pytest.raises(RecordError, match=r"S00-seed0\.json"):
         load_records(copy)
+    if how.startswith("kind of "):
+        with pytest.raises(RecordError, match=r"S00-seed0\.json"):
+            experiments.read_record(path)
 
 
 def test_a_newer_schema_is_refused(copy):

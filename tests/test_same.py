@@ -120,3 +120,19 @@ def test_the_same_grid_twice_gives_the_same_records(tiny_root, tmp_path):
     found = compare_records(tmp_path / "a", tmp_path / "b")
     assert found.same and len(found.runs) == 6 and found.largest == 0
     assert not compare_records(tmp_path / "a", tmp_path / "c").same
+
+
+def test_runs_are_paired_by_what_was_asked_where_one_folder_holds_more(tmp_path):
+    """There the run has a tag that it lacks in the other folder."""
+    for folder, sizes in (("mixed", (200, 260)), ("large", (260,))):
+        for size in sizes:
+            made = make_results(tmp_path / folder / str(size), {"ds-lstm": 0.01 * size}, speakers=2)
+            for path in made.glob("*/*.json"):
+                data = json.loads(path.read_text())
+                data |= {"config": {"hidden": size}, "fingerprint": str(size)}
+                path.write_text(json.dumps(data))
+    found = compare_records(tmp_path / "mixed", tmp_path / "large")
+    assert len(found.runs) == 2 and found.largest == 0 and not found.differing
+    assert len(found.only_a) == 2 and not found.only_b
+    back = compare_records(tmp_path / "large", tmp_path / "mixed")
+    assert len(back.runs) == 2 and len(back.only_b) == 2 and not back.differing

@@ -79,8 +79,12 @@ def main(args: argparse.Namespace) -> int:
     """Compute, cache, pack, and print a summary."""
     from ser.corpora import load_corpus
     from ser.features import extract, save_pack
+    from ser.features.pack import check_folder
+    from ser.features.presets import get_preset
 
     corpus = load_corpus(args.corpus, args.root)
+    if args.out:
+        check_folder(args.out, {"name": corpus.name}, get_preset(args.preset))
     features = extract(
         corpus,
         preset=args.preset,

@@ -139,7 +139,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--cache", metavar="DIR", help="feature cache (default: the user's cache folder)")
     add("--no-models", action="store_true", help="do not keep the trained networks")
     add("--skip-bad", action="store_true", help="leave out utterances that cannot be read")
-    add("--dry-run", action="store_true", help="say what would be run, and stop")
+    add("--dry-run", action="store_true", help="say what would be run, and stop (features are "
+        "made, for folds and what they share need them)")  # fmt: skip
     add("--quiet", action="store_true", help="no progress bars")
     add("--json", action="store_true", help="print the report as JSON")
 
@@ -254,16 +255,24 @@ def _numbers(text: str, option: str, kind: type = int) -> tuple:
 
 
 def _dry_run(config, as_json: bool) -> int:
-    from ser.experiments.grid import plan
+    from ser.errors import RecordError
+    from ser.experiments.grid import finished_record, plan
     from ser.experiments.sides import load_sides
 
-    trained, fused = plan(config, *load_sides(config, set(config.models)))
+    sides = load_sides(config, set(config.models))
+    trained, fused = plan(config, *sides)
     names = [f"{t.row}/{t.name}" for t in trained]
     if as_json:
         print(json.dumps({"train": names, "fuse": [f"{t.row}/{t.name}" for t in fused]}, indent=1))
         return 0
     print(f"{len(trained)} runs to train or fit, {len(fused)} to fuse from them:")
+    in_the_way = None
     for task in [*trained, *fused]:
-        state = "done" if task.record.exists() else "to do"
+        try:
+            state = "to do" if finished_record(task, *sides) is None else "done"
+        except RecordError as error:
+            state, in_the_way = "other", in_the_way or error
         print(f"  {state:5}  {task.row:24} {task.name}  {task.leak['told']}")
+    if in_the_way is not None:
+        raise in_the_way
     return 0

@@ -29,6 +29,12 @@ READER = {
     "conflicting copies": ("error", "copies of one clip differ; remove the wrong ones"),
     "contradiction": ("error", "two places say different things of one clip"),
     "duplicate row": ("warning", "listed more than once; the first was taken"),
+    "speakers alike": (
+        "warning",
+        "names of speakers that differ in capitals, blanks or hyphens only count as different "
+        "people, who may stand on both sides of a speaker-disjoint split; if they are one, give "
+        "them one name",
+    ),
     "not listed": ("warning", "audio without a label; left out"),
     "unknown label": ("warning", "labels that nobody knows; left out"),
     "unknown name": ("warning", "names that do not fit the corpus; left out"),

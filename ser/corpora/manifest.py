@@ -16,7 +16,9 @@ import csv
 import io
 import math
 import os
+import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from ser.corpora.base import COLUMNS, Corpus
@@ -37,8 +39,9 @@ GENDER = dict.fromkeys(("female", "f", "w", "woman"), "female") | dict.fromkeys(
 def read(root: str | os.PathLike) -> Corpus:
     """Read the utterances that the CSV file *root* lists.
 
-    Commas, semicolons or tabs part the columns; UTF-8 (with or without a byte-order mark) and
-    Windows' 1252 are understood; backslashes in paths work on every system.
+    Commas, semicolons or tabs part the columns (Excel's first line ``sep=;`` is heeded); UTF-8
+    (with or without a byte-order mark) and Windows' 1252 are understood; backslashes in paths work
+    on every system.
 
     Args:
         root: the CSV file, or a folder that holds one CSV file.
@@ -80,7 +83,17 @@ def read(root: str | os.PathLike) -> Corpus:
             )
     if not rows:
         raise CorpusError(f"manifest: {file} lists no utterance below its header. {INFO.get}")
+    for names in _alike(row["speaker"] for row in rows.values()):
+        problems.add("speakers alike", " = ".join(names) + "?")
     return finish(INFO, file.parent, _unique(list(rows.values())), problems)
+
+
+def _alike(speakers: Iterable[str]) -> list[list[str]]:
+    """Names that differ in capitals, blanks, hyphens or underscores only."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(speakers):
+        groups.setdefault(re.sub(r"[\s_-]+", "", name).casefold(), []).append(name)
+    return [names for plain, names in groups.items() if plain and len(names) > 1]
 
 
 def _unique(rows: list[dict]) -> list[dict]:
@@ -120,8 +133,9 @@ def _open(file: Path, problems: Problems) -> tuple[list[str], list[tuple[int, li
         problems.note(f"{file.name} is not UTF-8; it was read as Windows-1252")
     if "\0" in text:
         raise CorpusError(f"manifest: {file} is not a text file. {INFO.get}")
+    told, text = _told_delimiter(text)
     header = text.lstrip().partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
+    delimiter = told or max(",;\t", key=header.count)
     # Strict: a quote that is never closed would swallow all rows after it.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: list[str] = []
@@ -150,6 +164,12 @@ def _open(file: Path, problems: Problems) -> tuple[list[str], list[tuple[int, li
             f"{INFO.get}"
         )
     return columns, lines
+
+
+def _told_delimiter(text: str) -> tuple[str, str]:
+    """Excel's first line ``sep=;``: the delimiter, and the text with that line left empty."""
+    found = re.match(r"\s*sep=([,;\t])\r?\n", text, re.IGNORECASE)
+    return (found[1], "\n" + text[found.end() :]) if found else ("", text)
 
 
 def _row(cells: dict[str, str], file: Path, number: int, problems: Problems) -> dict:

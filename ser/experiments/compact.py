@@ -30,9 +30,19 @@ def pack_logits(logits: np.ndarray) -> dict:
 
 
 def unpack_logits(packed: dict) -> np.ndarray:
-    """The inverse of :func:`pack_logits`, as float32."""
-    data = zlib.decompress(base64.b64decode(packed["zlib"]))
-    return np.frombuffer(data, dtype=packed["dtype"]).reshape(packed["shape"]).astype(np.float32)
+    """The inverse of :func:`pack_logits`, as float32.
+
+    Raises:
+        RecordError: what is packed cannot be unpacked.
+    """
+    try:
+        data = zlib.decompress(base64.b64decode(packed["zlib"]))
+        logits = np.frombuffer(data, dtype=np.dtype(str(packed["dtype"])))
+        return logits.reshape(packed["shape"]).astype(np.float32)
+    except (zlib.error, ValueError, KeyError, TypeError) as error:
+        raise RecordError(
+            f"a record's logits of all epochs are damaged ({error}); delete it and run again"
+        ) from None
 
 
 def coded(record: dict[str, Any]) -> dict[str, Any]:

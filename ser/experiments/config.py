@@ -10,6 +10,8 @@ from ser.errors import ModelError, ProtocolError, SerError
 from ser.training.config import TrainConfig
 
 ENGINES: tuple[str, ...] = ("local", "ray", "dask")
+MOST = 1024
+"""Jobs or threads: far beyond any machine's use, and OpenMP dies without a word of too many."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ class RunConfig:
                 f"unknown selection {', '.join(sorted(unknown)) or '(none)'}; "
                 "choose from last, dev, test"
             )
+        if "dev" in self.select and not 0 < self.dev < 1:
+            raise ProtocolError(
+                f"choosing an epoch by 'dev' needs a dev set, and --dev {self.dev:g} holds none "
+                "out: give a share between 0 and 1, e.g. 0.2, or leave 'dev' out of --select"
+            )
         if self.leave_dev and not self.dev_share:
             raise ProtocolError(
                 "nothing is held out that baselines could leave: choose 'dev' as well "
@@ -110,6 +117,12 @@ class RunConfig:
         for name in ("jobs", "threads", "split_seed"):
             if getattr(self, name) < 0:
                 raise SerError(f"--{name.replace('_', '-')} {getattr(self, name)}: give 0 or more")
+        for name in ("jobs", "threads"):
+            if getattr(self, name) > MOST:
+                raise SerError(
+                    f"--{name} {getattr(self, name)}: at most {MOST}; more than there are cores "
+                    f"(here {cores()}) makes nothing faster"
+                )
         if self.address and self.engine == "local":
             raise SerError("--engine-address goes with --engine ray or dask")
         if self.test_root is not None and self.test_corpus is None:

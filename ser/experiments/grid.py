@@ -140,7 +140,7 @@ def _run(config: RunConfig, out: Path) -> list[dict]:
     trained, fused = plan(config, side, test)
     device = resolve_device(config.device)
     jobs, threads = _jobs(config, len(trained), device)
-    done = {t.record: _done(t, side, test) for t in [*trained, *fused]}
+    done = {t.record: finished_record(t, side, test) for t in [*trained, *fused]}
     left = [t for t in trained if done[t.record] is None]
     found = len(trained) - len(left)
     log.info(
@@ -161,6 +161,7 @@ def _run(config: RunConfig, out: Path) -> list[dict]:
             config.train.batch_size,
             len(side.table),
         )
+    _tell_unkept(config, [t for t in [*trained, *fused] if done[t.record] is not None])
     failures = _train(left, side, test, config, jobs, threads)
     records = []
     for task in trained:
@@ -177,6 +178,23 @@ def _run(config: RunConfig, out: Path) -> list[dict]:
     return sorted(wanted, key=lambda r: order[r["model"]])
 
 
+def _tell_unkept(config: RunConfig, finished: Sequence[Task]) -> None:
+    """Runs that are done but left no network, where networks are wanted."""
+    if not config.keep_models:
+        return
+    from ser.experiments.saved import ANEW, DESCRIPTION
+
+    nets = [t for t in finished if t.row not in BASELINES]
+    lost = [t for t in nets if not (t.model_folder / DESCRIPTION).exists()]
+    if lost:
+        log.info(
+            "note: %d of the runs done before left no trained network (%s); to have one, %s",
+            len(lost),
+            f"the first: {lost[0].row}/{lost[0].name}",
+            ANEW,
+        )
+
+
 def _jobs(config: RunConfig, tasks: int, device: str) -> tuple[int, int]:
     """Runs at a time and threads each; from the whole grid, so that a resume changes no bit."""
     available = cores()
@@ -184,8 +202,12 @@ def _jobs(config: RunConfig, tasks: int, device: str) -> tuple[int, int]:
     return jobs, config.threads or max(1, available // jobs)
 
 
-def _done(task: Task, side: Side, test: Side) -> dict | None:
-    """The record of a finished task; None where it is still to do."""
+def finished_record(task: Task, side: Side, test: Side) -> dict | None:
+    """The record of a finished task; None where it is still to do.
+
+    Raises:
+        RecordError: in its place is one of other settings or another corpus, or a damaged one.
+    """
     if not task.record.exists():
         return None
     record = read_record(task.record)

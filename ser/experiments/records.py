@@ -24,6 +24,7 @@ import numpy as np
 from ser import __version__, metrics
 from ser.errors import RecordError
 from ser.experiments.compact import coded, plain, unpack_logits
+from ser.experiments.shape import check_shape
 from ser.paths import atomic_write
 
 SCHEMA = 2
@@ -88,9 +89,10 @@ def read_record(path: Path) -> dict:
     missing = _REQUIRED - set(record) if isinstance(record, dict) else _REQUIRED
     if missing:
         raise RecordError(f"{path}: not a record of a run; it lacks {', '.join(sorted(missing))}")
-    if record["schema"] > SCHEMA:
+    if isinstance(record["schema"], int) and record["schema"] > SCHEMA:
         raise RecordError(f"{path}: written by a later version of ser; update the package")
     try:
+        check_shape(record)
         return plain(record)
     except (KeyError, TypeError, ValueError) as error:
         raise RecordError(f"{path}: a damaged record ({error}); delete it and run again") from None
@@ -140,14 +142,14 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
     same = [
         (p["corpus"]["content_hash"], p["protocol"]["hash"], p["seed"], p["preset"]) for p in parts
     ]
-    if len(set(same)) != 1 or any(p["test"] != first["test"] for p in parts):
+    asked = [[p["test"][k] for k in ("utterances", "speakers", "labels")] for p in parts]
+    if len(set(same)) != 1 or any(a != asked[0] for a in asked):
         raise RecordError(f"cannot fuse {row}: its branches were tested on different utterances")
     if len({len(p["history"]) for p in parts}) != 1:
         raise RecordError(f"cannot fuse {row}: its branches were trained for different epochs")
     labels = {"test": np.array(first["test"]["labels"]), "dev": np.array(first["dev_labels"])}
     logits = {
-        side: np.mean([unpack_logits(p["epoch_logits"][side]) for p in parts], axis=0)
-        for side in ("test", "dev")
+        side: np.mean([_every_epoch(p, side) for p in parts], axis=0) for side in ("test", "dev")
     }
     if not all(np.isfinite(values).all() for values in logits.values()):
         raise RecordError(
@@ -181,6 +183,15 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
         "fused_from": [p["id"] for p in parts],
     }
     return record
+
+
+def _every_epoch(record: dict, side: str) -> np.ndarray:
+    try:
+        return unpack_logits(record["epoch_logits"][side])
+    except KeyError as error:
+        raise RecordError(f"{record['id']}: a record without {error}; delete it") from None
+    except RecordError as error:
+        raise RecordError(f"{record['id']}: {error}") from None
 
 
 def provenance() -> dict:

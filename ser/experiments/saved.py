@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 DESCRIPTION = "model.json"
+ANEW = (
+    "a finished run is not trained again, so delete its record (OUT/ROW/NAME.json, and a fused "
+    "row's branches' too) and give its 'ser run' command once more, without --no-models"
+)
 SCALE = "normalise/"
 """Where in a branch's file the mean and deviation of its inputs are, if it needs them."""
 
@@ -142,7 +146,9 @@ def read_weights(folder: Path, row: str, digest: str) -> dict[str, torch.Tensor]
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}; run 'ser run' again to make it") from error
+        raise ModelError(
+            f"{path}: {error.strerror}; copy the whole folder, or train it anew: {ANEW}"
+        ) from error
     if hashlib.sha256(data).hexdigest() != digest:
         raise ModelError(f"{path}: not the file that model.json describes; copy the whole folder")
     try:
@@ -180,7 +186,7 @@ def _find(folder: Path) -> Path:
     if not found:
         raise ModelError(
             f"{folder}: no trained model here ({DESCRIPTION} is missing). 'ser run' leaves one "
-            "for each run under OUT/models/ROW/ unless --no-models is given"
+            f"for each run under OUT/models/ROW/ unless --no-models is given; {ANEW}"
         )
     width = shutil.get_terminal_size().columns
     names = "\n  ".join(str(f.parent)[: max(width, 80)] for f in found[:12])

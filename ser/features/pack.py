@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -47,17 +48,9 @@ def save_pack(features: Features, folder: str | os.PathLike) -> Path:
         >>> save_pack(extract(corpus), "packs/emodb")            # doctest: +SKIP
     """
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or _foreign(folder)):
-        raise FeatureError(f"{folder}: is not empty and not a pack; name a new folder")
-    preset = features.preset
-    meta = {
-        "format": PACK_FORMAT,
-        "features": FEATURE_VERSION,
-        "corpus": features.corpus,
-        "preset": {"name": preset.name, "n_fft": preset.n_fft, "frames": preset.frames},
-        "content_hash": features.content_hash,
-    }
-    _refuse_other(folder, meta)
+    meta = check_folder(folder, features.corpus, features.preset)
+    meta["content_hash"] = features.content_hash
+    _refuse_strangers(folder, features.keys)
     store = FeatureStore(folder / "shards")
     shard, numbers = {}, 0
     for key in dict.fromkeys(features.keys):
@@ -84,6 +77,33 @@ def save_pack(features: Features, folder: str | os.PathLike) -> Path:
     except OSError as error:
         raise FeatureError(f"cannot write {folder}: {error.strerror or error}") from error
     return folder
+
+
+def check_folder(folder: str | os.PathLike, corpus: dict, preset: Preset) -> dict:
+    """Whether a pack of *corpus* may be written to *folder*, before anything is computed.
+
+    Args:
+        folder: need not exist.
+        corpus: as in ``Features.corpus``.
+        preset: of the features.
+
+    Returns:
+        What ``meta.json`` will say of both.
+
+    Raises:
+        FeatureError: the folder holds something else, or a pack of another corpus or preset.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or _foreign(folder)):
+        raise FeatureError(f"{folder}: is not empty and not a pack; name a new folder")
+    meta = {
+        "format": PACK_FORMAT,
+        "features": FEATURE_VERSION,
+        "corpus": corpus,
+        "preset": {"name": preset.name, "n_fft": preset.n_fft, "frames": preset.frames},
+    }
+    _refuse_other(folder, meta)
+    return meta
 
 
 def load_pack(folder: str | os.PathLike) -> Features:
@@ -113,7 +133,7 @@ def load_pack(folder: str | os.PathLike) -> Features:
                 f"makes {FEATURE_VERSION}; `ser features --out` makes a pack anew"
             )
         kinds = meta["kinds"]
-        table = pd.read_csv(folder / "table.csv", dtype=str, keep_default_na=False)
+        table = _read_table(folder)
         for column, kind in kinds.items():
             table[column] = _restore(table[column], kind)
         preset = meta["preset"]
@@ -141,6 +161,12 @@ def load_pack(folder: str | os.PathLike) -> Features:
     if features.content_hash != meta["content_hash"]:
         raise FeatureError(f"{folder}: table.csv does not fit meta.json; copy the pack again")
     return features
+
+
+def _read_table(folder: Path) -> pd.DataFrame:
+    # Left to itself pandas ends a row at a carriage return, which a sentence may hold.
+    how = {"dtype": str, "keep_default_na": False, "lineterminator": "\n"}
+    return pd.read_csv(folder / "table.csv", **how)
 
 
 def _foreign(folder: Path) -> bool:
@@ -181,6 +207,21 @@ def _refuse_other(folder: Path, new: dict) -> None:
         name = old["preset"].get("name") if isinstance(old["preset"], dict) else old["preset"]
         raise FeatureError(
             f"{folder}: holds a pack of {told['old'][0]}, preset {name}; name a new folder"
+        )
+
+
+def _refuse_strangers(folder: Path, keys: Sequence[str]) -> None:
+    """A pack without one recording of *keys* is another corpus's, whatever both are called."""
+    if _meta(folder) is None:
+        return
+    try:
+        before = set(_read_table(folder)["key"])
+    except (OSError, ValueError, KeyError):
+        return
+    if before and before.isdisjoint(keys):
+        raise FeatureError(
+            f"{folder}: holds a pack of other recordings ({len(before)}, none of them among "
+            "these); name a new folder"
         )
 
 

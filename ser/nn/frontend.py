@@ -25,7 +25,8 @@ class ConvBlock(nn.Module):
         inputs, outputs: channels.
         kernel: (mel bands, frames); padding is (k - 1) // 2 on every side.
         fast: use the one-pass kernel where it applies (one input channel, float32, no gradient
-            asked for the input; on a GPU without lengths); the results agree to rounding.
+            asked for the input; on a GPU without lengths); the results agree to rounding. Parts
+            that have hooks are called one after the other.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: tuple[int, int], fast: bool = True):
@@ -48,11 +49,12 @@ class ConvBlock(nn.Module):
 
         ``clean`` says that x is zero beyond the lengths; what a block returns always is.
         """
-        if self.fast and fused.applies(self, x):
+        fast = self.fast and not (_hooked(self.conv) or _hooked(self.norm))
+        if fast and fused.applies(self, x):
             return fused.block(self, x, lengths)
-        if self.fast and cuda_front.applies(self, x, lengths):
+        if fast and cuda_front.applies(self, x, lengths):
             return cuda_front.block(self, x)
-        if self.fast and x.device.type == "cpu" and x.numel():
+        if fast and x.device.type == "cpu" and x.numel():
             if lengths is not None and not clean:
                 x = x.masked_fill(beyond(lengths, x.shape[3]), 0.0)
             z = conv.convolution(self.conv, x) if conv.applies(self.conv, x) else self.conv(x)
@@ -148,6 +150,16 @@ class FrontEnd(nn.Module):
             if lengths is not None:
                 lengths = block.out_size(lengths, 1)
         return x.permute(0, 3, 1, 2).flatten(2)
+
+
+def _hooked(part: nn.Module) -> bool:
+    """Whether someone listens to the part, who would hear nothing where it is not called."""
+    return bool(
+        part._forward_hooks
+        or part._forward_pre_hooks
+        or part._backward_hooks
+        or part._backward_pre_hooks
+    )
 
 
 def beyond(lengths: Tensor, frames: int) -> Tensor:

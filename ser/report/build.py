@@ -57,7 +57,7 @@ class Report:
             utterances, ``speakers``, ``wa``, ``wa_sd``, ``wa_low``, ``wa_high``, ``ua`` and so
             on (fractions of 1; sd over seeds is NaN with one seed), ``parameters``, ``epochs``,
             ``test_chosen``.
-        confusions: (model, selection, protocol, corpus) -> DataFrame of counts, rows true.
+        confusions: (model, selection, protocol, corpus, preset) -> DataFrame of counts, rows true.
         notes: what the reader should know.
         resamples: bootstrap resamples behind every interval.
 
@@ -80,10 +80,13 @@ class Report:
         self.notes = all_notes(self.rows)
 
     @property
-    def confusions(self) -> dict[tuple[str, str, str, str], pd.DataFrame]:
-        """Counts of every row, summed over seeds; rows true, columns answered."""
+    def confusions(self) -> dict[tuple[str, str, str, str, str], pd.DataFrame]:
+        """Counts of every row, summed over seeds; rows true, columns answered.
+
+        The keys are (row, selection, protocol, corpus tested on, preset).
+        """
         return {
-            (r.model, r.selection, r.protocol, r.test_corpus or r.corpus): pd.DataFrame(
+            (r.model, r.selection, r.protocol, r.test_corpus or r.corpus, r.preset): pd.DataFrame(
                 r.confusion,
                 index=pd.Index(EMOTIONS, name="true"),
                 columns=pd.Index(EMOTIONS, name="answered"),

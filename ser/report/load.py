@@ -15,6 +15,7 @@ import numpy as np
 from ser.corpora.base import EMOTIONS
 from ser.errors import RecordError
 from ser.experiments.compact import plain
+from ser.experiments.shape import check_shape
 from ser.report.variants import tagged
 
 log = logging.getLogger(__name__)
@@ -111,6 +112,8 @@ def load_records(folders: str | os.PathLike | Iterable[str | os.PathLike]) -> li
     files = sorted({p.resolve(): p for root in roots for p in _files(root)}.values())
     found = []
     for path in files:
+        if _is_output(path):
+            continue
         record = read_record(path)
         if record is None:
             log.debug("%s is no record; passed over", path)
@@ -131,6 +134,15 @@ def load_records(folders: str | os.PathLike | Iterable[str | os.PathLike]) -> li
             f'ser run --model mfcc-lstm --protocol speakers --epochs 5 --out "{out}"'
         )
     return [records[key] for key in sorted(records)]
+
+
+def _is_output(path: Path) -> bool:
+    """Whether it is the still empty file that this program's output goes to (``> r/all.json``)."""
+    try:
+        status = path.stat()
+        return status.st_size == 0 and os.path.samestat(status, os.fstat(1))
+    except OSError:
+        return False
 
 
 def read_record(path: Path) -> Record | None:
@@ -154,6 +166,7 @@ def read_record(path: Path) -> Record | None:
             "Update ser, or report this folder with the version that wrote it"
         )
     try:
+        check_shape(data)
         return _checked(path, plain(data))
     except KeyError as error:
         raise RecordError(f"{path} is a record without {error}; {AGAIN}") from None

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -150,12 +151,13 @@ def compare_records(a: Source, b: Source, tolerance: float = 0.0) -> Sameness:
     """
     if not tolerance >= 0:
         raise RecordError(f"a tolerance is 0 or more, not {tolerance}")
-    first, second = ({_name(r): r for r in _loaded(source)} for source in (a, b))
-    both = [name for name in first if name in second]
+    first, second = _loaded(a), _loaded(b)
+    pairs = _paired(first, second)
+    paired = {id(record) for pair in pairs for record in pair}
     return Sameness(
-        tuple(_compare(name, first[name], second[name]) for name in both),
-        tuple(name for name in first if name not in second),
-        tuple(name for name in second if name not in first),
+        tuple(_compare(_name(x), x, y) for x, y in pairs),
+        tuple(_name(r) for r in first if id(r) not in paired),
+        tuple(_name(r) for r in second if id(r) not in paired),
         float(tolerance),
     )
 
@@ -166,6 +168,29 @@ def _loaded(source: Source) -> list[Record]:
     items = list(source)
     folders = [i for i in items if not isinstance(i, Record)]
     return [i for i in items if isinstance(i, Record)] + (load_records(folders) if folders else [])
+
+
+def _paired(first: list[Record], second: list[Record]) -> list[tuple[Record, Record]]:
+    """Runs of one row, fold and seed: those of equal settings, then those of equal name.
+
+    A tag tells runs of one folder apart, and the same run may be tagged in one folder only.
+    """
+    there: dict[tuple, list[Record]] = defaultdict(list)
+    for record in second:
+        there[_run(record)].append(record)
+    found: dict[int, Record] = {}
+    for key in (lambda r: r.data.get("fingerprint") or _name(r), _name):
+        for record in first:
+            others = there[_run(record)]
+            match = next((o for o in others if key(o) == key(record)), None)
+            if match is not None and id(record) not in found:
+                found[id(record)] = match
+                others.remove(match)
+    return [(record, found[id(record)]) for record in first if id(record) in found]
+
+
+def _run(record: Record) -> tuple:
+    return (*replace(record, tag="").group, record.fold, record.seed)
 
 
 def _name(record: Record) -> str:

@@ -74,6 +74,7 @@ class Replayed:
             with torch.cuda.graph(self.backward, pool=self.forward.pool()):
                 self.grads = torch.autograd.grad(found, self.parameters, self.grad)
         self.found = found.detach()
+        self.turn = 0
 
     def __call__(self, *tensors: Tensor) -> Tensor:
         """The module's result for *tensors*."""
@@ -88,6 +89,8 @@ class _Replay(Function):
         for kept, new in zip(replayed.given, tensors, strict=False):
             kept.copy_(new)
         replayed.forward.replay()
+        replayed.turn += 1
+        ctx.turn = replayed.turn
         return replayed.found.clone()
 
     @staticmethod
@@ -95,6 +98,11 @@ class _Replay(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of the parameters; none for the given tensors."""
         replayed = ctx.replayed
+        if ctx.turn != replayed.turn:
+            raise RuntimeError(
+                "a captured branch keeps what its last forward pass computed, and there was one "
+                "more since this one: call backward after each"
+            )
         replayed.grad.copy_(grad)
         replayed.backward.replay()
         # A new object for the same memory is taken as .grad without another copy.

@@ -1,0 +1,78 @@
+"""What a finished run keeps, what stands in its way, and what may change beside it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+
+import pytest
+
+from ser.cli import main
+from ser.errors import RecordError
+from ser.experiments import RunConfig, fuse_records, run
+from ser.training import TrainConfig
+
+
+@pytest.fixture
+def config(tiny_root, tmp_path) -> RunConfig:
+    train = TrainConfig(epochs=1, batch_size=16, hidden=4)
+    return RunConfig(
+        root=str(tiny_root), models=("dual",), folds=2, train=train, jobs=1, threads=1,
+        progress=False, cache=str(tmp_path / "cache"), out=tmp_path / "out",
+    )  # fmt: skip
+
+
+def test_networks_that_were_not_kept_are_told_with_the_way_out(config, caplog):
+    caplog.set_level(logging.INFO, "ser")
+    run(replace(config, keep_models=False))
+    assert "left no trained network" not in caplog.text
+    run(config)
+    told = caplog.text
+    assert "6 of the runs done before left no trained network (the first: mfcc-lstm/" in told
+    for record in config.out.glob("*/*.json"):  # the way out that it tells
+        record.unlink()
+    caplog.clear()
+    run(config)
+    run(config)
+    assert "left no trained network" not in caplog.text
+    assert len(list(config.out.glob("models/dual/*/model.json"))) == 2
+
+
+def parts(config) -> list[dict]:
+    run(replace(config, keep_models=False))
+    files = sorted(config.out.glob("*-lstm/speakers-release-1-seed0.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in files]
+
+
+def test_genders_that_became_known_between_two_runs_do_not_hinder_fusion(config):
+    first, second = parts(config)
+    second["test"]["genders"] = ["female"] * len(second["test"]["labels"])
+    fused = fuse_records("dual", [first, second], {})
+    assert fused["test"] == first["test"]
+    second["test"]["speakers"] = second["test"]["speakers"][::-1]
+    with pytest.raises(RecordError, match="tested on different utterances"):
+        fuse_records("dual", [first, second], {})
+
+
+def test_logits_that_cannot_be_unpacked_are_named(config):
+    first, second = parts(config)
+    second["epoch_logits"]["test"]["zlib"] = "AAAA"
+    with pytest.raises(RecordError, match=f"{second['id']}.*damaged"):
+        fuse_records("dual", [first, second], {})
+    del second["epoch_logits"]
+    with pytest.raises(RecordError, match=f"{second['id']}.*epoch_logits"):
+        fuse_records("dual", [first, second], {})
+
+
+def test_a_dry_run_tells_what_the_run_would_find(config, tiny_root, capsys):
+    run(replace(config, models=("majority", "mfcc-lstm"), keep_models=False))
+    args = ["run", "--root", str(tiny_root), "--model", "majority,mfcc-lstm", "--folds", "2",
+            "--batch-size", "16", "--hidden", "4", "--cache", config.cache, "--dry-run", "--quiet",
+            "--out", str(config.out)]  # fmt: skip
+    assert main([*args, "--epochs", "1"]) == 0
+    assert capsys.readouterr().out.count("  done ") == 4
+    assert main([*args, "--epochs", "2"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out.count("  done ") == 2 and printed.out.count("  other ") == 2
+    assert "a run with other settings" in printed.err
