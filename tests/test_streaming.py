@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import tracemalloc
 from dataclasses import replace
 
@@ -116,6 +118,32 @@ def test_memory_does_not_grow_with_the_recording(tmp_path):
         tracemalloc.stop()
         assert count >= 60 * minutes - 2
     assert peaks[1] < 1.2 * peaks[0]
+
+
+def test_the_process_does_not_grow_with_the_recording(model_folder):
+    """All of it, torch's memory too, which Python's own account does not see."""
+    pytest.importorskip("resource", reason="Windows tells no peak of a process's memory this way")
+    code = """if True:
+        import resource, sys
+        import numpy as np
+        from ser.prediction import load_model
+        from ser.streaming import predict_stream
+
+        def blocks(seconds):
+            draw = np.random.default_rng(0)
+            for _ in range(4 * seconds):
+                yield draw.normal(scale=0.1, size=4000).astype(np.float32)
+
+        model = load_model(sys.argv[1])
+        for seconds in (30, 600):
+            assert sum(1 for _ in predict_stream(blocks(seconds), model, 2.0, 2.0)) == seconds // 2
+            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    """
+    command = [sys.executable, "-c", code, str(model_folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    short, long = map(int, done.stdout.split())
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert (long - short) * unit < 50e6, "a window and its features are about half a megabyte"
 
 
 def test_an_answer_comes_before_the_stream_ends(model_folder):

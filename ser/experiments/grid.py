@@ -29,8 +29,9 @@ from ser.experiments.records import (
     run_name,
     write_record,
 )
+from ser.experiments.side import Side
 from ser.experiments.sides import load_sides
-from ser.experiments.task import Side, Task, execute
+from ser.experiments.task import Task, execute
 from ser.protocols import find_leaks, split
 from ser.rows import get_row
 

@@ -19,7 +19,8 @@ from ser.paths import atomic_write
 if TYPE_CHECKING:
     import torch
 
-    from ser.experiments.task import Side, Task
+    from ser.experiments.side import Side
+    from ser.experiments.task import Task
     from ser.normalise import Scale
 
 FORMAT = 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from ser.errors import CorpusError
 from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig
-from ser.experiments.task import Side
+from ser.experiments.side import Side
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from ser.experiments.records import (
     select,
     write_record,
 )
+from ser.experiments.side import Side, shortest
 from ser.protocols import Fold
 from ser.rows import get_row
 from ser.training.config import TrainConfig, derived_seed
@@ -31,29 +32,6 @@ if TYPE_CHECKING:
     from ser.normalise import Scale
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Side:
-    """A corpus as a task sees it: its table, its features and what names it."""
-
-    name: str
-    table: Any
-    features: Any
-    content_hash: str
-    licence: str = ""
-    egemaps: np.ndarray | None = field(default=None, repr=False)
-    speeds: dict[float, Any] = field(default_factory=dict, repr=False)
-    level: np.ndarray | None = field(default=None, repr=False)
-    duration: np.ndarray | None = field(default=None, repr=False)
-
-    def describe(self) -> dict:
-        """What a record says of the corpus."""
-        return {
-            "name": self.name,
-            "content_hash": self.content_hash,
-            "utterances": len(self.table),
-        }
 
 
 @dataclass(frozen=True)
@@ -196,25 +174,11 @@ def execute(task: Task, side: Side, test: Side) -> dict:
         except TrainingError as error:
             raise TrainingError(f"{base['id']}: {error}") from error
         except FeatureError as error:
-            raise FeatureError(f"{base['id']}: {error}; {_shortest(side, test)}") from error
+            raise FeatureError(f"{base['id']}: {error}; {shortest(side, test)}") from error
     record["wall_seconds"] = round(time.monotonic() - started, 3)
     write_record(task.record, record)
     task.checkpoint.unlink(missing_ok=True)
     return record
-
-
-def _shortest(side: Side, test: Side) -> str:
-    """Which utterances a network found too short, and what to do with them."""
-    found = {}
-    for part in (side, test):
-        seconds = np.asarray(part.features.samples) / 16000
-        found |= dict(zip(part.table.utterance, seconds, strict=True))
-    three = sorted(found.items(), key=lambda item: item[1])[:3]
-    named = ", ".join(f"{name} ({seconds:.2f} s)" for name, seconds in three)
-    return (
-        f"the shortest utterances are {named}: leave such out of the corpus, or squash all to one "
-        "length (--frames fixed)"
-    )
 
 
 def _baseline(task: Task, side: Side, test: Side) -> dict:

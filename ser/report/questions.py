@@ -17,8 +17,8 @@ import pandas as pd
 from ser.errors import RecordError
 from ser.report.ablation import holm
 from ser.report.build import Report, compare
-from ser.report.commands import command_for
 from ser.report.family import QUESTIONS, StudyQuestion, Wanted
+from ser.report.missing import command_for
 from ser.report.pool import Row
 from ser.report.variants import setting
 
