@@ -27,10 +27,11 @@ def test_a_written_record_says_each_sentence_once_and_is_read_as_it_was(tmp_path
     data, path = record(), tmp_path / "r-seed0.json"
     write_record(path, data)
     written = json.loads(path.read_text())
-    assert written["schema"] == 2
+    assert written["schema"] == 3
+    assert written["test"]["speakers"]["values"] == ["S00"]
     assert written["test"]["texts"]["values"] == sorted(set(data["test"]["texts"]))
     assert path.read_text().count("female") == written["test"]["genders"]["values"].count("female")
-    assert read_record(path) == data | {"schema": 2}
+    assert read_record(path) == data | {"schema": 3}
     (read,) = load_records(tmp_path)
     assert read.data["test"] == data["test"]
 
@@ -40,6 +41,29 @@ def test_records_of_the_first_schema_and_of_both_are_one_run(tmp_path):
     assert json.loads(old.read_text())["schema"] == 1
     write_record(tmp_path / "new" / old.name, read_record(old))
     assert len(load_records([tmp_path / "old", tmp_path / "new"])) == 1
+
+
+def test_logits_of_one_epoch_are_stored_once(tmp_path):
+    data, path = record(selections=("last", "dev", "test")), tmp_path / "r-seed0.json"
+    chosen = data["selection"]
+    chosen["test"]["logits"] = chosen["last"]["logits"]
+    assert chosen["dev"]["logits"] != chosen["last"]["logits"]
+    write_record(path, data)
+    written = json.loads(path.read_text())["selection"]
+    assert written["test"]["logits"] == "last" and isinstance(written["dev"]["logits"], list)
+    assert read_record(path)["selection"] == data["selection"]
+    (read,) = load_records(tmp_path)
+    assert np.array_equal(read.logits["test"], read.logits["last"])
+
+
+@pytest.mark.parametrize("name", ["dev", "nowhere", ""])
+def test_logits_of_a_selection_that_is_not_there_are_a_damaged_record(tmp_path, name):
+    data = coded(record(selections=("last", "dev")))
+    data["selection"]["dev"]["logits"] = name
+    path = write(tmp_path, data | {"schema": 3})
+    for read in (lambda: read_record(path), lambda: load_records(tmp_path)):
+        with pytest.raises(RecordError, match=r"damaged.*which is not before it"):
+            read()
 
 
 @pytest.mark.parametrize("code", [-1, 99, 0.5, True, "0", None])

@@ -1,7 +1,8 @@
 """Records made small without losing what tables are made of (book: "Ablations").
 
-A record repeats each sentence of the corpus for every utterance that says it, and a network's
-record keeps the logits of every epoch, which only rows that are fused with others need.
+A record repeats each sentence of the corpus for every utterance that says it, and the same logits
+for every selection that chose the same epoch; a network's record keeps the logits of all epochs,
+which only rows that are fused with others need.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from ser.errors import RecordError
 
-CODED = ("genders", "texts")
+CODED = ("genders", "speakers", "texts")
 """Columns of ``test`` that say the same few things again and again."""
 
 
@@ -48,6 +49,8 @@ def unpack_logits(packed: dict) -> np.ndarray:
 def coded(record: dict[str, Any]) -> dict[str, Any]:
     """*record* with its repetitive columns as distinct values and a number for each utterance.
 
+    Logits that an earlier selection has too are its name.
+
     Example:
         >>> coded({"test": {"texts": ["no", "yes", "no"]}})
         {'test': {'texts': {'values': ['no', 'yes'], 'codes': [0, 1, 0]}}}
@@ -58,14 +61,47 @@ def coded(record: dict[str, Any]) -> dict[str, Any]:
             values = sorted(set(test[name]))
             place = {value: i for i, value in enumerate(values)}
             test[name] = {"values": values, "codes": [place[v] for v in test[name]]}
-    return record | {"test": test}
+    result = record | {"test": test}
+    if "selection" in record:
+        result["selection"] = _named(record["selection"])
+    return result
+
+
+def _named(selection: dict[str, Any]) -> dict[str, Any]:
+    """Selections, equal logits by the name of the first that has them."""
+    named, first = {}, {}
+    for rule, chosen in selection.items():
+        named[rule] = chosen
+        if not chosen:
+            continue
+        same = next((name for name, logits in first.items() if logits == chosen["logits"]), None)
+        if same is None:
+            first[rule] = chosen["logits"]
+        else:
+            named[rule] = chosen | {"logits": same}
+    return named
+
+
+def _told(selection: dict[str, Any]) -> dict[str, Any]:
+    """The inverse of :func:`_named`."""
+    told = {}
+    for rule, chosen in selection.items():
+        if chosen and isinstance(chosen.get("logits"), str):
+            source = told.get(chosen["logits"])
+            if not source:
+                raise ValueError(f"the logits of {rule!r} are those of {chosen['logits']!r}, "
+                                 "which is not before it")  # fmt: skip
+            chosen = chosen | {"logits": source["logits"]}
+        told[rule] = chosen
+    return told
 
 
 def plain(record: dict[str, Any]) -> dict[str, Any]:
     """The inverse of :func:`coded`; a record that is plain already comes back as it is.
 
     Raises:
-        ValueError: a code that stands for no value, or not one for each utterance.
+        ValueError: a code that stands for no value, not one for each utterance, or logits that
+            are said to be those of a selection which is not there.
 
     Example:
         >>> plain({"test": {"texts": {"values": ["no", "yes"], "codes": [0, 1, 0]}}})
@@ -80,7 +116,10 @@ def plain(record: dict[str, Any]) -> dict[str, Any]:
             if len(codes) != len(test.get("utterances", codes)):
                 raise ValueError(f"{len(codes)} {name} for {len(test['utterances'])} utterances")
             test[name] = [values[c] for c in codes]
-    return record | {"test": test}
+    result = record | {"test": test}
+    if isinstance(record.get("selection"), dict):
+        result["selection"] = _told(record["selection"])
+    return result
 
 
 def thinned(record: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 Files are ``<out>/<row>/<protocol>-<preset>-<fold>-seed<k>.json``, written whole or not at all.
 Logits of the selected epochs are plain numbers; those of all epochs are packed (float16, zlib,
-base64), so that fused rows and other selections can be made from records alone. Sentences and
-genders of the test utterances are stored once each, with a number for every utterance (schema 2;
-schema 1 repeated them).
+base64), so that fused rows and other selections can be made from records alone. Sentences, genders
+and speakers of the test utterances are stored once each, with a number for every utterance, and
+logits that two selections share once (schema 3; schema 1 repeated all of it, schema 2 speakers and
+logits; both are read).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from ser.experiments.compact import coded, plain, unpack_logits
 from ser.experiments.shape import check_shape
 from ser.paths import atomic_write
 
-SCHEMA = 2
+SCHEMA = 3
 SELECTIONS: tuple[str, ...] = ("last", "dev", "test")
 _REQUIRED = {
     "schema",

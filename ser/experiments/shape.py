@@ -38,7 +38,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "parameters": (int, _NONE),
     "test": (dict,),
     "test.utterances": (list,),
-    "test.speakers": (list,),
+    "test.speakers": (list, dict),
     "test.labels": (list,),
     "history": (list,),
     "dev_labels": (list,),

@@ -20,7 +20,7 @@ from ser.report.variants import tagged
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 2
+SCHEMA = 3
 SKIPPED = ("work", "models")
 """Sub-folders of a results folder that hold checkpoints, not records."""
 
