@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ import pytest
 
 from ser.cli import main
 from ser.errors import RecordError
-from ser.experiments import RunConfig, fuse_records, run
+from ser.experiments import RunConfig, fuse_records, read_record, run
 from ser.training import TrainConfig
 
 
@@ -42,7 +41,7 @@ def test_networks_that_were_not_kept_are_told_with_the_way_out(config, caplog):
 def parts(config) -> list[dict]:
     run(replace(config, keep_models=False))
     files = sorted(config.out.glob("*-lstm/speakers-release-1-seed0.json"))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    return [read_record(path) for path in files]
 
 
 def test_genders_that_became_known_between_two_runs_do_not_hinder_fusion(config):
