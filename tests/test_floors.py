@@ -191,9 +191,10 @@ def test_baselines_can_leave_the_dev_set_to_the_networks(base, tmp_path, monkeyp
             assert labels == task.training_labels(side)[wanted].tolist()
     mixed = replace(left, models=("mfcc-lstm", "duration-lr"))
     assert [t.leave_dev for t in plan(mixed, side, test)[0]] == [False] * 2 + [True] * 2
-    for nothing in ({"select": ("last",)}, {"dev": 0.0}):
-        with pytest.raises(ProtocolError, match="--select last,dev"):
-            replace(left, **nothing)
+    with pytest.raises(ProtocolError, match="--select last,dev"):
+        replace(left, select=("last",))
+    with pytest.raises(ProtocolError, match="--dev 0 holds none out"):
+        replace(left, dev=0.0)
     with pytest.raises(ModelError, match="no row asked for is one"):
         replace(left, models=("mfcc-lstm",))
     with pytest.raises(RecordError, match="other settings"):
