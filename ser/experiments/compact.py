@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import base64
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ser.errors import RecordError
+
+SCHEMA = 3
+"""Of the records that are written; earlier ones are read too."""
 
 CODED = ("genders", "speakers", "texts")
 """Columns of ``test`` that say the same few things again and again."""
@@ -44,6 +48,20 @@ def unpack_logits(packed: dict) -> np.ndarray:
         raise RecordError(
             f"a record's logits of all epochs are damaged ({error}); delete it and run again"
         ) from None
+
+
+def every_epoch(record: Mapping[str, Any], side: str, named: object) -> np.ndarray:
+    """(epochs, utterances, classes) logits of a record's ``test`` or ``dev`` side.
+
+    Raises:
+        RecordError: there are none, or they are damaged; the message begins with *named*.
+    """
+    try:
+        return unpack_logits(record["epoch_logits"][side])
+    except KeyError as error:
+        raise RecordError(f"{named}: a record without {error}; delete it and run again") from None
+    except RecordError as error:
+        raise RecordError(f"{named}: {error}") from None
 
 
 def coded(record: dict[str, Any]) -> dict[str, Any]:

@@ -24,11 +24,10 @@ import numpy as np
 
 from ser import __version__, metrics
 from ser.errors import RecordError
-from ser.experiments.compact import coded, plain, unpack_logits
+from ser.experiments.compact import SCHEMA, coded, every_epoch, plain
 from ser.experiments.shape import check_shape
 from ser.paths import atomic_write
 
-SCHEMA = 3
 SELECTIONS: tuple[str, ...] = ("last", "dev", "test")
 _REQUIRED = {
     "schema",
@@ -150,7 +149,8 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
         raise RecordError(f"cannot fuse {row}: its branches were trained for different epochs")
     labels = {"test": np.array(first["test"]["labels"]), "dev": np.array(first["dev_labels"])}
     logits = {
-        side: np.mean([_every_epoch(p, side) for p in parts], axis=0) for side in ("test", "dev")
+        side: np.mean([every_epoch(p, side, p["id"]) for p in parts], axis=0)
+        for side in ("test", "dev")
     }
     if not all(np.isfinite(values).all() for values in logits.values()):
         raise RecordError(
@@ -184,15 +184,6 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
         "fused_from": [p["id"] for p in parts],
     }
     return record
-
-
-def _every_epoch(record: dict, side: str) -> np.ndarray:
-    try:
-        return unpack_logits(record["epoch_logits"][side])
-    except KeyError as error:
-        raise RecordError(f"{record['id']}: a record without {error}; delete it") from None
-    except RecordError as error:
-        raise RecordError(f"{record['id']}: {error}") from None
 
 
 def provenance() -> dict:

@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from ser.errors import RecordError
-from ser.experiments.compact import unpack_logits
+from ser.experiments.compact import every_epoch
 from ser.report.load import Record
 
 __all__ = ["dev_answers"]
@@ -103,18 +103,9 @@ def _same(one: Record, other: Record) -> bool:
     return mine == theirs
 
 
-def _unpacked(part: Record, side: str) -> np.ndarray:
-    try:
-        return unpack_logits(part.data["epoch_logits"][side])
-    except KeyError as error:
-        raise RecordError(f"{part.path}: a record without {error} logits of its epochs") from None
-    except RecordError as error:
-        raise RecordError(f"{part.path}: {error}") from None
-
-
 def _epoch(parts: Sequence[Record], side: str, index: int) -> np.ndarray:
     """(n, 4) mean logits of the parts at one epoch; empty where the epoch or the side is not."""
-    every = [_unpacked(part, side) for part in parts]
+    every = [every_epoch(part.data, side, part.path) for part in parts]
     if len({each.shape for each in every}) != 1 or len(every[0]) <= index:
         return np.empty((0, 0))
     return np.mean([each[index].astype(float) for each in every], axis=0)

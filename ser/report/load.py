@@ -14,13 +14,12 @@ import numpy as np
 
 from ser.corpora.base import EMOTIONS
 from ser.errors import RecordError
-from ser.experiments.compact import plain
+from ser.experiments.compact import SCHEMA, plain
 from ser.experiments.shape import check_shape
 from ser.report.variants import tagged
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 3
 SKIPPED = ("work", "models")
 """Sub-folders of a results folder that hold checkpoints, not records."""
 
