@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from ser.nn import conv as own
+from ser.nn import tiles
 from ser.nn.frontend import KERNELS, ConvBlock, FrontEnd
 
 CASES = {
@@ -14,6 +15,7 @@ CASES = {
     "s2": ((64, 16), (2, 4), (0, 1), (31, 27)),
     "one place": ((3, 2), (2, 2), (0, 0), (2, 2)),
     "odd": ((5, 3), (3, 5), (2, 0), (9, 11)),
+    "wide": ((96, 7), (3, 3), (2, 1), (4, 300)),
     "longer than what is made at once": ((2, 2), (2, 4), (0, 1), (3, 3000)),
 }
 
@@ -50,6 +52,23 @@ def test_equals_torch(case, last):
     for ours, plain in both(case, torch.float32, last):
         size = plain.abs().max()
         assert ((ours - plain).abs().max() / size).item() < 2e-5
+
+
+@pytest.mark.parametrize("case", ["s1", "s2", "wide"])
+def test_tiles_and_products_are_the_same(case):
+    """Both ways of the backward pass, and each is taken where it should be."""
+    (inputs, outputs), kernel, padding, shape = CASES[case]
+    torch.manual_seed(0)
+    weight = torch.randn(outputs, inputs, *kernel)
+    x = torch.randn(3, *shape, inputs)
+    z = torch.conv2d(x.permute(0, 3, 1, 2), weight, padding=padding).permute(0, 2, 3, 1)
+    grad = torch.randn(z.shape)
+    assert own.tiles_fit(x) == tiles.worthwhile()
+    assert not own.tiles_fit(x.double())
+    assert not own.tiles_fit(x[..., 1:])
+    pairs = [run(x, grad, weight, padding) for run in (own.by_tiles, own.products)]
+    for a, b in zip(*pairs, strict=True):
+        assert ((a - b).abs().max() / b.abs().max()).item() < 1e-5
 
 
 def test_threads_do_not_change_a_bit():

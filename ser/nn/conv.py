@@ -1,4 +1,4 @@
-"""Backward of the front end's second convolution as two matrix products, on the CPU.
+"""Backward of the front end's second convolution as matrix products, on the CPU.
 
 With the gradient's values under the kernel side by side in one matrix G, a row for every place of
 the input and a column for every tap and output channel, both gradients are products with it:
@@ -6,7 +6,9 @@ the input and a column for every tap and output channel, both gradients are prod
     d_input = G @ weight        d_weight = G.T @ input
 
 G has as many columns as taps times output channels (128 in the released net; of the input it
-would be 512), and is made a few thousand rows at a time, so that it stays in the caches.
+would be 512). In float32 a kernel reads it out of the gradient itself, whose rows overlap
+(:mod:`ser.nn.conv_kernels`); otherwise it is made a few thousand rows at a time, so that it stays
+in the caches.
 
 Book: chapter "Making it fast".
 """
@@ -20,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from ser.compiling import load_kernels
 from ser.nn.once import once_differentiable
 from ser.nn.precision import lowered
 from ser.threads import share_work
@@ -89,22 +92,84 @@ class _Convolution(Function):
         """grad (B, C', rows', cols') -> gradients of x, weight and bias."""
         x, weight = ctx.saved_tensors
         data, grad = (t.permute(0, 2, 3, 1).contiguous() for t in (x, grad))
-        d_x, d_weight = products(data, grad, weight, ctx.padding)
-        d_bias = grad.sum((0, 1, 2)) if ctx.needs_input_grad[2] else None
-        return d_x.permute(0, 3, 1, 2), d_weight, d_bias, None
+        run = by_tiles if tiles_fit(data) else products
+        d_x, d_weight, d_bias = run(data, grad, weight, ctx.padding)
+        return (
+            d_x.permute(0, 3, 1, 2),
+            d_weight,
+            d_bias if ctx.needs_input_grad[2] else None,
+            None,
+        )
+
+
+def tiles_fit(x: Tensor) -> bool:
+    """Whether :func:`by_tiles` can take x (B, rows, cols, C): float32, C in whole panels."""
+    if x.dtype != torch.float32 or load_kernels("ser.nn.conv_kernels") is None:
+        return False
+    from ser.nn import tiles
+
+    return x.shape[3] % tiles.WIDTH == 0 and tiles.worthwhile()
+
+
+def by_tiles(
+    x: Tensor, grad: Tensor, weight: Tensor, padding: tuple[int, int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As :func:`products`, without G: the kernel reads its rows out of the gradient.
+
+    Example:
+        >>> x, grad, weight = torch.randn(2, 5, 6, 64), torch.randn(2, 4, 5, 3), torch.randn(
+        ...     3, 64, 2, 2
+        ... )
+        >>> pairs = zip(by_tiles(x, grad, weight, (0, 0)), products(x, grad, weight, (0, 0)))
+        >>> all(torch.allclose(a, b, atol=1e-4) for a, b in pairs)
+        True
+    """
+    from ser.nn.tiles import WIDTH, panels_of
+
+    batch, channels, outputs = len(x), x.shape[3], grad.shape[3]
+    height, width = weight.shape[2:]
+    taps, top, left = _taps(weight, padding)
+    panels = panels_of(taps).view(-1, height, width * outputs, WIDTH)
+    d_x = torch.empty_like(x)
+    d_taps = x.new_zeros(batch, height, width * outputs, channels)
+    d_bias = torch.zeros(batch, outputs, dtype=torch.float64)
+    given = [t.numpy() for t in (x, grad, panels)]
+    made = [t.numpy() for t in (d_x, d_taps, d_bias)]
+    run = load_kernels("ser.nn.conv_kernels").gradients
+    share_work(batch, lambda start, stop: run(*given, top, left, *made, start, stop))
+    return d_x, _as_weight(d_taps, weight), d_bias.sum(0).to(x.dtype)
+
+
+def _taps(weight: Tensor, padding: tuple[int, int]) -> tuple[Tensor, int, int]:
+    """weight (C', C, h, w) as (h * w * C', C), and the zeros above and left of the gradient."""
+    _, channels, height, width = weight.shape
+    taps = weight.flip(2, 3).permute(2, 3, 0, 1).reshape(-1, channels)
+    return taps, height - 1 - padding[0], width - 1 - padding[1]
+
+
+def _as_weight(d_taps: Tensor, weight: Tensor) -> Tensor:
+    """Gradients of the taps of all utterances, each (h * w * C', C), summed and like weight."""
+    outputs, channels, height, width = weight.shape
+    by_tap = d_taps.sum(0).view(height, width, outputs, channels)
+    return by_tap.permute(2, 3, 0, 1).flip(2, 3)
 
 
 def products(
     x: Tensor, grad: Tensor, weight: Tensor, padding: tuple[int, int]
-) -> tuple[Tensor, Tensor]:
-    """Gradients of x (B, rows, cols, C) and weight (C', C, h, w) from grad (B, rows', cols', C').
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of x, weight and bias, from that of the output.
+
+    Args:
+        x: (B, rows, cols, C).
+        grad: (B, rows', cols', C').
+        weight: (C', C, h, w).
+        padding: rows and columns of zeros on every side of x.
 
     Every utterance has sums of its own, so the result does not depend on the number of threads.
     """
     batch, rows, cols, channels = x.shape
     outputs, _, height, width = weight.shape
-    taps = weight.flip(2, 3).permute(2, 3, 0, 1).reshape(-1, channels)
-    top, left = height - 1 - padding[0], width - 1 - padding[1]
+    taps, top, left = _taps(weight, padding)
     wide = (cols + width - 1) * outputs
     at_once = max(1, PLACES // cols)
     d_x, d_taps = torch.empty_like(x), x.new_zeros(batch, *taps.shape)
@@ -125,5 +190,4 @@ def products(
                 d_taps[b].addmm_(matrix.t(), values)
 
     share_work(batch, work, alone=True)
-    by_tap = d_taps.sum(0).view(height, width, outputs, channels)
-    return d_x, by_tap.permute(2, 3, 0, 1).flip(2, 3)
+    return d_x, _as_weight(d_taps, weight), grad.sum((0, 1, 2))

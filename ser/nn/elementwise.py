@@ -157,6 +157,21 @@ def tanh(a, part):
 
 
 @compiled
+def sigmoid_within(a):
+    """a = sigmoid(a), in place; rows (n,)."""
+    one = a.dtype.type(1)
+    for j in range(a.size):
+        a[j] = one / (one + _exp(-a[j]))
+
+
+@compiled
+def tanh_within(a):
+    """a = tanh(a), in place; rows (n,)."""
+    for j in range(a.size):
+        a[j] = _tanh(a[j])
+
+
+@compiled
 def product(out, a, b):
     """out = a * b; rows (n,)."""
     for j in range(out.size):

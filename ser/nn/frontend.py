@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ser.errors import FeatureError
 from ser.nn import conv, cuda_front, fused, pooling
+from ser.nn.hooks import hooked
 
 KERNELS = {"s1": (4, 2), "s2": (2, 4)}
 """Kernel (mel bands, frames) for the time-fine and the frequency-fine spectrogram."""
@@ -49,7 +50,7 @@ class ConvBlock(nn.Module):
 
         ``clean`` says that x is zero beyond the lengths; what a block returns always is.
         """
-        fast = self.fast and not (_hooked(self.conv) or _hooked(self.norm))
+        fast = self.fast and not (hooked(self.conv) or hooked(self.norm))
         if fast and fused.applies(self, x):
             return fused.block(self, x, lengths)
         if fast and cuda_front.applies(self, x, lengths):
@@ -150,16 +151,6 @@ class FrontEnd(nn.Module):
             if lengths is not None:
                 lengths = block.out_size(lengths, 1)
         return x.permute(0, 3, 1, 2).flatten(2)
-
-
-def _hooked(part: nn.Module) -> bool:
-    """Whether someone listens to the part, who would hear nothing where it is not called."""
-    return bool(
-        part._forward_hooks
-        or part._forward_pre_hooks
-        or part._backward_hooks
-        or part._backward_pre_hooks
-    )
 
 
 def beyond(lengths: Tensor, frames: int) -> Tensor:

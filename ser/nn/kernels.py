@@ -8,17 +8,25 @@ convolution's kernel; ``frames[b]`` limits what is computed.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
 
 from ser.compiling import compiled
-from ser.nn.elementwise import load, store
+from ser.nn.vectors import SHUT, WHOLE, Lanes
 
-SHARED = "0276a09aa79e7471"
-"""Digest of elementwise.py, whose code is compiled into these kernels."""
+SHARED = "2cecaabe26b6ffcd"
+"""Digest of vectors.py, whose code is compiled into these kernels."""
 
 SUMS = {"contract", "nsz", "reassoc"}
 CHANNELS = 64
-"""Output channels, a constant so that the compiler can keep the sums in registers."""
+"""Output channels, a constant so that loops over them need no remainder."""
+TAPS, LANES = 8, 8
+AT_ONCE = 16
+"""Places of a row whose gradients are read again for every group of channels."""
 
 
 @compiled(fastmath=SUMS)
@@ -51,107 +59,153 @@ def patch_moments(x, rows, cols, height, width, first, second, start, stop):
 def conv_pool_relu(x, w, shift, frames, width, out, best, start, stop):
     """Convolution with w (8, C), maximum of 2x2, shift (C), ReLU -> out (B, rows, cols, C).
 
-    ``best`` (like out, uint8): which of the four won, 4 where the ReLU is shut.
+    ``best`` (like out, uint8): which of the four won, 4 where the ReLU is shut. ``out`` may be
+    bfloat16.
     """
-    stride = x.shape[2]
-    o1, o2 = 1 // width * stride + 1 % width, 2 // width * stride + 2 % width
-    o3, o4 = 3 // width * stride + 3 % width, 4 // width * stride + 4 % width
-    o5, o6 = 5 // width * stride + 5 % width, 6 // width * stride + 6 % width
-    o7 = 7 // width * stride + 7 % width
-    w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
-    zero = np.float32(0.0)
+    patches = np.empty((out.shape[2], TAPS, 4), np.float32)
     for b in range(start, stop):
-        xb = x[b].reshape(-1)
         for r in range(out.shape[1]):
-            for t in range(frames[b], out.shape[2]):
-                out[b, r, t, :] = zero
-                best[b, r, t, :] = 4
+            out[b, r, frames[b] :] = 0
+            best[b, r, frames[b] :] = SHUT
+            _gather(patches, x[b], 2 * r, width, frames[b])
+            index = (b * out.shape[1] + r) * out.shape[2] * CHANNELS
             for t in range(frames[b]):
-                i = 2 * r * stride + 2 * t
-                p00, p01, p02, p03 = xb[i], xb[i + o1], xb[i + o2], xb[i + o3]
-                p04, p05, p06, p07 = xb[i + o4], xb[i + o5], xb[i + o6], xb[i + o7]
-                i += 1
-                p10, p11, p12, p13 = xb[i], xb[i + o1], xb[i + o2], xb[i + o3]
-                p14, p15, p16, p17 = xb[i + o4], xb[i + o5], xb[i + o6], xb[i + o7]
-                i += stride - 1
-                p20, p21, p22, p23 = xb[i], xb[i + o1], xb[i + o2], xb[i + o3]
-                p24, p25, p26, p27 = xb[i + o4], xb[i + o5], xb[i + o6], xb[i + o7]
-                i += 1
-                p30, p31, p32, p33 = xb[i], xb[i + o1], xb[i + o2], xb[i + o3]
-                p34, p35, p36, p37 = xb[i + o4], xb[i + o5], xb[i + o6], xb[i + o7]
-                o, won = out[b, r, t], best[b, r, t]
-                for c in range(CHANNELS):
-                    m = (
-                        p00 * w0[c] + p01 * w1[c] + p02 * w2[c] + p03 * w3[c]
-                        + p04 * w4[c] + p05 * w5[c] + p06 * w6[c] + p07 * w7[c]
-                    )  # fmt: skip
-                    z = (
-                        p10 * w0[c] + p11 * w1[c] + p12 * w2[c] + p13 * w3[c]
-                        + p14 * w4[c] + p15 * w5[c] + p16 * w6[c] + p17 * w7[c]
-                    )  # fmt: skip
-                    k = np.uint8(1) if z > m else np.uint8(0)
-                    m = z if z > m else m
-                    z = (
-                        p20 * w0[c] + p21 * w1[c] + p22 * w2[c] + p23 * w3[c]
-                        + p24 * w4[c] + p25 * w5[c] + p26 * w6[c] + p27 * w7[c]
-                    )  # fmt: skip
-                    k = np.uint8(2) if z > m else k
-                    m = z if z > m else m
-                    z = (
-                        p30 * w0[c] + p31 * w1[c] + p32 * w2[c] + p33 * w3[c]
-                        + p34 * w4[c] + p35 * w5[c] + p36 * w6[c] + p37 * w7[c]
-                    )  # fmt: skip
-                    k = np.uint8(3) if z > m else k
-                    m = z if z > m else m
-                    m += shift[c]
-                    won[c] = k if m > zero else np.uint8(4)
-                    store(o, c, m if m > zero else zero)
+                _pool(
+                    patches.ctypes.data + 4 * 4 * TAPS * t, w.ctypes.data, shift.ctypes.data,
+                    out, best, index + CHANNELS * t,
+                )  # fmt: skip
 
 
 @compiled
 def conv_pool_relu_grad(x, grad, best, frames, width, by_patch, total, start, stop):
     """Sums over the winners: gradient times patch (B, 8, C), and gradient alone (B, C)."""
-    stride = x.shape[2]
-    o1, o2 = 1 // width * stride + 1 % width, 2 // width * stride + 2 % width
-    o3, o4 = 3 // width * stride + 3 % width, 4 // width * stride + 4 % width
-    o5, o6 = 5 // width * stride + 5 % width, 6 // width * stride + 6 % width
-    o7 = 7 // width * stride + 7 % width
-    sums = np.empty(9 * CHANNELS, np.float32)
-    zero = np.float32(0.0)
+    patches = np.empty((grad.shape[2], TAPS, 4), np.float32)
+    sums = np.empty((TAPS + 1, CHANNELS), np.float32)
     for b in range(start, stop):
-        xb = x[b].reshape(-1)
         for r in range(grad.shape[1]):
-            sums[:] = zero
-            for t in range(frames[b]):
-                i = 2 * r * stride + 2 * t
-                p00, p01, p02, p03 = xb[i], xb[i + o1], xb[i + o2], xb[i + o3]
-                p04, p05, p06, p07 = xb[i + o4], xb[i + o5], xb[i + o6], xb[i + o7]
-                i += 1
-                p10, p11, p12, p13 = xb[i], xb[i + o1], xb[i + o2], xb[i + o3]
-                p14, p15, p16, p17 = xb[i + o4], xb[i + o5], xb[i + o6], xb[i + o7]
-                i += stride - 1
-                p20, p21, p22, p23 = xb[i], xb[i + o1], xb[i + o2], xb[i + o3]
-                p24, p25, p26, p27 = xb[i + o4], xb[i + o5], xb[i + o6], xb[i + o7]
-                i += 1
-                p30, p31, p32, p33 = xb[i], xb[i + o1], xb[i + o2], xb[i + o3]
-                p34, p35, p36, p37 = xb[i + o4], xb[i + o5], xb[i + o6], xb[i + o7]
-                g, won = grad[b, r, t], best[b, r, t]
+            _gather(patches, x[b], 2 * r, width, frames[b])
+            index = (b * grad.shape[1] + r) * grad.shape[2] * CHANNELS
+            sums[:] = 0
+            for t in range(0, frames[b], AT_ONCE):
+                _pool_grad(
+                    patches[t].ctypes.data, grad, best, index + CHANNELS * t,
+                    min(AT_ONCE, frames[b] - t), sums.ctypes.data,
+                )  # fmt: skip
+            for i in range(TAPS):
                 for c in range(CHANNELS):
-                    g0 = load(g, c) if won[c] == 0 else zero
-                    g1 = load(g, c) if won[c] == 1 else zero
-                    g2 = load(g, c) if won[c] == 2 else zero
-                    g3 = load(g, c) if won[c] == 3 else zero
-                    sums[c] += g0 * p00 + g1 * p10 + g2 * p20 + g3 * p30
-                    sums[CHANNELS + c] += g0 * p01 + g1 * p11 + g2 * p21 + g3 * p31
-                    sums[2 * CHANNELS + c] += g0 * p02 + g1 * p12 + g2 * p22 + g3 * p32
-                    sums[3 * CHANNELS + c] += g0 * p03 + g1 * p13 + g2 * p23 + g3 * p33
-                    sums[4 * CHANNELS + c] += g0 * p04 + g1 * p14 + g2 * p24 + g3 * p34
-                    sums[5 * CHANNELS + c] += g0 * p05 + g1 * p15 + g2 * p25 + g3 * p35
-                    sums[6 * CHANNELS + c] += g0 * p06 + g1 * p16 + g2 * p26 + g3 * p36
-                    sums[7 * CHANNELS + c] += g0 * p07 + g1 * p17 + g2 * p27 + g3 * p37
-                    sums[8 * CHANNELS + c] += g0 + g1 + g2 + g3
-            for i in range(8):
-                for c in range(CHANNELS):
-                    by_patch[b, i, c] += sums[i * CHANNELS + c]
+                    by_patch[b, i, c] += np.float64(sums[i, c])
             for c in range(CHANNELS):
-                total[b, c] += sums[8 * CHANNELS + c]
+                total[b, c] += np.float64(sums[TAPS, c])
+
+
+@compiled
+def _gather(patches, x, r, width, frames):
+    """The four patches under each place of the pool, rows r and r + 1: (frames, 8, 4)."""
+    for i in range(TAPS):
+        upper, lower = x[r + i // width, i % width :], x[r + 1 + i // width, i % width :]
+        for t in range(frames):
+            patches[t, i, 0], patches[t, i, 1] = upper[2 * t], upper[2 * t + 1]
+            patches[t, i, 2], patches[t, i, 3] = lower[2 * t], lower[2 * t + 1]
+
+
+def _data(context: Any, builder: Any, kind: Any, array: Any) -> tuple[Any, bool]:
+    """The address of an array's first element, and whether it holds bfloat16."""
+    pointer = context.make_array(kind)(context, builder, array).data
+    return builder.ptrtoint(pointer, WHOLE), kind.dtype == types.uint16
+
+
+@intrinsic
+def _pool(_: Any, patches: Any, w: Any, shift: Any, out: Any, best: Any, index: Any) -> Any:
+    """One place of the pool, all channels: 16 at a time, so that the sums stay in registers."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit the products, the three comparisons and the ReLU."""
+        patches, w, shift, out, best, index = args
+        code = Lanes(builder, LANES)
+        out, low = _data(context, builder, signature.args[3], out)
+        best, _ = _data(context, builder, signature.args[4], best)
+
+        def group(at: list) -> list:
+            w, shift, out, best = at
+            sums = [[code.zero] * 4 for _ in range(2)]
+            for i in range(TAPS):
+                factors = [code.load(code.moved(w, 4 * (CHANNELS * i + LANES * v))) for v in (0, 1)]
+                for q in range(4):
+                    value = code.spread(code.moved(patches, 4 * (4 * i + q)))
+                    for v in (0, 1):
+                        sums[v][q] = code.add_product(sums[v][q], value, factors[v])
+            numbers = [_winner(code, shift, out, low, v, sums[v]) for v in (0, 1)]
+            both = ir.Constant(ir.VectorType(ir.IntType(32), 16), list(range(16)))
+            joined = builder.shuffle_vector(*numbers, both)
+            code.put(best, builder.trunc(joined, ir.VectorType(ir.IntType(8), 16)))
+            steps = (64, 64, 32 if low else 64, 16)
+            return [code.moved(a, step) for a, step in zip(at, steps, strict=True)]
+
+        first = [w, shift, code.moved(out, index, 2 if low else 4), builder.add(best, index)]
+        code.loop(WHOLE(CHANNELS // 16), first, group)
+        return context.get_dummy_value()
+
+    whole = types.int64
+    return types.none(whole, whole, whole, out, best, whole), build
+
+
+def _winner(code: Lanes, shift: Any, out: Any, low: bool, v: int, sums: list) -> Any:
+    """Store the largest of four sums, shifted, where it is positive; which it was."""
+    build = code.builder
+    most, number = sums[0], code.whole(0)
+    for q in (1, 2, 3):
+        wins = build.fcmp_ordered(">", sums[q], most)
+        number = build.select(wins, code.whole(q), number)
+        most = build.select(wins, sums[q], most)
+    most = code.add(most, code.load(code.moved(shift, 4 * LANES * v)))
+    lit = build.fcmp_ordered(">", most, code.zero)
+    code.store(
+        code.moved(out, (2 if low else 4) * LANES * v), build.select(lit, most, code.zero), low
+    )
+    return build.select(lit, number, code.whole(SHUT))
+
+
+@intrinsic
+def _pool_grad(
+    _: Any, patches: Any, grad: Any, best: Any, index: Any, frames: Any, sums: Any
+) -> Any:
+    """A few places of a row: gradient times winning patch, and gradient alone, to sums (9, C)."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        """Emit a loop over groups of channels and, within, over the row: nine sums in registers."""
+        patches, grad, best, index, frames, sums = args
+        code = Lanes(builder, LANES)
+        grad, low = _data(context, builder, signature.args[1], grad)
+        best, _ = _data(context, builder, signature.args[2], best)
+        size = 2 if low else 4
+        bytes_ = ir.VectorType(ir.IntType(8), LANES)
+
+        def place(values: list) -> list:
+            patch, grad, best, *sums, alone = values
+            gradient = code.load(grad, low)
+            number = builder.zext(code.at(best, bytes_), code.wholes)
+            lit = builder.icmp_unsigned("<", number, code.whole(SHUT))
+            own = builder.select(lit, gradient, code.zero)
+            alone = code.add(alone, own)
+            for i in range(TAPS):
+                value = code.chosen(code.moved(patch, 16 * i), number)
+                sums[i] = code.add_product(sums[i], own, value)
+            steps = (4 * 4 * TAPS, size * CHANNELS, CHANNELS)
+            at = zip((patch, grad, best), steps, strict=True)
+            return [*(code.moved(a, step) for a, step in at), *sums, alone]
+
+        def group(at: list) -> list:
+            grad, best, sums = at
+            totals = [code.moved(sums, 4 * CHANNELS, i) for i in range(TAPS + 1)]
+            first = [patches, grad, best, *(code.load(total) for total in totals)]
+            _, _, _, *found = code.loop(frames, first, place)
+            for total, value in zip(totals, found, strict=True):
+                code.store(total, value)
+            return [code.moved(a, step * LANES) for a, step in zip(at, (size, 1, 4), strict=True)]
+
+        first = [code.moved(grad, index, size), builder.add(best, index), sums]
+        code.loop(WHOLE(CHANNELS // LANES), first, group)
+        return context.get_dummy_value()
+
+    whole = types.int64
+    return types.none(whole, grad, best, whole, whole, whole), build

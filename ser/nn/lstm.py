@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ser.nn import cuda_lstm
+from ser.nn import cpu_lstm, cuda_lstm
 from ser.nn.precision import lowered
 
 GROUPS = 8
@@ -45,12 +45,16 @@ def lstm_output(
         with torch.autocast("cpu", enabled=False):
             return lstm_output(lstm, x.float(), lengths, fast)
     if lengths is None:
+        if fast and lstm.batch_first and cpu_lstm.applies(lstm, x):
+            return cpu_lstm.output(lstm, x)
         return lstm(x)[0]
     if lengths.shape != (len(x),) or not lstm.batch_first:
         raise ValueError(f"lengths {tuple(lengths.shape)} do not go with x {tuple(x.shape)}")
     lengths = lengths.to("cpu", torch.long)
     if len(lengths) and not 1 <= int(lengths.min()) <= int(lengths.max()) <= x.shape[1]:
         raise ValueError(f"lengths must lie in 1 to {x.shape[1]}, got {lengths.tolist()}")
+    if fast and cpu_lstm.applies(lstm, x):
+        return cpu_lstm.output(lstm, x, lengths)
     if fast and x.device.type == "cpu" and not lstm.bidirectional:
         return _shrinking(lstm, x, lengths)
     if fast and cuda_lstm.applies(lstm, x):
