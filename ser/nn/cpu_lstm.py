@@ -21,7 +21,10 @@ from ser.nn.functional import Packing, states_before
 from ser.nn.hooks import hooked
 from ser.nn.once import once_differentiable
 from ser.nn.precision import lowered
-from ser.threads import share_work
+from ser.threads import in_shares
+
+EACH = 4
+"""Sequences of a thread at least: with fewer, reading the weights takes longer than using them."""
 
 
 def _kernels() -> Any:
@@ -133,12 +136,6 @@ class _Layer(Function):
 
 
 def _in_shares(batch: int, run: Callable[..., None], tensors: tuple[Tensor, ...]) -> None:
-    """run(*arrays, share, shares) in as many threads as torch has, at most one a sequence."""
+    """run(*arrays, share, shares) in torch's number of threads, a few sequences each."""
     arrays = [t.detach().numpy() for t in tensors]
-    shares = min(torch.get_num_threads(), batch)
-
-    def work(start: int, stop: int) -> None:
-        for share in range(start, stop):
-            run(*arrays, share, shares)
-
-    share_work(shares, work)
+    in_shares(-(-batch // EACH), lambda share, shares: run(*arrays, share, shares))
