@@ -56,7 +56,7 @@ def recurrent_pair(device: str, batch: int, steps: int, hidden: int, **options: 
 
 
 def waves_pair(device: str, batch: int, frames: int, mfcc: int = 39) -> Pair:
-    """The MFCC branch's LSTM, two layers: ours (in waves on a GPU), and nn.LSTM."""
+    """The MFCC branch's LSTM, two layers: ours (on a GPU in waves), and nn.LSTM."""
     torch.manual_seed(0)
     x = torch.randn(batch, frames, mfcc, device=device)
     lstm = nn.LSTM(mfcc, HIDDEN, num_layers=2, batch_first=True).to(device)
@@ -64,6 +64,18 @@ def waves_pair(device: str, batch: int, frames: int, mfcc: int = 39) -> Pair:
     return (
         forward_and_backward(lambda: lstm_output(lstm, x, lengths)),
         forward_and_backward(lambda: lstm(x)[0]),
+    )
+
+
+def packed_pair(batch: int) -> Pair:
+    """The same on a CPU over sequences of different lengths: ours, and nn.LSTM over packed ones."""
+    data = release_batch(batch)
+    torch.manual_seed(0)
+    lstm = nn.LSTM(data.mfcc.shape[2], HIDDEN, num_layers=2, batch_first=True)
+    x, lengths = data.mfcc / 10, data.mfcc_lengths
+    return (
+        forward_and_backward(lambda: lstm_output(lstm, x, lengths)),
+        forward_and_backward(lambda: lstm_output(lstm, x, lengths, fast=False)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.pairs import HIDDEN, STEPS, front_end_pair, recurrent_pair
+from benchmarks.pairs import HIDDEN, STEPS, front_end_pair, packed_pair, recurrent_pair, waves_pair
 from ser.allocator import tune_allocator
 
 
@@ -29,6 +29,19 @@ def test_ds_lstm_against_nn_lstm(compare, device, batch, norms):
         warm_up=3,
         device=device,
     )
+
+
+@pytest.mark.parametrize("lengths", ["equal", "mixed"])
+@pytest.mark.parametrize("batch", [32, 128])
+def test_lstm_in_shares(compare, batch, lengths):
+    """The MFCC branch's LSTM: 3 s of speech each, and lengths like EmoDB's, as torch packs them."""
+    tune_allocator()
+    if lengths == "equal":
+        ours, plain = waves_pair("cpu", batch, 300)
+    else:
+        ours, plain = packed_pair(batch)
+    against = {"equal": "nn.LSTM", "mixed": "nn.LSTM over packed sequences"}[lengths]
+    compare(ours, plain, against=against, rounds=7, warm_up=1)
 
 
 @pytest.mark.parametrize(

@@ -112,10 +112,11 @@ def test_how_sequences_are_shared_does_not_change_a_bit_of_the_steps(batch):
     found = []
     for shares in range(1, batch + 1):
         act, grad = given.clone(), torch.empty_like(given)
-        h, c = (torch.zeros(batch + rows, HIDDEN) for _ in range(2))
-        tanh_c, dc = torch.empty(rows, HIDDEN), torch.zeros(batch, HIDDEN)
+        before, c = torch.zeros(rows, HIDDEN), torch.zeros(batch + rows, HIDDEN)
+        h, tanh_c = (torch.empty(rows, HIDDEN) for _ in range(2))
+        dc = torch.zeros(batch, HIDDEN)
         dh = torch.zeros(batch, tiles.WIDTH)
-        forwards = act, h, c, tanh_c, tiles.panels_of(weight.t()), steps
+        forwards = act, before, h, c, tanh_c, tiles.panels_of(weight.t()), steps
         backwards = grad, act, grad_h, c, tanh_c, dh, dc, tiles.panels_of(weight), steps
         for run, tensors in (
             (lstm_kernels.forward, forwards),
@@ -123,7 +124,7 @@ def test_how_sequences_are_shared_does_not_change_a_bit_of_the_steps(batch):
         ):
             for share in range(shares):
                 run(*(t.numpy() for t in tensors), share, shares)
-        found.append([h, c, grad, dh, dc])
+        found.append([before, h, c, grad, dh, dc])
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             assert torch.equal(a, b)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from ser.compiling import load_kernels
-from ser.nn.functional import Packing, states_before
+from ser.nn.functional import Packing
 from ser.nn.hooks import hooked
 from ser.nn.once import once_differentiable
 from ser.nn.precision import lowered
@@ -98,15 +98,15 @@ class _Layer(Function):
             torch.mm(x, weight.t(), out=act)
         else:
             torch.addmm(bias + other_bias, x, weight.t(), out=act)
-        h, c = (x.new_empty(batch + rows, hidden) for _ in range(2))
-        h[:batch] = c[:batch] = 0
-        tanh_c = x.new_empty(rows, hidden)
+        before, h, tanh_c = (x.new_empty(rows, hidden) for _ in range(3))
+        c = x.new_empty(batch + rows, hidden)
+        before[:batch] = c[:batch] = 0
         steps = torch.tensor(sizes)
-        tensors = act, h, c, tanh_c, panels_of(recurrent.t()), steps
+        tensors = act, before, h, c, tanh_c, panels_of(recurrent.t()), steps
         _in_shares(batch, _kernels().forward, tensors)
-        ctx.save_for_backward(x, weight, recurrent, act, h, c, tanh_c, steps)
-        ctx.sizes, ctx.batch, ctx.biased = sizes, batch, bias is not None
-        return h[batch:]
+        ctx.save_for_backward(x, weight, recurrent, act, before, c, tanh_c, steps)
+        ctx.batch, ctx.biased = batch, bias is not None
+        return h
 
     @staticmethod
     @once_differentiable
@@ -114,7 +114,7 @@ class _Layer(Function):
         """grad_h (N, H) -> gradients of x, the weights and the biases."""
         from ser.nn.tiles import WIDTH, panels_of
 
-        x, weight, recurrent, act, h, c, tanh_c, steps = ctx.saved_tensors
+        x, weight, recurrent, act, before, c, tanh_c, steps = ctx.saved_tensors
         hidden, batch = recurrent.shape[1], ctx.batch
         grad = torch.empty_like(act)
         dh = grad.new_zeros(batch, -(-hidden // WIDTH) * WIDTH)
@@ -127,7 +127,7 @@ class _Layer(Function):
         return (
             grad @ weight if needs[0] else None,
             grad.t() @ x if needs[1] else None,
-            grad.t() @ states_before(h, ctx.sizes, batch, len(x)) if needs[2] else None,
+            grad.t() @ before if needs[2] else None,
             d_bias,
             d_bias,
             None,

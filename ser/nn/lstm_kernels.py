@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ser.compiling import compiled
-from ser.nn.elementwise import product, sigmoid_within, tanh_of, tanh_within
+from ser.nn.elementwise import copy, product, sigmoid_within, tanh_of, tanh_within
 from ser.nn.tiles import multiply
 
 SHARED = "1e0b8c5b67bf11a0"
@@ -18,33 +18,39 @@ SHARED = "1e0b8c5b67bf11a0"
 
 
 @compiled
-def forward(act, h, c, tanh_c, panels, sizes, share, shares):
+def forward(act, before, h, c, tanh_c, panels, sizes, share, shares):
     """All steps of a share of the sequences.
 
     Args:
         act: (N, 4 H), in: the input's part; out: activations.
-        h, c: (B + N, H), row B + k belongs to row k of act; the first B are the initial state.
-        tanh_c: (N, H).
+        before: (N, H), h before each row's step: the rows of the first step are read, those of the
+            others written.
+        h, tanh_c: (N, H), written.
+        c: (B + N, H), row B + k belongs to row k of act; the first B are the initial state.
         panels: of the transposed recurrent weight (H, 4 H), :func:`ser.nn.tiles.panels_of`.
         sizes: (T,) sequences of each step.
     """
     size = c.shape[1]
     first = len(c) - len(act)
-    start, before = 0, 0
+    start, last = 0, 0
     for t in range(len(sizes)):
         count = (sizes[t] - share + shares - 1) // shares
+        following = start + sizes[t]
+        running = sizes[t + 1] if t + 1 < len(sizes) else 0
         multiply(
-            count, h.ctypes.data + 4 * size * (before + share), 4 * size * shares, panels,
+            count, before.ctypes.data + 4 * size * (start + share), 4 * size * shares, panels,
             act.ctypes.data + 16 * size * (start + share), 16 * size * shares, 0,
         )  # fmt: skip
         for i in range(share, sizes[t], shares):
-            row, to = start + i, first + start + i
+            row = start + i
             sigmoid_within(act[row, : 2 * size])
             tanh_within(act[row, 2 * size : 3 * size])
             sigmoid_within(act[row, 3 * size :])
-            _state(act[row], c[before + i], c[to], tanh_c[row], h[to])
-        before = first + start
-        start += sizes[t]
+            _state(act[row], c[last + i], c[first + row], tanh_c[row], h[row])
+            if i < running:
+                copy(before[following + i], h[row])
+        last = first + start
+        start = following
 
 
 @compiled
@@ -65,12 +71,10 @@ def backward(grad, act, grad_h, c, tanh_c, dh, dc, panels, sizes, share, shares)
     for t in range(len(sizes) - 1, -1, -1):
         count = (sizes[t] - share + shares - 1) // shares
         start -= sizes[t]
-        before = first + start - sizes[t - 1] if t else 0
+        last = first + start - sizes[t - 1] if t else 0
         for i in range(share, sizes[t], shares):
             row = start + i
-            _gradients(
-                grad[row], act[row], dh[i], grad_h[row], c[before + i], tanh_c[row], dc[i]
-            )  # fmt: skip
+            _gradients(grad[row], act[row], dh[i], grad_h[row], c[last + i], tanh_c[row], dc[i])
         multiply(
             count, grad.ctypes.data + 16 * size * (start + share), 16 * size * shares, panels,
             dh.ctypes.data + 4 * dh.shape[1] * share, 4 * dh.shape[1] * shares, 1,

@@ -11,8 +11,10 @@ ATTENTION = 64
 """Size of the hidden layer that scores a step."""
 
 
-def mean_over_time(steps: Tensor, lengths: Tensor | None = None) -> Tensor:
+def mean_over_time(steps: Tensor, lengths: Tensor | None = None, clean: bool = False) -> Tensor:
     """(B, T, H) -> (B, H), over the valid steps.
+
+    ``clean`` says that steps are zero beyond the lengths, as those of our layers are.
 
     >>> mean_over_time(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([2]))
     tensor([[2.]])
@@ -20,6 +22,8 @@ def mean_over_time(steps: Tensor, lengths: Tensor | None = None) -> Tensor:
     if lengths is None:
         return steps.mean(1)
     lengths = lengths.to(steps.device)
+    if clean:
+        return steps.sum(1) / lengths[:, None].to(steps.dtype)
     valid = torch.arange(steps.shape[1], device=steps.device) < lengths[:, None]
     total = steps.masked_fill(~valid[:, :, None], 0.0).sum(1)
     return total / lengths[:, None].to(steps.dtype)
@@ -55,9 +59,10 @@ class TimePool(nn.Module):
             self.score = nn.Linear(ATTENTION, 1, bias=False)
 
     def forward(self, steps: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """(B, T, H) and valid steps (B,), or None: all -> (B, H)."""
+        """(B, T, H), zero beyond the valid steps (B,) (None: all are) -> (B, H)."""
         if self.pooling == "mean":
-            return drop(mean_over_time(steps, lengths), self.dropout, self.training)
+            pooled = mean_over_time(steps, lengths, clean=True)
+            return drop(pooled, self.dropout, self.training)
         scores = self.score(torch.tanh(self.project(steps)))
         if lengths is not None:
             time = torch.arange(steps.shape[1], device=steps.device)
