@@ -31,8 +31,7 @@ def test_ds_lstm_against_nn_lstm(compare, device, batch, norms):
     )
 
 
-@pytest.mark.parametrize("lengths", ["equal", "mixed"])
-@pytest.mark.parametrize("batch", [32, 128])
+@pytest.mark.parametrize(("batch", "lengths"), [(32, "equal"), (32, "mixed"), (128, "equal")])
 def test_lstm_in_shares(compare, batch, lengths):
     """The MFCC branch's LSTM: 3 s of speech each, and lengths like EmoDB's, as torch packs them."""
     tune_allocator()
