@@ -21,10 +21,9 @@ def lstm_output(
 ) -> Tensor:
     """Output of every valid step, zeros at the padding; padding has no influence.
 
-    On the CPU torch runs packed sequences step by step, several times slower than padded ones.
-    There, sequences are sorted by length and run padded up to the end of the shortest eighth,
-    then, without those, to the end of the next, the state carried on. A processor for which torch
-    has no LSTM in the 16 bits that autocast asks for computes in float32.
+    On the CPU torch runs packed sequences step by step, many times slower than padded ones. There
+    :mod:`ser.nn.cpu_lstm` takes over where it can, and :func:`shrinking` elsewhere. A processor
+    for which torch has no LSTM in the 16 bits that autocast asks for computes in float32.
 
     Args:
         lstm: with ``batch_first=True``, any number of layers.
@@ -56,7 +55,7 @@ def lstm_output(
     if fast and cpu_lstm.applies(lstm, x):
         return cpu_lstm.output(lstm, x, lengths)
     if fast and x.device.type == "cpu" and not lstm.bidirectional:
-        return _shrinking(lstm, x, lengths)
+        return shrinking(lstm, x, lengths)
     if fast and cuda_lstm.applies(lstm, x):
         output = cuda_lstm.output(lstm, x)
         if output is not None:
@@ -84,7 +83,12 @@ def _low_works() -> bool:
     return True
 
 
-def _shrinking(lstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
+def shrinking(lstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
+    """As :func:`lstm_output`, by torch's LSTM over a batch that shrinks as sequences end.
+
+    Sorted by length, it runs padded up to the end of the shortest eighth, then, without those, to
+    the end of the next, the state carried on. One direction only.
+    """
     ordered, order = torch.sort(lengths, descending=True, stable=True)
     padding = torch.arange(x.shape[1]) >= ordered[:, None]
     x = x.index_select(0, order).masked_fill(padding[:, :, None], 0.0)
