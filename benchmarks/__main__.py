@@ -25,7 +25,7 @@ TARGETS = {"cpu": ("benchmarks", "--ignore=benchmarks/test_cuda.py"),
 """What pytest is given for the rows of a device, relative to the project."""
 EPILOG = """\
 examples:
-  make bench                                  everything, about ten minutes on two idle cores
+  make bench                                  everything, half an hour on two idle cores
   python -m benchmarks --quick                does everything run? (the figures mean little)
   python -m benchmarks -k ds_lstm --out here.json
   python -m benchmarks --device cuda --out book/results/benchmarks/gpu.json

@@ -182,6 +182,16 @@ def test_killed_in_the_middle_the_same_command_finishes(base, tiny_root, tmp_pat
     assert "UA" in ended.stdout
 
 
+@pytest.mark.parametrize("software", [True, False])
+def test_a_precision_that_is_slow_here_is_told(base, tmp_path, monkeypatch, caplog, software):
+    """Few processors multiply bfloat16; elsewhere it takes many times as long as float32."""
+    monkeypatch.setattr("ser.nn.precision.in_software", lambda *given: software)
+    train = replace(base.train, precision="bfloat16")
+    with caplog.at_level("INFO"):
+        run(replace(base, out=tmp_path, train=train, models=("mfcc-lstm",)))
+    assert ("in software" in caplog.text) == software
+
+
 def test_two_at_once_are_told(base, tmp_path):
     (tmp_path / "work").mkdir()
     with (

@@ -15,7 +15,7 @@ from ser.models import build_model
 from ser.nn import DSLSTM, DSBranch, MFCCBranch, recurrent
 from ser.nn import lstm as lstm_module
 from ser.nn.lstm import lstm_output
-from ser.nn.precision import PRECISIONS, precision_context
+from ser.nn.precision import PRECISIONS, in_software, precision_context
 from ser.training import TrainConfig
 
 RESULTS = Path(__file__).parent.parent / "book" / "results"
@@ -193,3 +193,13 @@ def test_lstm_in_bfloat16_where_torch_has_none_for_the_processor(monkeypatch):
         torch.testing.assert_close(output, lstm_output(lstm, x.bfloat16().float(), given))
         output.sum().backward()
     assert x.grad.abs().sum() > 0
+
+
+def test_what_torch_computes_in_software(monkeypatch):
+    for known in (True, False):
+        monkeypatch.setattr(
+            torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda known=known: known
+        )
+        assert in_software("bfloat16", "cpu") is not known
+        assert not in_software("float32", "cpu")
+        assert not in_software("bfloat16", "cuda")

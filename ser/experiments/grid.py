@@ -162,6 +162,14 @@ def _run(config: RunConfig, out: Path) -> list[dict]:
             config.train.batch_size,
             len(side.table),
         )
+    from ser.nn.precision import in_software
+
+    if left and in_software(config.train.precision, device):
+        log.info(
+            "hint: this processor has no instructions for %s; torch computes it in software, many "
+            "times slower than float32 (leave --precision out)",
+            config.train.precision,
+        )
     _tell_unkept(config, [t for t in [*trained, *fused] if done[t.record] is not None])
     failures = _train(left, side, test, config, jobs, threads)
     records = []

@@ -39,6 +39,23 @@ def precision_context(precision: str, device: torch.device | str) -> AbstractCon
     return torch.autocast(kind, torch.bfloat16, cache_enabled=kind != "cuda")
 
 
+def in_software(precision: str, device: torch.device | str) -> bool:
+    """Whether *device* has no instructions for *precision*, so that torch does it number by number.
+
+    That is many times slower than float32, on any processor without AVX-512 or its like.
+
+    Example:
+        >>> in_software("float32", "cpu")
+        False
+    """
+    if precision == "float32" or torch.device(device).type != "cpu":
+        return False
+    try:
+        return not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    except (AttributeError, RuntimeError):  # a torch without oneDNN, or with another name for it
+        return False
+
+
 def lowered(kind: str) -> bool:
     """Whether autocast to bfloat16 is on for devices of this kind (``cpu``, ``cuda``)."""
     return torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.bfloat16
