@@ -112,6 +112,16 @@ def test_where_tiles_are_worthwhile(monkeypatch, capability, jit_off, cpu, wante
     tiles.worthwhile.cache_clear()
 
 
+def test_a_processor_that_nothing_is_known_of(monkeypatch):
+    """As LLVM has it for some that are not Intel's or AMD's."""
+
+    def nothing():
+        raise RuntimeError("no features")
+
+    monkeypatch.setattr(vectors.binding, "get_host_cpu_features", nothing)
+    assert not vectors.processor_has("avx")
+
+
 def chosen_by_lanes():
     """From each row of four the number that ``which`` says, compiled anew."""
 

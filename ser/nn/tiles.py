@@ -18,16 +18,15 @@ import functools
 from typing import Any
 
 import torch
-from llvmlite import binding
 from numba import config
 from numba.core import types
 from numba.extending import intrinsic
 from torch import Tensor
 
 from ser.compiling import compiled
-from ser.nn.vectors import Lanes
+from ser.nn.vectors import Lanes, processor_has
 
-LANES = 16 if binding.get_host_cpu_features().get("avx512f") else 8
+LANES = 16 if processor_has("avx512f") else 8
 """float32 numbers of a vector register."""
 VECTORS = 2
 ROWS = 6

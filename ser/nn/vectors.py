@@ -19,7 +19,21 @@ FUSED = ("contract",)
 SHUT = 4
 """In ``best`` of a pool, a place whose ReLU is shut; 0 to 3 are its four."""
 
-PERMUTES = config.CPU_NAME in (None, "host") and bool(binding.get_host_cpu_features().get("avx"))
+
+def processor_has(feature: str) -> bool:
+    """Whether LLVM says so of this processor; of some it says nothing.
+
+    Example:
+        >>> processor_has("no such thing")
+        False
+    """
+    try:
+        return bool(binding.get_host_cpu_features().get(feature))
+    except RuntimeError:
+        return False
+
+
+PERMUTES = config.CPU_NAME in (None, "host") and processor_has("avx")
 """Whether one operation can take, for each of 8 lanes, one number of four."""
 
 
