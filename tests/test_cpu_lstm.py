@@ -19,6 +19,15 @@ LENGTHS = {
 pytestmark = pytest.mark.skipif(not tiles.worthwhile(), reason="needs AVX2 or AVX-512")
 
 
+class Own(nn.LSTM):
+    """One whose forward does something else."""
+
+    def forward(self, *given):
+        """Twice what torch gives."""
+        output, state = super().forward(*given)
+        return 2 * output, state
+
+
 def network(layers=2, hidden=HIDDEN, **options):
     torch.manual_seed(0)
     return nn.LSTM(5, hidden, layers, batch_first=True, **options)
@@ -169,6 +178,7 @@ def test_what_is_left_to_torch():
     assert not cpu_lstm.applies(network(proj_size=3), x)
     assert not cpu_lstm.applies(network(hidden=HIDDEN + 1), x)
     assert not cpu_lstm.applies(network(), x[:0])
+    assert not cpu_lstm.applies(Own(5, HIDDEN, batch_first=True), x)
     dropping = network(dropout=0.5)
     assert not cpu_lstm.applies(dropping, x)
     assert cpu_lstm.applies(dropping.eval(), x)

@@ -34,9 +34,10 @@ def _kernels() -> Any:
 def applies(lstm: nn.LSTM, x: Tensor) -> bool:
     """Whether :func:`output` can and should stand in: float32, one direction, whole panels.
 
-    An LSTM that has hooks is called, so that they hear it.
+    An LSTM that has hooks is called, so that they hear it, and so is one with a forward of its own.
     """
-    if x.device.type != "cpu" or _kernels() is None:
+    own = getattr(type(lstm), "forward", None) is not nn.LSTM.forward
+    if own or x.device.type != "cpu" or _kernels() is None:
         return False
     tiles = load_kernels("ser.nn.tiles")
     return (
