@@ -117,10 +117,9 @@ def by_tiles(
     """As :func:`products`, without G: the kernel reads its rows out of the gradient.
 
     Example:
-        >>> x, grad, weight = torch.randn(2, 5, 6, 64), torch.randn(2, 4, 5, 3), torch.randn(
-        ...     3, 64, 2, 2
-        ... )
-        >>> pairs = zip(by_tiles(x, grad, weight, (0, 0)), products(x, grad, weight, (0, 0)))
+        >>> x, weight = torch.randn(2, 5, 6, 64), torch.randn(3, 64, 2, 2)
+        >>> given = x, torch.randn(2, 4, 5, 3), weight, (0, 0)
+        >>> pairs = zip(by_tiles(*given), products(*given))
         >>> all(torch.allclose(a, b, atol=1e-4) for a, b in pairs)
         True
     """

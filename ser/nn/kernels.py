@@ -126,6 +126,7 @@ def _pool(_: Any, patches: Any, w: Any, shift: Any, out: Any, best: Any, index: 
         best, _ = _data(context, builder, signature.args[4], best)
 
         def group(at: list) -> list:
+            """16 channels: addresses of w, shift, out and best -> those of the next 16."""
             w, shift, out, best = at
             sums = [[code.zero] * 4 for _ in range(2)]
             for i in range(TAPS):
@@ -181,6 +182,7 @@ def _pool_grad(
         bytes_ = ir.VectorType(ir.IntType(8), LANES)
 
         def place(values: list) -> list:
+            """One place of the row, 8 channels: addresses and nine sums -> the next place's."""
             patch, grad, best, *sums, alone = values
             gradient = code.load(grad, low)
             number = builder.zext(code.at(best, bytes_), code.wholes)
@@ -195,6 +197,7 @@ def _pool_grad(
             return [*(code.moved(a, step) for a, step in at), *sums, alone]
 
         def group(at: list) -> list:
+            """8 channels: addresses of grad, best and sums -> those of the next 8."""
             grad, best, sums = at
             totals = [code.moved(sums, 4 * CHANNELS, i) for i in range(TAPS + 1)]
             first = [patches, grad, best, *(code.load(total) for total in totals)]

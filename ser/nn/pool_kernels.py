@@ -163,6 +163,7 @@ def _sums_code(lanes: int, context: Any, builder: Any, signature: Any, args: Any
     mean, rstd = (code.load(code.first(k)) for k in (3, 4))
 
     def place(values: list) -> list:
+        """One place: addresses and two sums -> the next place's."""
         grad, best, *corners, plain, along = values
         number = code.best(best)
         value = code.load(corners[0], code.low[0])
@@ -190,6 +191,7 @@ def _grad_code(lanes: int, context: Any, builder: Any, signature: Any, args: Any
     scale, level, along = (code.load(code.first(k)) for k in (3, 4, 5))
 
     def place(values: list) -> list:
+        """One place: addresses of grad, best, four of z, four of out -> the next place's."""
         grad, best, *others = values
         own = builder.fmul(scale, code.load(grad, code.low[1]))
         number = code.best(best)

@@ -83,6 +83,7 @@ def _build(rows: int, context: Any, builder: Any, _: Any, args: Any) -> Any:
     first = [builder.select(new, code.zero, code.load(end)) for end in ends]
 
     def term(values: list) -> list:
+        """One term of the sums: offset in a, address in b, the tile -> the next term's."""
         along, row, *sums = values
         factors = [code.load(code.moved(row, 4 * LANES * v)) for v in range(VECTORS)]
         spread = [code.spread(builder.add(top, along)) for top in tops]
@@ -93,6 +94,7 @@ def _build(rows: int, context: Any, builder: Any, _: Any, args: Any) -> Any:
         return [builder.add(along, a_step), builder.add(row, b_step), *sums]
 
     def piece(values: list) -> list:
+        """All terms of a piece, then on to the next one's place in a."""
         along, *others = code.loop(depth, values, term)
         return [builder.add(along, a_skip), *others]
 
