@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ser.corpora.base import EMOTIONS, Corpus
+from ser.corpora.completeness import completeness
 from ser.corpora.examine import Clip
 from ser.corpora.originals import originals
 from ser.corpora.registry import CorpusInfo
@@ -227,31 +228,12 @@ def table_problems(corpus: Corpus, info: CorpusInfo, clips: list[Clip]) -> list[
 
 
 def _count_problems(corpus: Corpus, info: CorpusInfo) -> list[Problem]:
-    found = Counter(corpus.table.emotion)
-    absent = [emotion for emotion in EMOTIONS if not found[emotion]]
-    problems = []
-    if absent:
-        text = f"no utterance is {' or '.join(absent)}: the four-class task lacks a class"
-        problems.append(Problem("incomplete", "warning", text))
-    off = [
-        f"{emotion} {found[emotion]} of {expected}"
-        for emotion, expected in info.by_emotion.items()
-        if found[emotion] != expected
-    ]
-    if off:
-        text = (
-            f"{len(corpus.table)} utterances of the four classes instead of {info.four_class} "
-            f"({', '.join(off)}): numbers made on a part do not compare with published ones"
-        )
-        problems.append(Problem("incomplete", "warning", text))
+    missing = completeness(corpus)["missing"]
+    problems = [Problem("incomplete", "warning", text) for text in missing]
     total = len(corpus.everything)
     if info.total and total != info.total:
-        rest = "" if off else "; the four classes are complete"
+        rest = "" if missing else "; the four classes are complete"
         text = f"{total} utterances are listed, the whole corpus has {info.total}{rest}"
-        problems.append(Problem("count", "note", text))
-    speakers = corpus.table.speaker.nunique()
-    if info.speakers and speakers != info.speakers:
-        text = f"{speakers} speakers are here, the whole corpus has {info.speakers}"
         problems.append(Problem("count", "note", text))
     return problems
 

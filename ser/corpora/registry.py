@@ -23,6 +23,7 @@ class CorpusInfo:
         layout: the names the reader looks for below the root.
         fetchable: ``ser fetch`` may download it.
         speakers: number of speakers, None where open.
+        sessions: number of recording sessions, named Ses01, Ses02, ...; 0 where there are none.
         total: utterances of all labels, None where open.
         labels: owners' label -> utterances.
         by_emotion: the four classes -> utterances.
@@ -40,6 +41,7 @@ class CorpusInfo:
     layout: str
     fetchable: bool = False
     speakers: int | None = None
+    sessions: int = 0
     total: int | None = None
     labels: dict[str, int] = field(default_factory=dict)
     by_emotion: dict[str, int] = field(default_factory=dict)
@@ -71,6 +73,7 @@ _SYNTHETIC = CorpusInfo(
     get="It is made on first use: load_corpus('synthetic').",
     layout="IEMOCAP's: Session{1..5}/dialog/EmoEvaluation/*.txt and Session*/sentences/wav/",
     speakers=10,
+    sessions=5,
     total=480,
     by_emotion=_four(120, 120, 120, 120),
 )
@@ -97,6 +100,7 @@ _IEMOCAP = CorpusInfo(
         "Session*/sentences/wav/<dialog>/<utterance>.wav"
     ),
     speakers=10,
+    sessions=5,
     total=10039,
     labels={
         "xxx": 2507,

@@ -1,0 +1,59 @@
+"""Is all of a corpus there: what a table of results has to say beside its numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ser.corpora.base import EMOTIONS, Corpus
+from ser.corpora.registry import CORPORA
+
+
+def completeness(corpus: Corpus) -> dict:
+    """What of the four-class task is here, and what is missing.
+
+    Returns:
+        A dictionary that JSON can hold: ``utterances`` (of the four classes, here), ``expected``
+        (in the whole corpus; None where nobody knows, as with tables of one's own), ``classes``
+        (those that are here) and ``missing`` (sentences, empty where all is here).
+
+    Example:
+        >>> from pathlib import Path
+        >>> from ser.corpora.base import make_table
+        >>> row = {"utterance": "a", "path": "a.wav", "emotion": "angry", "speaker": "me"}
+        >>> table = make_table([row])
+        >>> found = completeness(Corpus("manifest", Path(), table, table, "", ""))
+        >>> found["classes"], found["missing"]
+        (['angry'], ['no utterance is happy, neutral or sad: scores are over one class, not four'])
+    """
+    info = CORPORA[corpus.name]
+    found = Counter(corpus.table.emotion)
+    classes = [emotion for emotion in EMOTIONS if found[emotion]]
+    missing = []
+    if absent := [emotion for emotion in EMOTIONS if not found[emotion]]:
+        names = " or ".join(filter(None, [", ".join(absent[:-1]), absent[-1]]))
+        left = {1: "one class", 2: "two classes", 3: "three classes"}.get(len(classes), "none")
+        missing.append(f"no utterance is {names}: scores are over {left}, not four")
+    here = set(corpus.table.session)
+    sessions = [f"Ses{number:02d}" for number in range(1, info.sessions + 1)]
+    if gone := [session for session in sessions if session not in here]:
+        missing.append(f"{', '.join(gone)} of {info.sessions} sessions not here")
+    speakers = corpus.table.speaker.nunique()
+    if info.speakers and speakers < info.speakers:
+        missing.append(f"{speakers} speakers are here, the whole corpus has {info.speakers}")
+    off = [
+        f"{emotion} {found[emotion]} of {expected}"
+        for emotion, expected in info.by_emotion.items()
+        if found[emotion] != expected
+    ]
+    if off:
+        part = "a part" if len(corpus.table) < info.four_class else "another set"
+        missing.append(
+            f"{len(corpus.table)} utterances of the four classes instead of {info.four_class} "
+            f"({', '.join(off)}): numbers made on {part} do not compare with published ones"
+        )
+    return {
+        "utterances": len(corpus.table),
+        "expected": info.four_class,
+        "classes": classes,
+        "missing": missing,
+    }
