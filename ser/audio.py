@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +94,7 @@ def load_audio(
     rate: int = 16000,
     start: float = 0.0,
     seconds: float | None = None,
+    heed: Callable[[np.ndarray], object] | None = None,
 ) -> np.ndarray:
     """Read a sound file, or a part of it, as one channel at *rate*.
 
@@ -102,6 +103,7 @@ def load_audio(
         rate: samples a second wanted (resampled by soxr's HQ setting where the file has others).
         start: where to begin, in seconds.
         seconds: how much to read; None: to the end.
+        heed: called with each block (samples, channels) at the file's rate, before it is mixed.
 
     Returns:
         float32 array (samples,): the mean of the channels, -1..1 for integer formats. Float files
@@ -125,7 +127,7 @@ def load_audio(
         file_rate, first, count = sound.samplerate, 0, None
         if start or seconds is not None:
             first, count = _segment(path, sound, start, seconds)
-        wave = _read(path, sound, first, count)
+        wave = _read(path, sound, first, count, heed)
     if not len(wave):
         raise AudioError(
             f"{path}: holds no sound (its header says 0 samples; the file has "
@@ -153,7 +155,10 @@ def load_audio(
 
 
 def stream_audio(
-    path: str | os.PathLike, rate: int = 16000, seconds: float = 1.0
+    path: str | os.PathLike,
+    rate: int = 16000,
+    seconds: float = 1.0,
+    heed: Callable[[np.ndarray], object] | None = None,
 ) -> Iterator[np.ndarray]:
     """Read a sound file block by block, in bounded memory, as one channel at *rate*.
 
@@ -161,6 +166,7 @@ def stream_audio(
         path: as in :func:`load_audio`.
         rate: samples a second wanted.
         seconds: duration of a block.
+        heed: as in :func:`load_audio`.
 
     Yields:
         float32 arrays (samples,); together what :func:`load_audio` returns, to the rounding of the
@@ -178,7 +184,8 @@ def stream_audio(
     """
     path = Path(path)
     with _open(path) as sound:
-        blocks = _blocks(path, sound, 0, None, max(1, round(seconds * sound.samplerate)))
+        size = max(1, round(seconds * sound.samplerate))
+        blocks = _blocks(path, sound, 0, None, size, heed)
         yield from resampled(blocks, sound.samplerate, rate, str(path))
 
 
@@ -279,16 +286,27 @@ def _open(path: Path) -> soundfile.SoundFile:
         ) from None
 
 
-def _read(path: Path, sound: soundfile.SoundFile, first: int, count: int | None) -> np.ndarray:
+def _read(
+    path: Path,
+    sound: soundfile.SoundFile,
+    first: int,
+    count: int | None,
+    heed: Callable[[np.ndarray], object] | None,
+) -> np.ndarray:
     """Samples *first* .. *first + count* as the mean of the channels; fewer is an error."""
-    blocks = list(_blocks(path, sound, first, count, _BLOCK))
+    blocks = list(_blocks(path, sound, first, count, _BLOCK, heed))
     if not blocks:
         return np.zeros(0, dtype=np.float32)
     return np.ascontiguousarray(blocks[0] if len(blocks) == 1 else np.concatenate(blocks))
 
 
 def _blocks(
-    path: Path, sound: soundfile.SoundFile, first: int, count: int | None, size: int
+    path: Path,
+    sound: soundfile.SoundFile,
+    first: int,
+    count: int | None,
+    size: int,
+    heed: Callable[[np.ndarray], object] | None = None,
 ) -> Iterator[np.ndarray]:
     """The same, *size* samples at a time."""
     promised = sound.frames - first if count is None else count
@@ -304,6 +322,8 @@ def _blocks(
             if not len(block):
                 break
             done += len(block)
+            if heed is not None:
+                heed(block)
             yield block[:, 0] if block.shape[1] == 1 else _mean(block)
     except RuntimeError as error:
         reason = getattr(error, "error_string", None) or str(error)

@@ -360,3 +360,13 @@ def test_missing_pad_byte(tmp_path):
 def test_importing_needs_no_sound_library():
     code = "import sys, ser.audio; assert not {'soundfile', 'soxr', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_channels_can_be_heeded_before_they_are_mixed(tmp_path):
+    left = np.random.default_rng(0).integers(-9000, 9000, 44100).astype(np.int16)
+    path = tmp_path / "x.wav"
+    sf.write(path, np.stack([left, -left], axis=1), 44100)
+    for read in (load_audio, lambda *a, **k: np.concatenate(list(stream_audio(*a, **k)))):
+        blocks = []
+        assert not read(path, heed=blocks.append).any(), "they cancel"
+        assert np.array_equal(np.concatenate(blocks)[:, 0], left / np.float32(32768))

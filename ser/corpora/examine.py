@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from ser.corpora.originals import file_digest, is_pointer
 from ser.errors import SerError
@@ -73,7 +72,7 @@ def examine(path: str | os.PathLike, start: float = 0.0, seconds: float | None =
     Never raises for a bad file: what is wrong stands in the result.
 
     Example:
-        >>> import tempfile
+        >>> import tempfile, soundfile
         >>> file = Path(tempfile.mkdtemp()) / "tone.wav"
         >>> tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
         >>> soundfile.write(file, tone, 16000)
@@ -148,19 +147,14 @@ def _in_order(
 def _read(path: str, start: float, seconds: float | None) -> tuple[np.ndarray, int, str]:
     """Samples (frames, channels) as stored, rate, coding.
 
-    What :func:`ser.audio.load_audio` refuses no run can use; so it reads first.
+    Read by :func:`ser.audio.load_audio`: what it refuses no run can use.
     """
-    from ser.audio import file_name, load_audio, probe
+    from ser.audio import load_audio, probe
 
     info = probe(path)
-    wave = load_audio(path, rate=info.rate, start=start, seconds=seconds)
-    if info.channels == 1:
-        return wave[:, None], info.rate, info.subtype
-    first = round(start * info.rate)
-    samples, _ = soundfile.read(
-        file_name(path), len(wave), first, dtype="float32", always_2d=True
-    )  # load_audio mixes the channels
-    return samples, info.rate, info.subtype
+    blocks: list[np.ndarray] = []
+    load_audio(path, rate=info.rate, start=start, seconds=seconds, heed=blocks.append)
+    return np.concatenate(blocks), info.rate, info.subtype
 
 
 def _clipped(samples: np.ndarray, peak: float, bits: int) -> int:
