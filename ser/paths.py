@@ -1,4 +1,7 @@
-"""Where things live on this computer, and how files are written so that a kill loses nothing.
+"""Where things live on this computer, and how files are written so that no harm goes unnoticed.
+
+A file is written whole or not at all (:func:`atomic_write`), and a JSON file holds a digest of the
+rest of itself (:func:`sealed`), so that one which was damaged or edited since is not believed.
 
 ``SER_DATA`` (corpora) and ``SER_CACHE`` (features) override the platform's user folders.
 """
@@ -7,13 +10,18 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
+import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import platformdirs
+
+DIGEST = "digest"
+"""The key of a JSON file that holds the digest of the rest of it."""
 
 
 def data_dir() -> Path:
@@ -69,3 +77,57 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def sealed(body: Mapping[str, Any], indent: int | None = None) -> str:
+    """JSON of *body* with one key more, the last: ``digest``, of all that is before it.
+
+    It is BLAKE2b (128 bits, as hex) of the rest as compact JSON in UTF-8, keys in their order. It
+    guards against damage, not against somebody who computes it anew.
+
+    Raises:
+        ValueError: a number that is not finite.
+
+    Example:
+        >>> sealed({"a": [1, 2.5]})
+        '{"a":[1,2.5],"digest":"f76e3918eea55eb060fee61712cdfa1e"}'
+    """
+    body = {k: v for k, v in body.items() if k != DIGEST}
+    text = _compact(body)
+    if indent is not None:
+        return json.dumps(body | {DIGEST: _digest(text)}, ensure_ascii=False, indent=indent)
+    return text[:-1] + _tail(_digest(text))
+
+
+def unseal(body: dict[str, Any], text: str) -> bool:
+    """Take the digest out of *body*, which was read from *text*; False if it has none.
+
+    Raises:
+        ValueError: it is not the digest of the rest.
+
+    Example:
+        >>> unseal({"a": 1}, '{"a":1}')
+        False
+    """
+    if DIGEST not in body:
+        return False
+    told, kept = body.pop(DIGEST), text.rstrip()
+    tail = _tail(told)
+    # As it was written, which is the rule: nothing has to be made into text again.
+    if kept.endswith(tail) and _digest(kept[: -len(tail)] + "}") == told:
+        return True
+    if _digest(_compact(body)) != told:
+        raise ValueError("it is not what was written, its digest differs: damaged or edited")
+    return True
+
+
+def _compact(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _tail(digest: object) -> str:
+    return f',"{DIGEST}":"{digest}"}}'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -35,6 +36,24 @@ def make_logits(labels: list[int], skill: float, seed: int) -> list[list[float]]
     return np.round(logits, 4).tolist()
 
 
+def state_scores(entry: dict, labels, logits, side: str = "test") -> None:
+    """Put into an epoch's *entry* of the history what its logits score."""
+    right = np.argmax(logits, 1) == labels
+    entry[f"{side}_wa"] = float(right.mean())
+    recalls = [right[np.equal(labels, c)].mean() for c in set(labels)]
+    entry[f"{side}_ua"] = float(np.mean(recalls))
+
+
+def restated(data: dict) -> dict:
+    """*data* with the scores of each chosen epoch as its logits have them."""
+    history = [dict(entry) for entry in data["history"]]
+    for chosen in filter(None, data["selection"].values()):
+        for entry in history:
+            if entry["epoch"] == chosen["epoch"]:
+                state_scores(entry, data["test"]["labels"], chosen["logits"])
+    return data | {"history": history}
+
+
 def record(
     model: str = "ds-lstm",
     fold: str = "S00",
@@ -60,7 +79,7 @@ def record(
     number = int(hashlib.sha256(f"{model}{fold}{seed}".encode()).hexdigest()[:8], 16)
     selection = {
         name: {
-            "epoch": epochs if name == "last" else max(1, epochs - 1),
+            "epoch": max(1, epochs - {"last": 0, "test": 1, "dev": 2}[name]),
             "logits": make_logits(test["labels"], skill + 0.4 * (name == "test"), number + extra),
         }
         for extra, name in enumerate(selections)
@@ -79,7 +98,7 @@ def record(
     ]
     baseline = model == "majority" or model.startswith("egemaps")
     fold_hash = split_hash or hashlib.sha256(f"{protocol}{fold}".encode()).hexdigest()
-    return {
+    data = {
         "schema": 1,
         "id": f"{corpus}/{protocol}/{preset}/{model}/{fold}/seed{seed}",
         "fingerprint": hashlib.sha256(f"{model}{fold}{seed}".encode()).hexdigest(),
@@ -109,10 +128,13 @@ def record(
         "test": test,
         "selection": {"last": selection["last"]} if baseline else selection,
     }
+    return restated(data)
 
 
 def write(out: Path, data: dict) -> Path:
-    """Write a record where a run writes it."""
+    """Write a record where a run writes it; whole ones with scores that fit their logits."""
+    with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
+        data = restated(data)
     protocol = data["protocol"]
     name = f"{protocol['name']}-{data['preset']}-{protocol['fold']}-seed{data['seed']}.json"
     path = out / data["model"] / name

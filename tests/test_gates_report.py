@@ -17,6 +17,7 @@ from ser.corpora.base import EMOTIONS
 from ser.errors import RecordError
 from ser.experiments import RunConfig, run
 from ser.nn.branches import DSBranch, MFCCBranch, aligned_pair
+from ser.paths import sealed
 from ser.plots import describe
 from ser.plots.gates_by_emotion import doors
 from ser.report import load_records
@@ -349,7 +350,7 @@ def test_the_tool_says_what_is_missing(grid, tmp_path, capsys, monkeypatch):
     for path in (other / "ds-lstm").glob("*.json"):
         body = json.loads(path.read_text(encoding="utf-8"))
         body["corpus"]["content_hash"] = "0"
-        path.write_text(json.dumps(body), encoding="utf-8")
+        path.write_text(sealed(body), encoding="utf-8")
     assert "other files of synthetic" in said(other)
     a, b = sorted((copy / "models" / "ds-lstm").iterdir())
     shutil.copytree(b, tmp_path / "b")

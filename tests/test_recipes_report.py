@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from records_maker import corpus_rows, record, write
+from records_maker import corpus_rows, record, restated, write
 
 from ser.errors import RecordError
 from ser.metrics import ua
@@ -319,7 +319,7 @@ def test_the_spread_over_seeds_is_shown(tmp_path):
         data = json.loads(path.read_text("utf-8"))
         right = np.eye(4)[data["test"]["labels"]].tolist()
         data["selection"]["last"]["logits"] = right
-        path.write_text(json.dumps(data), "utf-8")
+        path.write_text(json.dumps(restated(data)), "utf-8")
     recipes = load_recipes(tmp_path)
     table = recipe_table(recipes)
     row = finished(recipes, "dual")["average"]

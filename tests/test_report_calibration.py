@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from records_maker import corpus_rows, make_results, record, write
+from records_maker import corpus_rows, make_results, record, restated, state_scores, write
 from scipy.special import log_softmax
 
 from ser.errors import RecordError
@@ -44,8 +44,7 @@ def network(model, fold, seed, heat=3.0):
         logits[side] = heat * (1 + 0.2 * FOLDS.index(fold)) * z
     for e, entry in enumerate(data["history"]):
         for side, truth in labels.items():
-            entry[f"{side}_ua"] = float((logits[side][e].argmax(1) == truth).mean())
-            entry[f"{side}_wa"] = entry[f"{side}_ua"]
+            state_scores(entry, truth, logits[side][e], side)
     data["dev_labels"] = labels["dev"].tolist()
     data["epoch_logits"] = {side: pack_logits(z) for side, z in logits.items()}
     data["selection"] = select(data["history"], logits["test"], CHOSEN)
@@ -71,7 +70,7 @@ def change(folder, model, edit):
     for path in (folder / model).glob("*.json"):
         data = json.loads(path.read_text())
         edit(data)
-        path.write_text(json.dumps(data))
+        path.write_text(json.dumps(restated(data)))
 
 
 @pytest.mark.parametrize("selection", CHOSEN)

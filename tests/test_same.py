@@ -7,7 +7,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from records_maker import make_results
+from records_maker import make_results, restated
 
 from ser.cli import main
 from ser.errors import RecordError
@@ -27,7 +27,7 @@ def change(folder, how, model="dual"):
     path = sorted((folder / model).glob("*.json"))[0]
     data = json.loads(path.read_text())
     how(data)
-    path.write_text(json.dumps(data))
+    path.write_text(json.dumps(restated(data)))
 
 
 def nudge(by):

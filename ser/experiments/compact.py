@@ -16,7 +16,7 @@ import numpy as np
 
 from ser.errors import RecordError
 
-SCHEMA = 3
+SCHEMA = 4
 """Of the records that are written; earlier ones are read too."""
 
 CODED = ("genders", "speakers", "texts")

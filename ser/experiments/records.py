@@ -5,7 +5,8 @@ Logits of the selected epochs are plain numbers; those of all epochs are packed 
 base64), so that fused rows and other selections can be made from records alone. Sentences, genders
 and speakers of the test utterances are stored once each, with a number for every utterance, and
 logits that two selections share once (schema 3; schema 1 repeated all of it, schema 2 speakers and
-logits; both are read).
+logits). Since schema 4 the last key is a digest of the rest, and a record that was damaged or
+edited since is not read. All four are.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ import numpy as np
 from ser import __version__, metrics
 from ser.errors import RecordError
 from ser.experiments.compact import SCHEMA, coded, every_epoch, plain
-from ser.experiments.shape import check_shape
-from ser.paths import atomic_write
+from ser.experiments.shape import check_scores, check_seal, check_shape
+from ser.paths import atomic_write, sealed
 
 SELECTIONS: tuple[str, ...] = ("last", "dev", "test")
-_REQUIRED = {
+REQUIRED = {
     "schema",
     "id",
     "fingerprint",
@@ -66,35 +67,37 @@ def fingerprint(settings: dict) -> str:
 
 
 def write_record(path: Path, record: dict) -> None:
-    """Write *record* to *path*, whole or not at all."""
-    record = coded(record) | {"schema": SCHEMA}
+    """Write *record* to *path*, whole or not at all, with its digest."""
     with atomic_write(path, "w") as stream:
-        json.dump(record, stream, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        stream.write("\n")
+        stream.write(sealed(coded(record) | {"schema": SCHEMA}) + "\n")
 
 
 def read_record(path: Path) -> dict:
     """Read one record.
 
     Raises:
-        RecordError: not JSON, not a record, or of a later schema.
+        RecordError: not JSON, not a record, of a later schema, or damaged.
     """
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+        text = Path(path).read_text(encoding="utf-8")
+        record = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
         raise RecordError(
             f"{path}: not a readable record ({error}); delete it and give the same "
             "'ser run' command again"
         ) from error
-    missing = _REQUIRED - set(record) if isinstance(record, dict) else _REQUIRED
+    missing = REQUIRED - set(record) if isinstance(record, dict) else REQUIRED
     if missing:
         raise RecordError(f"{path}: not a record of a run; it lacks {', '.join(sorted(missing))}")
     if isinstance(record["schema"], int) and record["schema"] > SCHEMA:
         raise RecordError(f"{path}: written by a later version of ser; update the package")
     try:
         check_shape(record)
-        return plain(record)
-    except (KeyError, TypeError, ValueError) as error:
+        check_seal(record, text)
+        record = plain(record)
+        check_scores(record)
+        return record
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise RecordError(f"{path}: a damaged record ({error}); delete it and run again") from None
 
 

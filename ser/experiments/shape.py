@@ -1,13 +1,22 @@
-"""What kinds of values the parts of a record are, checked before anything reads them.
+"""Whether a record is what was written, and of which kinds its parts are, before it is read.
 
 A file that is whole JSON can still be damaged or edited by hand; said here, it is one line that
-names the part, and not a traceback from wherever that part is first used.
+names the part, and not a traceback from wherever that part is first used, nor a wrong number.
+Since schema 4 a record holds a digest of itself. In any, the scores that the history states for a
+chosen epoch have to follow from its logits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+
+from ser.paths import unseal
+
+SEALED = 4
+"""Schema since which a record holds its digest."""
 
 _NONE = type(None)
 
@@ -83,3 +92,58 @@ def check_shape(record: Mapping[str, Any]) -> None:
     for kind, count in ((record.get("protocol") or {}).get("leak") or {}).items():
         if type(count) is not int:
             raise ValueError(f"'protocol.leak' has {count!r:.40} as its number of {kind}")
+
+
+def check_seal(record: dict[str, Any], text: str) -> None:
+    """Check *record*, which was read from *text*, against its digest, and take that out.
+
+    Raises:
+        ValueError: it has another digest, or none where its schema has one.
+    """
+    if not unseal(record, text) and record["schema"] >= SEALED:
+        raise ValueError("its digest is missing: damaged or edited")
+
+
+def check_scores(record: Mapping[str, Any]) -> None:
+    """Whether UA and WA in the history follow from the logits of the epochs that were chosen.
+
+    Logits are kept rounded, and those of a fused row come from float16: utterances whose first
+    two answers are closer than that may count as right or as wrong.
+
+    Args:
+        record: plain (:func:`ser.experiments.compact.plain`).
+
+    Raises:
+        ValueError: they do not; the message names the epoch.
+    """
+    entries = {entry.get("epoch"): entry for entry in record.get("history") or () if entry}
+    labels = np.asarray(record["test"]["labels"])
+    counts = np.bincount(labels)
+    for rule, chosen in record["selection"].items():
+        if not chosen or not entries:
+            continue
+        entry = entries.get(chosen["epoch"])
+        if entry is None:
+            raise ValueError(f"{rule!r} chose epoch {chosen['epoch']!r}, not one of its history")
+        logits = np.array(chosen["logits"], dtype=float)
+        truth = logits[np.arange(len(labels)), labels]
+        logits[np.arange(len(labels)), labels] = -np.inf
+        lead = truth - logits.max(1)
+        slack = 2e-5
+        if record.get("fused_from"):
+            slack += np.abs(truth).max() * 2**-9
+        bounds = [_scores(lead > margin, labels, counts) for margin in (slack, -slack)]
+        for name, low, high in zip(("test_ua", "test_wa"), *bounds, strict=True):
+            stated = entry.get(name)
+            if stated is not None and not low - 1e-5 <= stated <= high + 1e-5:
+                raise ValueError(
+                    f"{name} of epoch {chosen['epoch']} is {stated!r} in its history, and "
+                    f"{high:.6f} by its logits"
+                )
+
+
+def _scores(right: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """UA and WA of answers that are *right*."""
+    found = np.bincount(labels[right], minlength=len(counts))
+    present = counts > 0
+    return (found[present] / counts[present]).mean(), right.mean()

@@ -15,7 +15,8 @@ import numpy as np
 from ser.corpora.base import EMOTIONS
 from ser.errors import RecordError
 from ser.experiments.compact import SCHEMA, plain
-from ser.experiments.shape import check_shape
+from ser.experiments.records import REQUIRED
+from ser.experiments.shape import check_scores, check_seal, check_shape
 from ser.report.variants import tagged
 
 log = logging.getLogger(__name__)
@@ -148,17 +149,21 @@ def read_record(path: Path) -> Record | None:
     """One file as a :class:`Record`; None if it is JSON, but not a record.
 
     Raises:
-        RecordError: not whole JSON, a newer schema, or fields that do not fit together.
+        RecordError: not whole JSON, a newer schema, another digest than it states, or fields
+            that do not fit together.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text)
     except (ValueError, RecursionError) as error:
         cause = "it is empty" if path.stat().st_size == 0 else str(error)
         raise RecordError(f"{path} is not a whole record ({cause}); {AGAIN}") from None
     except OSError as error:
         raise RecordError(f"{path} cannot be read: {error.strerror}") from error
-    if not isinstance(data, dict) or not {"schema", "selection"} <= data.keys():
+    if not isinstance(data, dict) or len(REQUIRED & data.keys()) < len(REQUIRED) // 2:
         return None
+    if missing := REQUIRED - data.keys():
+        raise RecordError(f"{path} is a record without {', '.join(sorted(missing))}; {AGAIN}")
     if not isinstance(data["schema"], int) or data["schema"] > SCHEMA:
         raise RecordError(
             f"{path} has record schema {data['schema']!r}; this version of ser reads {SCHEMA}. "
@@ -166,6 +171,7 @@ def read_record(path: Path) -> Record | None:
         )
     try:
         check_shape(data)
+        check_seal(data, text)
         return _checked(path, plain(data))
     except KeyError as error:
         raise RecordError(f"{path} is a record without {error}; {AGAIN}") from None
@@ -202,6 +208,7 @@ def _checked(path: Path, data: dict[str, Any]) -> Record:
         logits[name] = values
     if not logits:
         raise ValueError("it has no selection")
+    check_scores(data)
     record = Record(path, data, logits, labels)
     _ = record.group, record.fold, record.seed, record.content, int(data["protocol"]["folds"])
     return record
