@@ -13,6 +13,8 @@ import errno
 import hashlib
 import json
 import os
+import shlex
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -32,6 +34,16 @@ def data_dir() -> Path:
 def cache_dir() -> Path:
     """Folder of the feature cache (``$SER_CACHE`` or the user's cache folder)."""
     return Path(os.environ.get("SER_CACHE") or platformdirs.user_cache_dir("ser", appauthor=False))
+
+
+def quoted(path: str | os.PathLike) -> str:
+    """*path* as a shell takes it, for commands in messages.
+
+    >>> quoted("corpora/EmoDB"), quoted("my corpora")
+    ('corpora/EmoDB', "'my corpora'")
+    """
+    text = os.fspath(path)
+    return subprocess.list2cmdline([text]) if os.name == "nt" else shlex.quote(text)
 
 
 @contextlib.contextmanager

@@ -12,9 +12,11 @@ from __future__ import annotations
 import difflib
 import importlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ser.corpora.base import COLUMNS, EMOTIONS, Corpus
+from ser.corpora.copies import tell
 from ser.corpora.registry import CORPORA, CorpusInfo
 from ser.errors import CorpusError
 from ser.paths import data_dir
@@ -54,17 +56,39 @@ def load_corpus(name: str, root: str | os.PathLike | None = None) -> Corpus:
         ``.licence``, ``.citation``, ``.problems``.
 
     Raises:
-        CorpusError: unknown name, missing folder, or a folder that holds another layout.
+        CorpusError: unknown name, missing folder, a folder that holds another layout, or one
+            where files of one clip differ and nothing says which is the right one.
 
     Example:
         >>> corpus = load_corpus("emodb", "data/emodb")     # doctest: +SKIP
         >>> len(corpus), len(corpus.everything)             # doctest: +SKIP
         (339, 535)
     """
+    corpus = read_corpus(name, root)
+    for kind, _, text, files in tell(corpus.copies, corpus.root):
+        if kind == "conflicting copies":
+            raise CorpusError(
+                f"{corpus.name}: {corpus.root}: {text}; the first: {files[0]}. "
+                f"`{corpus.check_command}` names them all"
+            )
+    return corpus
+
+
+def read_corpus(name: str, root: str | os.PathLike | None = None) -> Corpus:
+    """:func:`load_corpus` that keeps going where nothing decides between files of one clip.
+
+    For looking into a corpus: such files stand in ``.copies``, and the table has one of them.
+
+    Example:
+        >>> read_corpus("emodb", "data/emodb").copies       # doctest: +SKIP
+        ()
+    """
     info = corpus_info(name)
     reader = importlib.import_module(info.module)
     if root is not None:
-        return reader.read(Path(root).expanduser())
+        return replace(
+            reader.read(Path(root).expanduser()), given=os.path.abspath(Path(root).expanduser())
+        )
     if info.name == "synthetic":
         return reader.read(None)
     if info.name == "manifest":
@@ -75,4 +99,4 @@ def load_corpus(name: str, root: str | os.PathLike | None = None) -> Corpus:
             f"{info.name}: no folder {home}. Give the corpus's folder as root (--root DIR), or "
             f"set SER_DATA to the folder that holds {info.name}/. {info.get}"
         )
-    return reader.read(home)
+    return replace(reader.read(home), given=str(home))

@@ -30,6 +30,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from ser.paths import quoted
+
 EMOTIONS: tuple[str, ...] = ("angry", "happy", "neutral", "sad")
 """The four classes, in the order of every logit vector and confusion matrix."""
 
@@ -51,6 +53,24 @@ AUDIO_SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".a
 
 
 @dataclass(frozen=True)
+class Copy:
+    """A file with a clip's name that was not taken (see :mod:`ser.corpora.copies`).
+
+    Attributes:
+        path: the file.
+        taken: the one that was taken, None where the clip was left out.
+        how: it stands to the one taken: ``same bytes``, ``same sound``, ``other format``,
+            ``other signal``, ``not original``, ``unusable`` or ``undecided``.
+        differs: in what, where nothing decides between the two.
+    """
+
+    path: Path
+    taken: Path | None
+    how: str
+    differs: str = ""
+
+
+@dataclass(frozen=True)
 class Corpus:
     """A corpus as read from disk.
 
@@ -63,6 +83,8 @@ class Corpus:
         licence: the owners' licence in a few words.
         citation: how to cite the corpus.
         problems: what the reader met that the user should know (see ``ser check``).
+        copies: files with a clip's name beside the one that was taken.
+        given: the root it was read from (manifest: the table); ``""`` for the synthetic corpus.
 
     Example:
         >>> from ser import load_corpus
@@ -77,6 +99,19 @@ class Corpus:
     licence: str
     citation: str
     problems: tuple[str, ...] = field(default=())
+    copies: tuple[Copy, ...] = field(default=())
+    given: str = ""
+
+    @property
+    def check_command(self) -> str:
+        """The command that tells all there is to know of it.
+
+        Example:
+            >>> empty = make_table([{"utterance": "", "path": "", "emotion": "", "speaker": ""}])
+            >>> Corpus("emodb", Path(), empty, empty, "", "", given="/my data").check_command
+            "ser check emodb --root '/my data'"
+        """
+        return f"ser check {self.name}" + (f" --root {quoted(self.given)}" if self.given else "")
 
     def __len__(self) -> int:
         return len(self.table)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ser.corpora import corpus_info, load_corpus
+from ser.corpora import corpus_info, read_corpus
 from ser.corpora.base import EMOTIONS, Corpus
 from ser.corpora.examine import Clip, examine_all
 from ser.corpora.findings import Problem, files_problems, sound_problems, table_problems
@@ -61,7 +61,7 @@ def check(
     """
     info = corpus_info(name)
     try:
-        corpus = load_corpus(name, root)
+        corpus = read_corpus(name, root)
     except CorpusError as error:
         if root is None or not Path(root).expanduser().exists():
             raise

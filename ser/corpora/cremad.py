@@ -45,12 +45,13 @@ def parse(path: Path) -> dict | None:
         >>> row["speaker"], row["emotion"], row["text"], row["level"]
         ('1001', 'angry', 'IEO', 'high')
     """
-    match = NAME.fullmatch(path.stem)
+    name = path.stem.upper()
+    match = NAME.fullmatch(name)
     if not match:
         return None
     actor, sentence, label, level = match.groups()
     return {
-        "utterance": path.stem,
+        "utterance": name,
         "emotion": EMOTION.get(label, ""),
         "speaker": actor,
         "text": sentence,

@@ -14,7 +14,7 @@ from ser.corpora.base import Corpus
 from ser.corpora.registry import CORPORA
 from ser.corpora.tables import read_named
 
-NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])([a-z]?)")
+NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])([a-z]?)", re.IGNORECASE)
 
 EMOTION = {"W": "angry", "F": "happy", "N": "neutral", "T": "sad"}
 OTHER = {"L": "boredom", "E": "disgust", "A": "fear"}
@@ -44,13 +44,16 @@ def parse(path: Path) -> dict | None:
         >>> row = parse(Path("wav/08b10Wa.wav"))
         >>> row["speaker"], row["gender"], row["text"], row["emotion"]
         ('08', 'female', 'b10', 'angry')
+        >>> parse(Path("wav/08B10WA.WAV"))["utterance"]
+        '08b10Wa'
     """
     match = NAME.fullmatch(path.stem)
     if not match or match[1] not in GENDER:
         return None
     speaker, text, letter, version = match.groups()
+    text, letter, version = text.lower(), letter.upper(), version.lower()
     return {
-        "utterance": path.stem,
+        "utterance": f"{speaker}{text}{letter}{version}",
         "emotion": EMOTION.get(letter, ""),
         "speaker": speaker,
         "gender": GENDER[speaker],

@@ -13,10 +13,12 @@ import pandas as pd
 
 from ser.corpora.base import EMOTIONS, Corpus
 from ser.corpora.completeness import completeness
+from ser.corpora.copies import lines as copy_lines
+from ser.corpora.copies import tell
 from ser.corpora.examine import Clip
 from ser.corpora.originals import originals
 from ser.corpora.registry import CorpusInfo
-from ser.corpora.scan import below, walk
+from ser.corpora.scan import below
 
 SHOWN = 10
 LEVEL_SPREAD = 10.0
@@ -27,7 +29,6 @@ SPEAKER_GAIN = 0.25
 """By how much naming each speaker's commonest class may beat naming the commonest of all."""
 
 READER = {
-    "conflicting copies": ("error", "copies of one clip differ; remove the wrong ones"),
     "contradiction": ("error", "two places say different things of one clip"),
     "duplicate row": ("warning", "listed more than once; the first was taken"),
     "speakers alike": (
@@ -39,10 +40,12 @@ READER = {
     "not listed": ("warning", "audio without a label; left out"),
     "unknown label": ("warning", "labels that nobody knows; left out"),
     "unknown name": ("warning", "names that do not fit the corpus; left out"),
+    "other signal": ("warning", "the folder given holds something else than the owners' clips"),
+    "nested copy": ("warning", "read already elsewhere; each turn was taken once"),
 }
 """Kinds that the readers report -> severity and what they mean."""
 
-TOLD_HERE = {"missing", "empty", "unreadable", "git-lfs pointer", "nested copy"}
+TOLD_HERE = {"missing", "empty", "unreadable", "git-lfs pointer"}
 """Kinds of the readers that are found anew here, with every file's name."""
 
 
@@ -96,34 +99,21 @@ def files_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
             names = [below(Path(c.path), corpus.root) for c in bad]
             text = f"{what}: {_many(len(bad), 'utterance')} {whose}{first}{advice}"
             problems.append(Problem(name, severity, text, names))
-    return [*problems, *_copies(corpus), *_reader_problems(corpus)]
+    copies = [Problem(*told) for told in tell(corpus.copies, corpus.root)]
+    return [*problems, *copies, *_reader_problems(corpus)]
 
 
 def _many(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _copies(corpus: Corpus) -> list[Problem]:
-    if corpus.name in ("manifest", "synthetic"):
-        return []
-    taken = {Path(path) for path in corpus.everything.path}
-    names = {path.name.lower() for path in taken}
-    extra = [path for path in walk(corpus.root) if path not in taken]
-    copies = [below(path, corpus.root) for path in extra if path.name.lower() in names]
-    if not copies:
-        return []
-    text = (
-        f"{_many(len(copies), 'file')} beside a clip of the same name (a nested or second copy of "
-        "the tree); each clip was taken once here, but a recursive search counts them twice and "
-        "leaks them into the test side: remove the copy"
-    )
-    return [Problem("nested copy", "warning", text, copies)]
-
-
 def _reader_problems(corpus: Corpus) -> list[Problem]:
     grouped: dict[str, list[str]] = defaultdict(list)
     totals: dict[str, int] = {}
+    told = set(copy_lines(corpus.copies, corpus.root))
     for line in corpus.problems:
+        if line in told:
+            continue
         kind, _, text = line.partition(": ")
         if more := re.fullmatch(r"and \d+ more \((\d+) in all\)", text):
             totals[kind] = int(more[1])

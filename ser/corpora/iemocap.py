@@ -15,12 +15,14 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from ser.corpora.base import Corpus
+from ser.corpora.base import Copy, Corpus
+from ser.corpora.copies import choose
 from ser.corpora.registry import CORPORA, CorpusInfo
-from ser.corpora.scan import Problems, below, one_each, report_copies, walk
+from ser.corpora.scan import Problems, below, find, walk
 from ser.corpora.tables import finish, open_root, wrong_layout
 
 EMOTION = {"ang": "angry", "hap": "happy", "exc": "happy", "neu": "neutral", "sad": "sad"}
@@ -76,6 +78,9 @@ def read(root: str | os.PathLike, info: CorpusInfo | None = None) -> Corpus:
                 rows[name], origin[name] = row, session
             elif origin[name] != session:
                 doubles[session] = doubles.get(session, 0) + 1
+                if row["label"] != rows[name]["label"]:
+                    text = f"{name} is {row['label']} in {below(file, root)}, but "
+                    problems.add("contradiction", f"{text}{rows[name]['label']} was read first")
             else:
                 problems.add("duplicate row", f"{name} has a second label in {below(file, root)}")
     if not rows:
@@ -84,15 +89,17 @@ def read(root: str | os.PathLike, info: CorpusInfo | None = None) -> Corpus:
         problems.add(
             "nested copy", f"{count} turns of {below(session, root)} were read already elsewhere"
         )
-    sessions = sorted(set(origin.values()))
-    audio, texts = _audio(sessions, root, rows, problems), {}
-    for session in sessions:
+    sessions = sorted({*origin.values(), *doubles})
+    audio, copies, texts = *_audio(sessions, root, rows, problems), {}
+    passed_over = {copy.path.stem.lower() for copy in copies if copy.taken is None}
+    rows = {name: row for name, row in rows.items() if name.lower() not in passed_over}
+    for session in sorted(set(origin.values())):
         texts |= _transcriptions(session)
     for name, row in rows.items():
         expected = origin[name] / "sentences" / "wav" / row["dialog"] / f"{name}.wav"
-        row["path"] = str(audio[name][0] if name in audio else expected)
+        row["path"] = str(audio.get(name, expected))
         row["text"] = texts.get(name) or row["script"]
-    return finish(info, root, list(rows.values()), problems)
+    return finish(info, root, list(rows.values()), problems, copies)
 
 
 def _label_files(root: Path) -> list[Path]:
@@ -173,20 +180,22 @@ def _head(line: str) -> dict | None:
 
 def _audio(
     sessions: list[Path], root: Path, rows: dict[str, dict], problems: Problems
-) -> dict[str, list[Path]]:
-    paths = [path for session in sessions for path in walk(session / "sentences" / "wav")]
-    groups = one_each(paths, lambda path: path.stem)
-    report_copies((g for name, g in groups.items() if name in rows), root, problems)
-    for name, group in groups.items():
-        if name not in rows:
-            kind = "not listed" if TURN.fullmatch(name) else "unknown name"
-            problems.add(kind, f"{below(group[0], root)} has no label; left out")
-    return groups
+) -> tuple[dict[str, Path], tuple[Copy, ...]]:
+    names = {name.lower(): name for name in rows}
+    groups: dict[str, list[Path]] = defaultdict(list)
+    for session in sessions:
+        for path in walk(find(session, "sentences", "wav")):
+            if name := names.get(path.stem.lower()):
+                groups[name].append(path)
+            else:
+                kind = "not listed" if TURN.fullmatch(path.stem) else "unknown name"
+                problems.add(kind, f"{below(path, root)} has no label; left out")
+    return choose("iemocap", groups, root)
 
 
 def _transcriptions(session: Path) -> dict[str, str]:
     texts = {}
-    for file in walk(session / "dialog" / "transcriptions", [".txt"]):
+    for file in walk(find(session, "dialog", "transcriptions"), [".txt"]):
         for line in file.read_bytes().decode("utf-8", errors="replace").splitlines():
             if match := SPOKEN.match(line.strip()):
                 texts[match[1]] = match[2].strip()

@@ -9,16 +9,18 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections import defaultdict
 from pathlib import Path
 
 from ser.corpora.base import Corpus
+from ser.corpora.copies import choose
 from ser.corpora.registry import CORPORA
-from ser.corpora.scan import Problems, below, one_each, report_copies, walk
-from ser.corpora.tables import finish, open_root, wrong_layout
+from ser.corpora.scan import Problems, below, walk
+from ser.corpora.tables import finish, open_root, report_unknown, wrong_layout
 from ser.errors import CorpusError
 
 INFO = CORPORA["nemo"]
-NAME = re.compile(r"([A-Z]{2}\d)_([a-z]+)_(\d+)")
+NAME = re.compile(r"([A-Z]{2}\d)_([a-z]+)_(\d+)", re.IGNORECASE)
 EMOTION = {"anger": "angry", "happiness": "happy", "neutral": "neutral", "sadness": "sad"}
 OTHER = ("fear", "surprised")
 NEEDED = ("file_id", "emotion", "speaker_id")
@@ -43,37 +45,56 @@ def read(root: str | os.PathLike) -> Corpus:
     problems = Problems()
     listing = _listing(root)
     home = listing.parent
-    audio = one_each(walk(home), lambda path: path.stem)
-    known = {name: group for name, group in audio.items() if NAME.fullmatch(name)}
-    report_copies(known.values(), home, problems)
+    top = home if root.is_relative_to(home) else root
+    samples = root if top == home != root else home / "samples"
+    groups: dict[str, list[Path]] = defaultdict(list)
+    unknown = []
+    for path in walk(root):
+        name = canonical(path.stem)
+        groups[name].append(path) if name else unknown.append(path)
+    taken, copies = choose(INFO.name, groups, top)
+    report_unknown(unknown, {path.parent for path in taken.values()}, top, problems)
     rows: dict[str, dict] = {}
     for row in _rows(listing, problems):
         name = row["utterance"]
         if name in rows:
             problems.add("duplicate row", f"{name} is listed twice in {listing.name}")
             continue
-        found = known.get(name)
-        row["path"] = str(found[0] if found else home / "samples" / row.pop("file"))
-        row.pop("file", None)
-        rows[name] = row
-    for name, group in audio.items():
-        if name not in rows:
-            kind = "not listed" if name in known else "unknown name"
-            problems.add(kind, f"{below(group[0], home)} is not in {listing.name}; left out")
-    return finish(INFO, home, list(rows.values()), problems)
+        row["path"] = str(taken.get(name, samples / row.pop("file")))
+        if name in taken or name not in groups:
+            rows[name] = row
+    for name in sorted(set(taken) - set(rows)):
+        text = f"{below(taken[name], top)} is not in {listing.name}; left out"
+        problems.add("not listed", text)
+    for other in _listings(root):
+        if other.read_bytes().splitlines() != listing.read_bytes().splitlines():
+            text = f"{below(other, top)} differs from {below(listing, top)}, which was read"
+            problems.add("contradiction", text)
+    return finish(INFO, top, list(rows.values()), problems, copies)
+
+
+def canonical(stem: str) -> str:
+    """A clip's name as the owners write it, ``""`` where it is none.
+
+    Example:
+        >>> canonical("eb0_ANGER_1"), canonical("anger")
+        ('EB0_anger_1', '')
+    """
+    match = NAME.fullmatch(stem)
+    return f"{match[1].upper()}_{match[2].lower()}_{match[3]}" if match else ""
 
 
 def _listing(root: Path) -> Path:
-    """The ``data.tsv`` nearest to *root*."""
-    near = [root, root.parent] if root.name.lower() == "samples" else [root]
-    for folder in near:
-        if (folder / "data.tsv").is_file():
-            return folder / "data.tsv"
-    deeper = [path for path in walk(root, [".tsv"]) if path.name.lower() == "data.tsv"]
-    for path in sorted(deeper, key=lambda p: (len(p.parts), p.as_posix())):
-        if set(NEEDED) <= set(_columns(path)):
+    """The ``data.tsv`` nearest to *root*; that of its parent where it holds none."""
+    for path in (*_listings(root), root.parent / "data.tsv"):
+        if path.is_file() and (path.parent == root or set(NEEDED) <= set(_columns(path))):
             return path
     raise wrong_layout(INFO, root, ": there is no data.tsv in it")
+
+
+def _listings(root: Path) -> list[Path]:
+    found = [path for path in walk(root, [".tsv"]) if path.name.lower() == "data.tsv"]
+    return sorted(found, key=lambda path: (len(path.parts), path.as_posix()))
 
 
 def _columns(path: Path) -> list[str]:
@@ -98,12 +119,12 @@ def _rows(listing: Path, problems: Problems) -> list[dict]:
                 continue
             cells = [cell.strip() for cell in cells] + [""] * (len(columns) - len(cells))
             row = _row(dict(zip(columns, cells, strict=False)))
-            match = NAME.fullmatch(row["utterance"])
-            if not match or row["label"] not in (*EMOTION, *OTHER):
+            name = row["utterance"]
+            if not name or row["label"] not in (*EMOTION, *OTHER):
                 what = f"{row['file']!r}, emotion {row['label']!r}"
                 problems.add("unknown name", f"{listing.name} line {number}: {what} (left out)")
                 continue
-            if match[2] != row["label"] or match[1] != row["speaker"]:
+            if name.split("_")[:2] != [row["speaker"], row["label"]]:
                 problems.add(
                     "contradiction",
                     f"{listing.name} line {number}: {row['file']} is said to be "
@@ -117,7 +138,7 @@ def _row(cells: dict[str, str]) -> dict:
     file = cells["file_id"].replace("\\", "/").rsplit("/", 1)[-1]
     return {
         "file": file,
-        "utterance": os.path.splitext(file)[0],
+        "utterance": canonical(os.path.splitext(file)[0]),
         "emotion": EMOTION.get(cells["emotion"], ""),
         "speaker": cells["speaker_id"],
         "gender": cells.get("gender", "").lower(),

@@ -1,11 +1,13 @@
-"""What lies in a tree: audio files, their headers, doubles of them, and what is wrong."""
+"""What lies in a tree: audio files, their headers, and what is wrong."""
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from ser import audio
@@ -99,6 +101,40 @@ def _hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
+Listings = dict[Path, dict[str, list[str]]]
+
+
+def find(folder: Path, *names: str, known: Listings | None = None) -> Path:
+    """``folder / names[0] / ...``, and where a part is not there, one in another case.
+
+    Names are compared without case and in one Unicode form; where none fits, or several do, the
+    path stays as it was asked for. *known* keeps what folders hold from one call to the next.
+    """
+    known = {} if known is None else known
+    for at, name in enumerate(names):
+        if not (folder / name).exists():
+            if folder not in known:
+                known[folder] = _listing(folder)
+            like = known[folder].get(_plain(name), ())
+            if len(like) != 1:
+                return folder.joinpath(*names[at:])
+            name = like[0]
+        folder = folder / name
+    return folder
+
+
+def _listing(folder: Path) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = defaultdict(list)
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            names[_plain(name)].append(name)
+    return names
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def below(path: Path, root: Path) -> str:
     """*path* relative to *root*, with forward slashes on every system."""
     try:
@@ -131,51 +167,3 @@ def _kind(path: Path) -> str:
     except OSError:
         return "unreadable"
     return "git-lfs pointer" if head == LFS else "unreadable" if head else "empty"
-
-
-def rank(path: Path) -> tuple:
-    """Which of several files of one clip is taken: WAV first, then the least deep."""
-    suffix = path.suffix.lower()
-    order = SUFFIXES.index(suffix) if suffix in SUFFIXES else len(SUFFIXES)
-    return order, len(path.parts), path.as_posix()
-
-
-def one_each(paths: Iterable[Path], key: Callable[[Path], str]) -> dict[str, list[Path]]:
-    """Group *paths* by *key*, best first in each group (see :func:`rank`)."""
-    groups: dict[str, list[Path]] = defaultdict(list)
-    for path in paths:
-        groups[key(path)].append(path)
-    return {name: sorted(group, key=rank) for name, group in sorted(groups.items())}
-
-
-def report_copies(copies: Iterable[list[Path]], root: Path, problems: Problems) -> None:
-    """Tell of files that hold a clip once more; the first of each group is the one taken."""
-    nested: Counter[tuple[str, str]] = Counter()
-    other: Counter[str] = Counter()
-    for taken, *doubles in copies:
-        for double in doubles:
-            if double.suffix.lower() != taken.suffix.lower():
-                other[double.suffix.lower()] += 1
-            elif double.stat().st_size != taken.stat().st_size:
-                problems.add(
-                    "conflicting copies",
-                    f"{below(double, root)} differs from {below(taken, root)}, which was taken; "
-                    "remove the wrong one",
-                )
-            else:
-                nested[_where_they_part(double.parent, taken.parent, root)] += 1
-    for (folder, first), count in sorted(nested.items()):
-        problems.add(
-            "nested copy",
-            f"{count} files below {folder} are there already below {first}; each clip was taken "
-            "once",
-        )
-    for suffix, count in sorted(other.items()):
-        problems.note(f"{count} clips are there as {suffix} files too; those were not taken")
-
-
-def _where_they_part(one: Path, two: Path, root: Path) -> tuple[str, str]:
-    """The two folders without the trailing parts they share (``Actor_01``)."""
-    while one.name == two.name and one not in (two, root) and two != root:
-        one, two = one.parent, two.parent
-    return below(one, root), below(two, root)

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ser.audio import END_TOLERANCE
-from ser.corpora.base import Corpus, make_table
+from ser.corpora.base import Copy, Corpus, make_table
+from ser.corpora.copies import choose, names_other_signal, tell
+from ser.corpora.copies import lines as copy_lines
 from ser.corpora.registry import CorpusInfo
-from ser.corpora.scan import Problems, below, look, rank, report_copies, walk
+from ser.corpora.scan import Problems, below, find, look, walk
 from ser.errors import CorpusError
 
 
@@ -89,14 +91,12 @@ def read_named(
             groups[row["utterance"]].append(path)
     if not groups:
         raise wrong_layout(info, root)
-    homes = {path.parent for group in groups.values() for path in group}
-    report_unknown(unknown, homes, root, problems)
+    taken, copies = choose(info.name, groups, root)
+    report_unknown(unknown, {path.parent for path in taken.values()}, root, problems)
     for reason, count in sorted(left_out.items()):
         problems.note(f"{count} files left out: {reason}")
-    ordered = {name: sorted(group, key=rank) for name, group in sorted(groups.items())}
-    report_copies(ordered.values(), root, problems)
-    listed = [rows[name] | {"path": str(group[0])} for name, group in ordered.items()]
-    return finish(info, root, listed, problems)
+    listed = [rows[name] | {"path": str(path)} for name, path in taken.items()]
+    return finish(info, root, listed, problems, copies)
 
 
 def report_unknown(unknown: list[Path], homes: set[Path], root: Path, problems: Problems) -> None:
@@ -111,16 +111,27 @@ def report_unknown(unknown: list[Path], homes: set[Path], root: Path, problems: 
         problems.note(f"{elsewhere} audio files in other folders do not belong to it; left out")
 
 
-def finish(info: CorpusInfo, root: Path, rows: list[dict], problems: Problems) -> Corpus:
+def finish(
+    info: CorpusInfo,
+    root: Path,
+    rows: list[dict],
+    problems: Problems,
+    copies: tuple[Copy, ...] = (),
+) -> Corpus:
     """Rows -> :class:`Corpus`: durations from the headers, missing and unreadable files told.
 
     A row without audio stays in ``everything`` with its expected path and ``seconds`` NaN, and
     out of ``table``. A file that cannot be read stays in both, with ``seconds`` NaN. ``seconds``
     that a row brings along are kept; those of a segment are held against the file's end.
+    *copies* are files that were not taken (see :func:`ser.corpora.copies.choose`).
 
     Raises:
         CorpusError: nothing of the four classes has audio.
     """
+    if not rows:
+        detail = "; ".join(text for _, _, text, _ in tell(copies, root))
+        raise CorpusError(f"{info.name}: {root} holds no clip as recorded: {detail}. {info.get}")
+    rows = _in_any_case(rows, problems)
     rows = [_with_duration(row, root, problems) for row in rows]
     pointers = sum(row["_state"] == "git-lfs pointer" for row in rows)
     if pointers:
@@ -135,7 +146,9 @@ def finish(info: CorpusInfo, root: Path, rows: list[dict], problems: Problems) -
     everything = make_table(rows)
     here = everything.pop("_state") != "missing"
     table = everything[here & (everything.emotion != "")].reset_index(drop=True)
-    lines = problems.lines()
+    if names_other_signal(root.name):
+        problems.add("other signal", f"{root.name}/ by its name holds no clips as recorded")
+    lines = (*copy_lines(copies, root), *problems.lines())
     if not len(table):
         first = f" First problem: {lines[0]}." if lines else ""
         raise CorpusError(
@@ -150,7 +163,21 @@ def finish(info: CorpusInfo, root: Path, rows: list[dict], problems: Problems) -
         licence=info.licence,
         citation=info.citation,
         problems=lines,
+        copies=copies,
     )
+
+
+def _in_any_case(rows: list[dict], problems: Problems) -> list[dict]:
+    """*rows* whose file is not there with the file that differs from it in case only."""
+    found, known = [], {}
+    for row in rows:
+        path = Path(row["path"])
+        if not path.exists():
+            path = find(Path(path.anchor), *path.parts[1:], known=known)
+        found.append(row | {"path": str(path)})
+    if other := sum(one["path"] != two["path"] for one, two in zip(rows, found, strict=True)):
+        problems.note(f"{other} files are there under names in another case than listed")
+    return found
 
 
 def _with_duration(row: dict, root: Path, problems: Problems) -> dict:

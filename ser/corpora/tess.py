@@ -15,7 +15,7 @@ from ser.corpora.registry import CORPORA
 from ser.corpora.tables import read_named
 
 NAME = re.compile(
-    r"(OAF?|YAF?)_(\w[\w' -]*)_(angry|disgust|fear|happy|neutral|ps|sad)", re.IGNORECASE
+    r"(OAF?|YAF?)_([a-z][a-z' -]*)_(angry|disgust|fear|happy|neutral|ps|sad)", re.IGNORECASE
 )
 EMOTION = ("angry", "happy", "neutral", "sad")
 

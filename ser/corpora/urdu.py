@@ -30,12 +30,13 @@ def parse(path: Path) -> dict | None:
         >>> row["utterance"], row["speaker"], row["gender"], row["emotion"]
         ('SM1_F10_A010', 'SM1', 'male', 'angry')
     """
-    match = NAME.fullmatch(path.stem)
+    name = path.stem.upper()
+    match = NAME.fullmatch(name)
     if not match:
         return None
     speaker, gender, _, letter, _ = match.groups()
     return {
-        "utterance": path.stem,
+        "utterance": name,
         "emotion": EMOTION[letter],
         "speaker": speaker,
         "gender": GENDER[gender],
