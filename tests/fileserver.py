@@ -21,6 +21,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server
         server.requests.append((self.path, self.headers.get("Range")))
+        if server.raw:  # an answer no honest server gives, byte for byte
+            self.close_connection = True
+            self.wfile.write(server.raw.pop(0))
+            return None
         if server.statuses:
             return self.refuse(*server.statuses.pop(0))
         data = server.files.get(self.path.split("?")[0])
@@ -71,7 +75,7 @@ def misbehaving() -> Iterator[ThreadingHTTPServer]:
     server.daemon_threads = True
     server.handle_error = lambda *arguments: None
     server.files = {"/a.zip": PAYLOAD}
-    server.requests, server.cuts, server.statuses = [], [], []
+    server.requests, server.cuts, server.statuses, server.raw = [], [], [], []
     server.etag, server.length, server.ignore_range, server.delay = '"v1"', True, False, 0.0
     server.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

@@ -115,3 +115,68 @@ def test_what_a_mac_adds_is_passed_over_and_nothing_is_overwritten(tmp_path):
     assert files == ["out/wav/ä b.wav"]
     with pytest.raises(FetchError, match="is there already"):
         unpack(archive, tmp_path / "out")
+
+
+def tar_bytes(pax=None, members=("a.wav", "b.wav"), mode="w") -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode, format=tarfile.PAX_FORMAT) as file:
+        for name in members:
+            info = tarfile.TarInfo(name)
+            info.size, info.pax_headers = 1000, pax or {}
+            file.addfile(info, io.BytesIO(b"1" * 1000))
+    return buffer.getvalue()
+
+
+def zip_bytes() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("wav/ä.wav", b"1" * 3000)
+    return buffer.getvalue()
+
+
+def bent(data: bytes, at: int, value: bytes) -> bytes:
+    return data[:at] + value + data[at + len(value) :]
+
+
+WHOLE, ZIPPED, PACKED = tar_bytes(), zip_bytes(), tar_bytes(mode="w:gz")
+CENTRAL, END = ZIPPED.rfind(b"PK\1\2"), ZIPPED.rfind(b"PK\5\6")
+DAMAGED = {
+    "a name flagged UTF-8 that is not": ZIPPED.replace("ä".encode(), b"\xe4\xff"),
+    "a negative pax size": tar_bytes({"size": "-1"}),
+    "a very negative pax size": tar_bytes({"size": "-9999999999999"}),
+    "an absurd pax size": tar_bytes({"size": "9" * 20}),
+    "a pax size in words": tar_bytes({"size": "many"}),
+    "a sparse map in words": tar_bytes({"GNU.sparse.map": "abc"}),
+    "a sparse map": tar_bytes({"GNU.sparse.map": "0,5", "GNU.sparse.size": "5"}),
+    "a sparse version": tar_bytes({"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}),
+    "cut within a member": WHOLE[:2000],
+    "cut between two members": WHOLE[:1536],
+    "cut at the end": WHOLE[:3072],
+    "a second header that is none": bent(WHOLE, 1536, b"\xff" * 200),
+    "a wrong checksum of the gzip": bent(PACKED, len(PACKED) - 6, b"\0\0\0"),
+    "a cut gzip": PACKED[:-4],
+    "an unknown method": bent(bent(ZIPPED, 8, b"\x60\0"), CENTRAL + 10, b"\x60\0"),
+    "a wrong method": bent(bent(ZIPPED, 8, b"\x0c\0"), CENTRAL + 10, b"\x0c\0"),
+    "a wrong offset": bent(ZIPPED, CENTRAL + 42, b"\x10\0\0\0"),
+    "a wrong directory": bent(ZIPPED, END + 16, b"\xff" * 4),
+    "a size of 4 GB": bent(ZIPPED, CENTRAL + 24, b"\xff" * 4),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damage_of_every_kind_names_the_archive_and_leaves_nothing(tmp_path, name):
+    archive = tmp_path / "x.bin"
+    archive.write_bytes(DAMAGED[name])
+    with pytest.raises(FetchError, match=r"x\.bin: "):
+        unpack(archive, tmp_path / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["x.bin"]
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_whole_tars_come_out_whole(tmp_path, mode):
+    (tmp_path / "x").write_bytes(tar_bytes(mode=mode))
+    unpack(tmp_path / "x", tmp_path / "out")
+    assert {p.name: p.stat().st_size for p in (tmp_path / "out").iterdir()} == {
+        "a.wav": 1000,
+        "b.wav": 1000,
+    }

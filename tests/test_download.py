@@ -202,3 +202,84 @@ def test_disk_full_midway_keeps_the_part(server, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert (tmp_path / "a.part").stat().st_size > 0
     get(server, tmp_path / "a", checksum=Checksum("sha256", SHA))
+
+
+# --- answers and addresses that are broken: a message with the address, never a traceback -----
+
+HUGE = b"9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("head", "text"),
+    [
+        (b"200 OK\r\nContent-Length: " + HUGE, "larger than"),
+        (b"200 OK\r\nContent-Length: -1", "a Content-Length of -1.*--url"),
+        (b"200 OK\r\nContent-Length: 1e9", "a Content-Length of 1e9"),
+        (b"200 OK\r\nContent-Encoding: gzip", "packs its answer"),
+        (b"206 Part\r\nContent-Range: bytes 0-9/" + HUGE, "larger than"),
+        (b"206 Part\r\nContent-Range: bytes " + HUGE + b"-9/10", "sent bytes from"),
+        (b"206 Part\r\nContent-Range: bytes -5-9/10", "does not say which"),
+        (b"206 Part", "does not say which"),
+        (b"416 No\r\nContent-Range: bytes */" + HUGE, "416"),
+        (b"503 Busy\r\nRetry-After: Mon, 01 Jan 9999 00:00:00 +9999", "503 Busy; gave up"),
+        (b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc", "connection broke"),
+        (b"200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", "connection broke"),
+        (b"200 OK\r\nX: " + b"a" * 70000, "connection broke"),
+        (b"abc \x07\xff", r"connection broke \(HTTP/1.1 abc \\x07ÿ\)"),
+        (b"302 Found\r\nLocation: http://[::1/", "redirected to an address that cannot be one"),
+        (b"302 Found\r\nLocation: http://[bad]/", "redirected to an address that cannot be one"),
+        (b"302 Found\r\nLocation: http://a..b/", "redirected to http://a..b/"),
+        (b"302 Found\r\nLocation: http://x:99999/", "redirected to http://x:99999/"),
+        (b"302 Found\r\nLocation: http://\xe4\xf6/", "redirected to an address that cannot be"),
+        (b"302 Found\r\nLocation: ftp://x/", "not on the web"),
+        (b"302 Found\r\nLocation: file:///etc/passwd", "lead nowhere"),
+        (b"302 Found\r\nLocation: http://127.0.0.1:9/", "no connection"),
+        (b"302 Found\r\nLocation: /a.zip", "lead nowhere"),
+        (b"302 Found", "lead nowhere"),
+    ],
+)
+def test_absurd_answers_are_told_with_the_address(server, tmp_path, head, text):
+    server.raw = [b"HTTP/1.1 " + head + b"\r\n\r\n" + b"x" * 9] * 20
+    with pytest.raises(FetchError, match=rf"(?s)http://127\.0\.0\.1:\d+/a\.zip.*{text}"):
+        get(server, tmp_path / "a", retries=0, limit=10**6, timeout=2)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset by peer"), TimeoutError()])
+def test_a_reset_connection_keeps_what_came(server, tmp_path, monkeypatch, error):
+    import http.client
+
+    read, calls = http.client.HTTPResponse.read1, []
+
+    def breaks(self, size):
+        calls.append(size)
+        if len(calls) == 2:
+            raise error
+        return read(self, min(size, 1000))
+
+    monkeypatch.setattr(http.client.HTTPResponse, "read1", breaks)
+    get(server, tmp_path / "a", checksum=Checksum("sha256", SHA))
+    assert server.requests[1][1] == "bytes=1000-"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://[::1/a.zip", "http://[bad]/a", "http://a..b/a", "http://x:abc/", "http://x:99999/",
+     "http://a b/", "http://user:word@x/a", "http://x/\ud800", "http://a\uff0fb/", "http://["],
+)  # fmt: skip
+def test_broken_addresses_are_told(tmp_path, url):
+    with pytest.raises(FetchError, match=r"not an http|leave it out"):
+        download(url, tmp_path / "a")
+
+
+def test_umlauts_and_blanks_in_an_address_are_sent_as_they_must_be(server, tmp_path):
+    server.files["/T%C3%B6ne%20(1)%20a.zip"] = PAYLOAD
+    download(f"{server.url}/Töne (1)%20a.zip?x=ä#teil", tmp_path / "a")
+    assert server.requests[-1][0] == "/T%C3%B6ne%20(1)%20a.zip?x=%C3%A4"
+    assert (tmp_path / "a").read_bytes() == PAYLOAD
+
+
+@pytest.mark.parametrize("options", [{"timeout": 0}, {"timeout": float("nan")}, {"retries": -1}])
+def test_waiting_that_makes_no_sense(tmp_path, options):
+    with pytest.raises(FetchError, match="make no sense"):
+        download("http://127.0.0.1:9/a", tmp_path / "a", **options)

@@ -248,3 +248,27 @@ def test_interrupted_command_goes_on_where_it_was(server, tmp_path, how):
     assert subprocess.run(command, capture_output=True).returncode == 0
     assert server.requests[-1][1] == f"bytes={kept}-"
     assert len(list((root / "wav").iterdir())) == 5 and not part.parent.exists()
+
+
+@pytest.mark.parametrize("url", ["http://[::1/a.zip", "https://a..b/ä.zip", "a.zip"])
+def test_a_broken_url_is_told_before_the_terms_are_shown(url, tmp_path, capsys):
+    assert main(["fetch", "emodb", "--yes", "--root", str(tmp_path / "e"), "--url", url]) == 2
+    shown = capsys.readouterr()
+    assert url in shown.err and "not an http" in shown.err and "licence" not in shown.out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_url_with_umlauts_and_a_long_name_is_fetched(server, tmp_path, known):
+    server.files["/T%C3%B6ne" + "x" * 300 + ".zip"] = archive_bytes()
+    own = hashlib.sha256(archive_bytes()).hexdigest()
+    url = f"{server.url}/Töne{'x' * 300}.zip"
+    assert compare(fetch("emodb", tmp_path / "emodb", url=url, sha256=own), known).complete
+
+
+def test_published_addresses_stay_as_they_are():
+    from ser.corpora.web import web_address
+
+    for ways in SOURCES.values():
+        for source in ways:
+            for url in (source.url, *source.extras):
+                assert web_address(url) == url

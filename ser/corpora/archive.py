@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -31,7 +32,9 @@ RATIO_FREE = 10 << 20
 """Below this many unpacked bytes the ratio is not looked at."""
 CHUNK = 1 << 20
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError,
-           NotImplementedError)  # fmt: skip
+           struct.error, ValueError, LookupError, ArithmeticError, RuntimeError,
+           MemoryError)  # fmt: skip
+"""What zipfile and tarfile raise on damage: beside their own errors whatever a field trips over."""
 
 
 def unpack(
@@ -79,8 +82,13 @@ def unpack(
         else:
             raise FetchError(f"{archive}: {_not_an_archive(archive)}")
         os.rename(beside, target)
+    except FetchError as error:
+        if str(error).startswith("unsafe"):
+            raise FetchError(f"{archive}: {error}; nothing was unpacked, do not use it") from None
+        raise
     except _BROKEN as error:
-        raise FetchError(f"{archive}: the archive is damaged ({error}); fetch it again") from None
+        what = str(error) or type(error).__name__
+        raise FetchError(f"{archive}: the archive is damaged ({what}); fetch it again") from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(f"{beside}: the disk is full; make room and try again") from None
@@ -193,11 +201,13 @@ def _zip_members(file: zipfile.ZipFile, limits: _Limits) -> Iterator[tuple[str, 
 
 
 def _unpack_tar(archive: Path, folder: Path, limits: _Limits) -> None:
-    with tarfile.open(archive, "r|*") as file:
+    with tarfile.open(archive, "r:*") as file:
         for member in file:
-            if not (member.isreg() or member.isdir()):
+            if not (member.isreg() or member.isdir()) or member.issparse():
                 what = "a link" if member.issym() or member.islnk() else "no ordinary file"
                 raise FetchError(f"unsafe member {member.name!r}: {what}")
+            if member.size < 0:
+                raise FetchError(f"{archive}: {member.name!r} says it has {member.size} bytes")
             limits.allow(limits.bytes + member.size)
             name = member_path(member.name)
             if name is None:
@@ -207,6 +217,15 @@ def _unpack_tar(archive: Path, folder: Path, limits: _Limits) -> None:
                 (folder / name).mkdir(parents=True, exist_ok=True)
             elif source := file.extractfile(member):
                 limits.copy(source, folder / name, member.size)
+        # tarfile takes any end, and a header that it cannot read, for the end of the archive.
+        stream = file.fileobj
+        stream.seek(file.offset)
+        if stream.read(tarfile.BLOCKSIZE).strip(b"\0") or stream.tell() <= file.offset:
+            raise FetchError(f"{archive}: the archive is damaged or cut off; fetch it again")
+        rest = limits.bytes
+        while chunk := stream.read(CHUNK):  # to the end, where gzip and xz keep their checksums
+            rest += len(chunk)
+            limits.allow(rest)
 
 
 def _not_an_archive(path: Path) -> str:

@@ -14,21 +14,18 @@ import http.client
 import json
 import logging
 import os
-import re
 import shutil
 import ssl
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
 
 from ser import __version__
 from ser.corpora.checksum import Checksum
+from ser.corpora.web import OPENER, extent, plain, retry_after, web_address, whole
 from ser.errors import FetchError
 from ser.paths import atomic_write
 
@@ -36,6 +33,7 @@ log = logging.getLogger(__name__)
 CHUNK = 1 << 18
 MARGIN = 32 << 20
 LONGEST_WAIT = 60.0
+LONGEST_TIMEOUT = 3600.0
 
 
 class DiskFullError(FetchError):
@@ -90,8 +88,12 @@ def download(
         PosixPath('emodb.zip')
     """
     target = Path(target)
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-        raise FetchError(f"{url}: not an http:// or https:// address")
+    url = web_address(url)
+    if not (0 < timeout <= LONGEST_TIMEOUT and retries >= 0 and 0 <= pause <= LONGEST_TIMEOUT):
+        raise FetchError(
+            f"a timeout of {timeout} s or {retries} retries make no sense: give above 0 and up to "
+            f"{LONGEST_TIMEOUT:.0f} s, and 0 or more retries"
+        )
     part = target.with_name(target.name + ".part")
     tell = progress or (lambda count: None)
     stop = stop or threading.Event()
@@ -148,7 +150,8 @@ class _Transfer:
         with contextlib.suppress(OSError, ValueError):
             memory = json.loads(self.note.read_text("utf-8"))
         if isinstance(memory, dict) and memory.get("url") == url:
-            self.version = memory.get("version")
+            version = memory.get("version")
+            self.version = version if isinstance(version, str) and version.isprintable() else None
         else:
             part.unlink(missing_ok=True)
         if size is not None and self.have > size:
@@ -174,7 +177,7 @@ class _Transfer:
             if self.version:
                 headers["If-Range"] = self.version
         try:
-            with _OPENER.open(
+            with OPENER.open(
                 urllib.request.Request(self.url, headers=headers), timeout=self.timeout
             ) as response:
                 self._receive(response, have)
@@ -187,14 +190,20 @@ class _Transfer:
                     f"{self.url}: its certificate cannot be verified ({error.reason.reason}); "
                     "check this computer's clock and certificates"
                 ) from None
-            raise _Retry(f"no connection ({error.reason})") from None
+            raise _Retry(f"no connection ({plain(error.reason)})") from None
         except FetchError:
             raise
+        except (ValueError, http.client.InvalidURL) as error:  # of a redirect: url is checked
+            raise FetchError(
+                f"{self.url}: redirected to an address that cannot be one ({plain(error)}); give "
+                "another source with --url"
+            ) from None
         except (OSError, http.client.HTTPException) as error:
-            raise _Retry(f"the connection broke ({error or type(error).__name__})") from None
+            what = plain(error) or type(error).__name__
+            raise _Retry(f"the connection broke ({what})") from None
 
     def _receive(self, response: http.client.HTTPResponse, have: int) -> None:
-        first, total = _extent(response, have)
+        first, total = extent(response)
         if first and first != have:
             self._start_afresh()
             raise _Retry(f"the server sent bytes from {first} instead of {have}")
@@ -249,50 +258,26 @@ class _Transfer:
 
     def _refused(self, error: urllib.error.HTTPError, have: int) -> None:
         if error.code == 416 and have:
-            total = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
-            if total and int(total[1]) == have and self.size in (None, have):
+            total = whole(error.headers.get("Content-Range", "").strip().removeprefix("bytes */"))
+            if total == have and self.size in (None, have):
                 return
             self._start_afresh()
             raise _Retry("the server does not have the rest of this version", 0.01)
         if error.code in (408, 425, 429) or error.code >= 500:
-            wait = _seconds(error.headers.get("Retry-After"))
-            raise _Retry(f"the server answers {error.code} {error.reason}", wait)
+            wait = retry_after(error.headers.get("Retry-After"))
+            raise _Retry(f"the server answers {error.code} {plain(error.reason)}", wait)
         hint = {
             401: "it asks for a password",
             403: "access is refused",
             404: "there is no such file (any more)",
             410: "the file was withdrawn",
         }.get(error.code, "it cannot be had from there")
+        if 300 <= error.code < 400:
+            hint = "its redirects lead nowhere"
         raise FetchError(
-            f"{self.url}: the server answers {error.code} {error.reason}: {hint}. "
+            f"{self.url}: the server answers {error.code} {plain(error.reason)}: {hint}. "
             "Give another source with --url"
         )
-
-
-def _extent(response: http.client.HTTPResponse, have: int) -> tuple[int, int | None]:
-    """(first byte sent, bytes of the whole file or None)."""
-    length = response.headers.get("Content-Length", "")
-    if response.status == 206:
-        match = re.fullmatch(
-            r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip()
-        )
-        if not match:
-            raise FetchError(f"{response.url}: a partial answer without Content-Range")
-        return int(match[1]), int(match[2]) if match[2] != "*" else None
-    if response.status != 200:
-        raise FetchError(f"{response.url}: unexpected answer {response.status}")
-    return 0, int(length) if length.isdecimal() else None
-
-
-def _seconds(value: str | None) -> float | None:
-    """A Retry-After header, in seconds."""
-    if not value:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    with contextlib.suppress(ValueError, TypeError):
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    return None
 
 
 def need_room(folder: Path, needed: int) -> None:
@@ -303,15 +288,3 @@ def need_room(folder: Path, needed: int) -> None:
             f"{folder}: {needed / 1e6:,.0f} MB are needed, {free / 1e6:,.0f} MB are free; make "
             "room or choose another disk with --root"
         )
-
-
-class _WebOnly(urllib.request.HTTPRedirectHandler):
-    """Redirects stay on the web: no ftp, no files of this computer."""
-
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
-        if urlsplit(newurl).scheme not in ("http", "https"):
-            raise FetchError(f"{req.full_url}: redirected to {newurl}, which is not on the web")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-_OPENER = urllib.request.build_opener(_WebOnly)

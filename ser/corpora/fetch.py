@@ -135,7 +135,7 @@ def _by_archive(
 ) -> Path:
     """Download, verify and unpack an archive; returns the corpus's folder in *work*."""
     name = PurePosixPath(unquote(urlsplit(source.url).path)).name
-    archive = work / (re.sub(r"[^\w.-]", "_", name).strip(".") or "archive")
+    archive = work / (re.sub(r"[^\w.-]", "_", name)[-80:].strip(".") or "archive")
     with show(archive.name, source.size) as tell:
         download(source.url, archive, size=source.size, checksum=checksum, progress=tell, **options)
     place = work / "unpacked"

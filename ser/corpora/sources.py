@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ser.corpora import corpus_info
 from ser.corpora.checksum import Checksum
+from ser.corpora.web import web_address
 from ser.errors import FetchError
 
 
@@ -77,7 +78,8 @@ def sources(
     one. Without any the clips themselves are verified.
 
     Raises:
-        FetchError: the corpus may not be downloaded; the message says how to get it.
+        FetchError: the corpus may not be downloaded (the message says how to get it), or *url* is
+            no address.
     """
     info = corpus_info(name)
     if info.name not in SOURCES:
@@ -89,6 +91,7 @@ def sources(
         raise FetchError(f"{info.name} {reason}{way}")
     published = SOURCES[info.name]
     if url:
+        url = web_address(url)
         known = [source for source in published if source.url == url]
         summed = [source for source in published if source.md5]
         by_clip = published[0].by_clip and not re.search(r"\.(zip|tar|t?gz|tar\.\w+)(\?|$)", url)
