@@ -263,7 +263,7 @@ def tell(copies: Sequence[Copy], root: Path) -> list[tuple[str, str, str, list[s
 
 
 def lines(copies: Sequence[Copy], root: Path) -> tuple[str, ...]:
-    """:func:`tell` as lines of :attr:`ser.corpora.Corpus.problems`."""
+    """:func:`tell` as lines of ``Corpus.problems``."""
     return tuple(
         f"{'note' if severity == 'note' else kind}: {text}"
         for kind, severity, text, _ in tell(copies, root)
