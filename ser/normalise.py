@@ -28,6 +28,14 @@ NORMALISATIONS: tuple[str, ...] = ("none", "train", "utterance", "speaker")
 FLOOR = 1e-2
 """Least standard deviation (of MFCCs, and in dB): a constant dimension becomes 0, not noise."""
 
+MARK = "(T)"
+"""Stands behind the name of every transductive row, in tables and figures alike."""
+TRANSDUCTIVE = (
+    f"{MARK} transductive: the features of each speaker, those tested too, were normalised by that "
+    "speaker's recordings on the same side of the split"
+)
+"""What the mark says, below a table or figure."""
+
 Scale = dict[str, tuple[np.ndarray, np.ndarray]]
 """Name of a feature (mfcc, s1, s2) -> mean and standard deviation of its dimensions, float32."""
 
@@ -63,6 +71,22 @@ def measure(features: Any, rows: Iterable[int], needs: Iterable[str]) -> Scale:
         deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
         scale[name] = mean.astype(np.float32), np.maximum(deviation, FLOOR).astype(np.float32)
     return scale
+
+
+def one_class_speakers(emotions: Iterable[str], speakers: Iterable[str]) -> list[str]:
+    """Speakers heard in one class only: normalised by speaker, they lose what tells it apart.
+
+    Args:
+        emotions, speakers: of each utterance of one side of a split.
+
+    Example:
+        >>> one_class_speakers(["sad", "sad", "happy", "sad"], ["Ada", "Ada", "Bo", "Bo"])
+        ['Ada']
+    """
+    heard: dict[str, set[str]] = {}
+    for emotion, speaker in zip(emotions, speakers, strict=True):
+        heard.setdefault(str(speaker), set()).add(emotion)
+    return sorted(speaker for speaker, classes in heard.items() if len(classes) == 1)
 
 
 class Normalised:

@@ -126,6 +126,12 @@ def split(
         raise ProtocolError(f"the seed of a division is 0 to {LARGEST_SEED - 1}, not {seed}")
     if len(table) == 0:
         raise ProtocolError("the corpus has no utterances of the four classes to divide")
+    for side in (table,) if test is None else (table, _table(test)):
+        if side.emotion.nunique() == 1:
+            raise ProtocolError(
+                f"every utterance is {side.emotion.iloc[0]}: with one class there is nothing to "
+                "tell apart, and every answer would be right. Look at the labels with 'ser check'"
+            )
     if (test is not None) != (protocol == "cross"):
         raise ProtocolError("protocol 'cross' and a test corpus go together")
     if protocol in ("speakers", "loso") and (table.speaker == "").any():

@@ -177,9 +177,9 @@ def test_baselines_can_leave_the_dev_set_to_the_networks(base, tmp_path, monkeyp
     side, test = load_sides(left, set())
     told, fit = [], task_module.baseline_logits
 
-    def look(row, x, labels, *more):
+    def look(row, x, labels, *more, **setting):
         told.append((len(x), labels.tolist()))
-        return fit(row, x, labels, *more)
+        return fit(row, x, labels, *more, **setting)
 
     monkeypatch.setattr(task_module, "baseline_logits", look)
     for with_dev, leave in ((True, config), (False, replace(left, out=tmp_path / "again"))):

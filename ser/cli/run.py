@@ -108,12 +108,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--leave-dev", action="store_true",
         help="baselines, which choose no epoch, leave the dev set out of their training too, to "
         "learn from as little as the networks")  # fmt: skip
+    add("--baseline-tuning", default="nested", choices=("nested", "fixed"),
+        help="C and class weights of LR and SVM: nested, chosen in each fold on inner folds of its "
+        "training side by speaker; fixed, C = 1 without weights (default: nested)")  # fmt: skip
 
     add = parser.add_argument_group("what may lift it (all off by default)").add_argument
     add("--normalise", default="none", choices=("none", "train", "utterance", "speaker"),
         help="features to mean 0 and deviation 1: by the training side's numbers, each utterance "
         "by its own, or each speaker by all their utterances, which looks at the test speaker's "
-        "(transductive)")  # fmt: skip
+        "(transductive). Refused where speakers are heard in one class only, for it takes that "
+        "class away; of baselines, 'speaker' alone concerns them")  # fmt: skip
+    add("--allow-one-class-speakers", action="store_true",
+        help="normalise by speaker (this option, or rows with a plus) even so")  # fmt: skip
     add("--spec-augment", type=int, default=0, metavar="N", help="N masks along time and N along "
         "frequency on every training utterance")  # fmt: skip
     add("--level", type=float, default=0.0, metavar="DB", help="training utterances louder or "
@@ -174,6 +180,8 @@ def main(args: argparse.Namespace) -> int:
         joint=args.joint,
         permute=args.permute_labels,
         leave_dev=args.leave_dev,
+        baseline_tuning=args.baseline_tuning,
+        allow_one_class_speakers=args.allow_one_class_speakers,
         out=args.out,
         keep_models=not args.no_models,
         cache=args.cache,

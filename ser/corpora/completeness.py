@@ -25,7 +25,7 @@ def completeness(corpus: Corpus) -> dict:
         >>> found["classes"], found["missing"]
         (['angry'], ['no utterance is happy, neutral or sad: scores are over one class, not four'])
     """
-    info = CORPORA[corpus.name]
+    info = CORPORA.get(corpus.name, CORPORA["manifest"])
     found = Counter(corpus.table.emotion)
     classes = [emotion for emotion in EMOTIONS if found[emotion]]
     missing = []

@@ -1,8 +1,14 @@
-"""Rows that put the networks in their place: guessing, eGeMAPS, and one number an utterance."""
+"""Rows that put the networks in their place: guessing, eGeMAPS, and one number an utterance.
+
+A classifier's C and class weights are chosen in each fold, on inner folds of its training side by
+speaker (:func:`tune`); the test side has no part in it. Book: chapter "EmoDB, measured".
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +33,15 @@ INPUTS: dict[str, str] = {
     "duration-lr": "duration",
 }
 """What a baseline is given: an attribute of :class:`ser.experiments.task.Side`."""
+TUNINGS: tuple[str, ...] = ("nested", "fixed")
+"""``nested``: C and class weights by :func:`tune`; ``fixed``: C = 1, no class weights."""
+GRID: dict[str, dict[str, list]] = {
+    "lr": {"C": [0.001, 0.01, 0.1, 1.0, 10.0], "class_weight": [None, "balanced"]},
+    "svm": {"C": [0.1, 1.0, 10.0, 100.0], "class_weight": [None, "balanced"]},
+}
+"""What is tried, by the row's classifier."""
+INNER = 5
+"""Inner folds, at most; as many as there are speakers where those are fewer."""
 _ABSENT = -1e4
 
 
@@ -53,6 +68,127 @@ def by_speaker(values: np.ndarray, speakers: Sequence[str]) -> np.ndarray:
     return found
 
 
+def grid_of(row: str) -> dict[str, list]:
+    """The settings that are tried for a row.
+
+    >>> grid_of("egemaps-svm+")["C"]
+    [0.1, 1.0, 10.0, 100.0]
+    """
+    return GRID[row.removesuffix("+").rpartition("-")[2]]
+
+
+def inner_folds(labels: np.ndarray, speakers: Sequence[str]) -> tuple[list[tuple], str]:
+    """Folds of a training side: by speaker where that leaves every class to learn, else by class.
+
+    Args:
+        labels: (utterances,) class numbers.
+        speakers: (utterances,) who spoke each; ``""`` where nobody knows.
+
+    Returns:
+        (training rows, held-out rows) of each fold, and what they are; no folds where a class has
+        one utterance only.
+
+    Example:
+        >>> folds, told = inner_folds(np.array([0, 1, 0, 1, 0, 1]), list("AABBCC"))
+        >>> told, folds[0][1].tolist()
+        ('3 folds by speaker', [0, 1])
+    """
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
+
+    classes, counts = np.unique(labels, return_counts=True)
+    names, fewest, ways = set(speakers), int(counts.min()), []
+    if len(names) > 1 and "" not in names:
+        count = min(INNER, len(names))
+        if fewest >= count:
+            ways.append((StratifiedGroupKFold(count), "by speaker"))
+        ways.append((GroupKFold(count), "by speaker"))
+    if fewest > 1:
+        ways.append((StratifiedKFold(min(INNER, fewest)), "by class, speakers on both sides"))
+    for splitter, told in ways:
+        groups = speakers if told == "by speaker" else None
+        folds = list(splitter.split(labels, labels, groups))
+        if all(len(held) and len(set(labels[kept])) == len(classes) for kept, held in folds):
+            return folds, f"{len(folds)} folds {told}"
+    return [], "no inner folds possible"
+
+
+def tune(
+    row: str,
+    train: np.ndarray,
+    labels: np.ndarray,
+    speakers: Sequence[str],
+    seed: int = 0,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Choose C and class weights of a row on inner folds of its training side.
+
+    The score is UA of the answers of all inner folds together, for an inner fold may lack a class;
+    of equals the smallest C is taken, and of those the one without class weights. Numbers are
+    standardised in each inner fold anew.
+
+    Args:
+        row, train, labels, seed: as for :func:`baseline_logits`.
+        speakers: (utterances,) who spoke each of the training side.
+        threads: inner folds at a time.
+
+    Returns:
+        ``inner`` (what the inner folds were), ``chosen`` (what :func:`baseline_logits` is to be
+        told; empty, its own defaults, where no inner folds are possible), ``scores`` (a dict each
+        of the settings tried: ``C``, ``class_weight``, ``ua`` as a fraction of 1).
+
+    Example:
+        >>> tune("level-lr", np.array([[1.0], [2.0]] * 3), np.array([0, 1] * 3), list("AABBCC"))[
+        ...     "chosen"]
+        {'C': 0.001, 'class_weight': None}
+    """
+    folds, told = inner_folds(labels, speakers)
+    if not folds:
+        return {"inner": told, "chosen": {}, "scores": []}
+
+    from joblib import parallel_config
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.model_selection import ParameterGrid, cross_val_predict
+
+    scores = []
+    with _one_core(), parallel_config("threading", n_jobs=threads):
+        for setting in ParameterGrid(grid_of(row)):
+            answers = cross_val_predict(_pipeline(row, seed, **setting), train, labels, cv=folds)
+            ua = round(float(balanced_accuracy_score(labels, answers)), 6)
+            scores.append(setting | {"ua": ua})
+    best = max(scores, key=lambda tried: tried["ua"])  # the first of equals
+    return {
+        "inner": told,
+        "chosen": {key: best[key] for key in ("C", "class_weight")},
+        "scores": scores,
+    }
+
+
+def _one_core() -> AbstractContextManager:
+    """BLAS on one core: many cores wait for each other on tables this small, and round otherwise.
+
+    Only what is loaded by then is kept to it.
+    """
+    import sklearn.linear_model
+    import sklearn.svm  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, "blas")
+
+
+def _pipeline(row: str, seed: int, C: float = 1.0, class_weight: str | None = None) -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    given = {"C": C, "class_weight": class_weight, "random_state": seed}
+    if row.removesuffix("+").endswith("-lr"):
+        last = LogisticRegression(max_iter=5000, **given)
+    else:  # break_ties: the answer is that of the largest score, as everywhere
+        last = SVC(kernel="rbf", decision_function_shape="ovr", break_ties=True, **given)
+    return make_pipeline(StandardScaler(), last)
+
+
 def baseline_logits(
     row: str,
     train: np.ndarray | None,
@@ -60,19 +196,21 @@ def baseline_logits(
     test: np.ndarray | None,
     n_test: int,
     seed: int = 0,
+    **setting: Any,
 ) -> tuple[np.ndarray, int]:
     """Fit a baseline on the training side and score the test side.
 
     Args:
         row: ``majority`` (log class shares of the training side), ``egemaps-lr`` (standardised
-            88 functionals, logistic regression, C = 1), ``egemaps-svm`` (RBF, C = 1), or the
-            floors ``level-lr`` and ``duration-lr`` (logistic regression as above); untuned. With
-            a plus: the same on functionals that went through :func:`by_speaker`.
+            88 functionals, logistic regression), ``egemaps-svm`` (RBF), or the floors ``level-lr``
+            and ``duration-lr`` (logistic regression as above). With a plus: the same on
+            functionals that went through :func:`by_speaker`.
         train, test: (utterances, 88) eGeMAPS functionals, (utterances, 1) levels or logarithms
             of seconds; not needed by ``majority``.
         labels: (utterances,) class numbers of the training side.
         n_test: utterances on the test side.
         seed: passed to the solvers; their results do not depend on it.
+        setting: ``C`` and ``class_weight``, as :func:`tune` chooses them; without: 1 and None.
 
     Returns:
         Logits (n_test, 4), float32, and the number of fitted parameters (``majority``: 4; the
@@ -97,19 +235,11 @@ def baseline_logits(
         )
         raise TrainingError(f"{row} needs {needed}")
 
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import SVC
-
-    linear = row.removesuffix("+").endswith("-lr")
-    if linear:
-        last = LogisticRegression(max_iter=5000, random_state=seed)
-    else:
-        last = SVC(kernel="rbf", decision_function_shape="ovr", random_state=seed)
-    fitted = make_pipeline(StandardScaler(), last).fit(train, labels)
-    scores = fitted.decision_function(test)
-    if linear:
+    with _one_core():
+        fitted = _pipeline(row, seed, **setting).fit(train, labels)
+        scores = fitted.decision_function(test)
+    last = fitted[-1]
+    if row.removesuffix("+").endswith("-lr"):
         parameters = last.coef_.size + last.intercept_.size
     else:
         parameters = last.dual_coef_.size + last.support_vectors_.size + last.intercept_.size

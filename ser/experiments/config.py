@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ser.errors import ModelError, ProtocolError, SerError
+from ser.experiments.baselines import TUNINGS
 from ser.training.config import TrainConfig
 
 ENGINES: tuple[str, ...] = ("local", "ray", "dask")
@@ -39,6 +40,11 @@ class RunConfig:
             must then be chance, 25 %. Such networks are not kept.
         leave_dev: baselines, which choose no epoch, are trained without the dev set too, so that
             they learn from as little as the networks.
+        baseline_tuning: ``nested``: C and class weights of baselines are chosen in each fold, on
+            inner folds of its training side (:func:`ser.experiments.baselines.tune`); ``fixed``:
+            C = 1 and no class weights.
+        allow_one_class_speakers: normalise by speaker even where a speaker is heard in one class
+            only, which takes away what tells that class from others.
         out: folder of records; None keeps nothing on disk.
         keep_models: leave the trained networks under ``out/models`` for ``ser predict``.
         cache: folder of the feature cache; None means the user's.
@@ -70,6 +76,8 @@ class RunConfig:
     joint: bool = False
     permute: int | None = None
     leave_dev: bool = False
+    baseline_tuning: str = "nested"
+    allow_one_class_speakers: bool = False
     out: Path | None = None
     keep_models: bool = True
     cache: str | None = None
@@ -112,6 +120,10 @@ class RunConfig:
             )
         if self.leave_dev and all(get_row(m).kind != "baseline" for m in self.models):
             raise ModelError("--leave-dev is about baselines, and no row asked for is one")
+        if self.baseline_tuning not in TUNINGS:
+            raise ModelError(
+                f"unknown tuning {self.baseline_tuning!r}; choose from {', '.join(TUNINGS)}"
+            )
         if self.engine not in ENGINES:
             raise SerError(f"unknown engine {self.engine!r}; choose from {', '.join(ENGINES)}")
         for name in ("jobs", "threads", "split_seed"):

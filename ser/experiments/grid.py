@@ -18,7 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ser.errors import RecordError, SerError
-from ser.experiments.baselines import BASELINES
+from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig, cores, resolve_device
 from ser.experiments.engine import Monitor, spread
 from ser.experiments.records import (
@@ -30,7 +30,7 @@ from ser.experiments.records import (
     write_record,
 )
 from ser.experiments.side import Side
-from ser.experiments.sides import load_sides
+from ser.experiments.sides import check_speakers, load_sides
 from ser.experiments.task import Task, execute
 from ser.protocols import find_leaks, split
 from ser.rows import get_row
@@ -84,6 +84,7 @@ def plan(config: RunConfig, side: Side, test: Side) -> tuple[list[Task], list[Ta
     device = resolve_device(config.device)
     fused, trained = _rows(config)
     tasks: dict[str, list[Task]] = {"trained": [], "fused": []}
+    check_speakers(config, trained, folds, side, test)
     leaks = [_leak(fold, side, test) for fold in folds]
     for kind, rows in (("trained", trained), ("fused", fused)):
         for row in rows:
@@ -108,6 +109,7 @@ def plan(config: RunConfig, side: Side, test: Side) -> tuple[list[Task], list[Ta
                             test_corpus=config.protocol == "cross",
                             permute=config.permute,
                             leave_dev=config.leave_dev and get_row(row).kind == "baseline",
+                            tuning=config.baseline_tuning if row in INPUTS else "fixed",
                         )
                     )
     return tasks["trained"], tasks["fused"]

@@ -54,6 +54,10 @@ KINDS: dict[str, tuple[type, ...]] = {
     "selection": (dict,),
     "epoch_logits": (dict,),
     "fused_from": (list, _NONE),
+    "tuning": (dict, _NONE),
+    "tuning.chosen": (dict,),
+    "tuning.inner": (str,),
+    "tuning.scores": (list,),
 }
 """Part of a record -> what it may be, where it is there at all."""
 

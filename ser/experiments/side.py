@@ -21,13 +21,16 @@ class Side:
     speeds: dict[float, Any] = field(default_factory=dict, repr=False)
     level: np.ndarray | None = field(default=None, repr=False)
     duration: np.ndarray | None = field(default=None, repr=False)
+    whole: dict = field(default_factory=dict, repr=False)
 
     def describe(self) -> dict:
-        """What a record says of the corpus."""
-        return {
-            "name": self.name,
-            "content_hash": self.content_hash,
-            "utterances": len(self.table),
+        """What a record says of the corpus: its name, its content, and what of it is missing.
+
+        The last as :func:`ser.corpora.completeness.completeness` found it; of a feature pack,
+        which does not know what it was made of, nothing.
+        """
+        return {"name": self.name, "content_hash": self.content_hash, **self.whole} | {
+            "utterances": len(self.table)
         }
 
 

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ser.errors import CorpusError
+import numpy as np
+
+from ser.errors import CorpusError, ProtocolError
 from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig
 from ser.experiments.side import Side
+from ser.normalise import one_class_speakers
+from ser.protocols import Fold
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +34,37 @@ def load_sides(config: RunConfig, rows: set[str]) -> tuple[Side, Side]:
     return side, _side(config, test_name, config.test_root, config.test_features, inputs)
 
 
+def check_speakers(
+    config: RunConfig, rows: Sequence[str], folds: Sequence[Fold], side: Side, test: Side
+) -> None:
+    """Refuse to normalise by speaker where speakers are heard in one class only.
+
+    Raises:
+        ProtocolError: with the count of such speakers, unless *config* allows them.
+    """
+    named = [r for r in rows if config.training(r).normalise == "speaker" and r != "majority"]
+    if not named or config.allow_one_class_speakers:
+        return
+    alone: dict[str, set[str]] = {}
+    for fold in folds:
+        before = np.concatenate([fold.train, fold.dev])
+        for part, source, chosen in (("training", side, before), ("test", test, fold.test)):
+            table = source.table.iloc[chosen]
+            alone.setdefault(part, set()).update(one_class_speakers(table.emotion, table.speaker))
+    names = sorted(set().union(*alone.values()))
+    if names:
+        everyone = {*side.table.speaker.astype(str), *test.table.speaker.astype(str)}
+        some = ", ".join(names[:4]) + f" and {len(names) - 4} more" * (len(names) > 4)
+        where = " or ".join(part for part, found in alone.items() if found)
+        raise ProtocolError(
+            f"{', '.join(named)}: features are to be normalised by speaker, but {len(names)} of "
+            f"{len(everyone)} speakers are heard in one class only on the {where} side of a fold "
+            f"({some}): that takes away what tells their class from others, and scores fall, even "
+            "below chance. Use rows without it (no plus, no --normalise speaker), or say "
+            "--allow-one-class-speakers to run it all the same"
+        )
+
+
 def _side(
     config: RunConfig,
     name: str,
@@ -42,7 +77,7 @@ def _side(
     from ser.features.floors import log_seconds
 
     functionals = level = None
-    others = {}
+    others, whole = {}, {}
     if pack is not None:
         features = load_pack(Path(pack))
         if features.preset.name != config.preset:
@@ -67,6 +102,7 @@ def _side(
         licence = features.corpus.get("licence", "")
     else:
         from ser.corpora import load_corpus
+        from ser.corpora.completeness import completeness
 
         corpus = load_corpus(name, root)
         for problem in corpus.problems[:5]:
@@ -84,6 +120,7 @@ def _side(
             skip_bad=config.skip_bad,
         )
         licence = corpus.licence
+        whole = completeness(replace(corpus, table=features.table))
         for speed in speeds:
             others[speed] = extract(
                 replace(corpus, table=features.table),
@@ -112,4 +149,5 @@ def _side(
         level=level,
         duration=log_seconds(features.samples) if "duration" in inputs else None,
         speeds=others,
+        whole=whole,
     )

@@ -13,7 +13,15 @@ import numpy as np
 from ser.corpora.base import EMOTIONS
 from ser.errors import FeatureError, TrainingError
 from ser.experiments.bar import EpochBar
-from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits, by_speaker
+from ser.experiments.baselines import (
+    BASELINES,
+    INNER,
+    INPUTS,
+    baseline_logits,
+    by_speaker,
+    grid_of,
+    tune,
+)
 from ser.experiments.compact import pack_logits
 from ser.experiments.records import (
     fingerprint,
@@ -24,7 +32,6 @@ from ser.experiments.records import (
 )
 from ser.experiments.side import Side, shortest
 from ser.protocols import Fold
-from ser.rows import get_row
 from ser.training.config import TrainConfig, derived_seed
 
 if TYPE_CHECKING:
@@ -55,6 +62,7 @@ class Task:
     test_corpus: bool
     permute: int | None = None
     leave_dev: bool = False
+    tuning: str = "fixed"
     bar: int | None = None
     parent: int | None = None
 
@@ -88,20 +96,31 @@ class Task:
         permuted = {} if self.permute is None else {"permute": self.permute}
         return permuted | ({"leave_dev": True} if self.leave_dev else {})
 
+    @property
+    def recipe(self) -> dict:
+        """What a baseline takes of the settings for networks: normalisation by speaker."""
+        by_speaker = self.train.normalise == "speaker" and self.row in INPUTS
+        return {"normalise": "speaker"} if by_speaker else {}
+
     def settings(self, side: Side, test: Side) -> dict:
         """Everything that decides the result; its hash is the record's fingerprint."""
         baseline = self.row in BASELINES
-        return self.unusual | {
-            "corpus": side.content_hash,
-            "test_corpus": test.content_hash if self.test_corpus else None,
-            "fold": self.fold.hash,
-            "preset": None if baseline else self.preset,
-            "row": self.row,
-            "seed": self.seed,
-            "train": (get_row(self.row).recipe or None) if baseline else self.train.as_dict(),
-            "select": sorted(self.select),
-            "joint": self.joint,
-        }
+        tuned = {"tuning": {"inner": INNER, **grid_of(self.row)}} if self.tuning == "nested" else {}
+        return (
+            self.unusual
+            | tuned
+            | {
+                "corpus": side.content_hash,
+                "test_corpus": test.content_hash if self.test_corpus else None,
+                "fold": self.fold.hash,
+                "preset": None if baseline else self.preset,
+                "row": self.row,
+                "seed": self.seed,
+                "train": (self.recipe or None) if baseline else self.train.as_dict(),
+                "select": sorted(self.select),
+                "joint": self.joint,
+            }
+        )
 
     def training_labels(self, side: Side) -> np.ndarray:
         """Class numbers (utterances,) of *side*'s table as the training is told them.
@@ -184,26 +203,32 @@ def execute(task: Task, side: Side, test: Side) -> dict:
 def _baseline(task: Task, side: Side, test: Side) -> dict:
     train = [task.fold.train] if task.leave_dev else [task.fold.train, task.fold.dev]
     train = np.concatenate(train)
-    recipe, given = get_row(task.row).recipe, []
+    speakers = side.table.speaker.iloc[train].tolist()
+    recipe, given = task.recipe, []
     for source, rows in ((side, train), (test, task.fold.test)):
         values = getattr(source, INPUTS.get(task.row, ""), None)
         values = None if values is None else values[rows]
         if values is not None and recipe.get("normalise") == "speaker":
             values = by_speaker(values, source.table.speaker.iloc[rows])
         given.append(values)
+    labels, tuning = task.training_labels(side)[train], {}
+    if task.tuning == "nested" and given[0] is not None:
+        tuning = tune(task.row, given[0], labels, speakers, task.seed, task.threads)
     logits, parameters = baseline_logits(
         task.row,
         given[0],
-        task.training_labels(side)[train],
+        labels,
         given[1],
         len(task.fold.test),
         task.seed,
+        **tuning.get("chosen", {}),
     )
     history = [{"epoch": 0}]
     return {
         "device": "cpu",
         "parameters": parameters,
-        "config": recipe | task.unusual,
+        "config": recipe | task.unusual | ({"tuning": task.tuning} if tuning else {}),
+        **({"tuning": tuning} if tuning else {}),
         "history": [],
         "dev_labels": [],
         "selection": select(history, logits[None], ("last",)),
