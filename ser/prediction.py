@@ -103,7 +103,7 @@ def load_model(checkpoint: str | os.PathLike, device: str = "auto") -> SavedMode
         ModelError: no model there, several, or one that does not fit this version.
     """
     from ser.experiments.config import resolve_device
-    from ser.experiments.saved import read_description, read_weights, split_scale
+    from ser.experiments.saved import COPY, read_description, read_weights, split_scale
     from ser.models import build_model
     from ser.normalise import NORMALISATIONS
 
@@ -116,17 +116,20 @@ def load_model(checkpoint: str | os.PathLike, device: str = "auto") -> SavedMode
     branches, scales = {}, {}
     for row, digest in body["branches"].items():
         weights, scales[row] = split_scale(read_weights(body["folder"], row, digest))
-        if body["normalise"] == "train" and not scales[row]:
-            raise ModelError(f"{body['folder']}: the mean and deviation of {row} are missing")
         try:
             network = build_model(
                 row, preset=body["preset"], hidden=body["hidden"], **body["options"]
             ).parts[0]
             network.load_state_dict(weights)
-        except (RuntimeError, TypeError) as error:
+        except (RuntimeError, TypeError, ValueError) as error:
             raise ModelError(
-                f"{body['folder']}: the weights of {row} do not fit this version of the package"
+                f"{body['folder']}: the weights of {row} do not fit this version of the package "
+                f"({' '.join(str(error).split()):.200}); {COPY}"
             ) from error
+        if body["normalise"] == "train" and set(scales[row]) != set(network.needs):
+            raise ModelError(
+                f"{body['folder']}: the mean and deviation of {row} are missing; {COPY}"
+            )
         branches[row] = network.to(device).eval()
     return SavedModel(
         row=body["row"],

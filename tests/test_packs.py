@@ -15,6 +15,7 @@ from made import get, make_corpus, same, shards
 from ser.cli import main
 from ser.errors import FeatureError
 from ser.features import PRESETS, load_pack, save_pack
+from ser.paths import sealed
 
 
 @pytest.fixture
@@ -87,6 +88,9 @@ def test_a_pack_is_not_written_over_by_another(corpus, tmp_path):
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     meta["preset"] |= {"name": "paper", "n_fft": [256, 512], "frames": None}
     (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+    with pytest.raises(FeatureError, match=r"meta\.json: .*digest differs.* copy the pack again"):
+        load_pack(folder)
+    (folder / "meta.json").write_text(sealed(meta), encoding="utf-8")
     with pytest.raises(FeatureError, match=r"\[128, 256\] mel bands, which preset paper"):
         load_pack(folder)
 
@@ -114,12 +118,14 @@ def test_pack_of_damaged_or_foreign_folders(corpus, tmp_path):
         save_pack(features, corpus.root)
     folder = save_pack(features, tmp_path / "p")
     table = folder / "table.csv"
-    table.write_text(table.read_text(encoding="utf-8").replace("angry", "happy"), encoding="utf-8")
+    text = table.read_text(encoding="utf-8")
+    table.write_text(text.replace("angry", "happy"), encoding="utf-8")
     with pytest.raises(FeatureError, match="does not fit"):
         load_pack(folder)
+    table.write_text(text, encoding="utf-8")
     for path in shards(folder):
         path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(FeatureError, match="of 12 utterances"):
+    with pytest.raises(FeatureError, match="12 of 12 utterances"):
         load_pack(folder)
 
 
@@ -133,11 +139,13 @@ def test_a_pack_of_another_version_of_features_is_neither_read_nor_filled(corpus
         load_pack(folder)
     with pytest.raises(FeatureError, match=r"holds features of version \d.*name a new folder"):
         save_pack(features, folder)
-    del meta["features"]  # as packs were before they told it
+    for key in ("features", "digest", "table"):  # as packs were before they told it
+        del meta[key]
+    meta["format"] = 1
     (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
     assert len(load_pack(folder).keys) == len(features.keys)
-    save_pack(features, folder)
-    assert "features" in json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    with pytest.raises(FeatureError, match=r"preset release, format 1; name a new folder"):
+        save_pack(features, folder)
 
 
 def test_two_corpora_of_one_name_do_not_share_a_pack(corpus, tmp_path):

@@ -1,7 +1,8 @@
 """Trained networks on disk: safetensors and JSON, nothing that needs unpickling.
 
-A model's folder holds ``model.json`` (row, preset, what it was trained on) and one
-``<branch>.safetensors`` for each branch: a fused row has several, any other row one.
+A model's folder holds ``model.json`` (row, preset, what it was trained on, the SHA-256 of the
+weights and a digest of itself) and one ``<branch>.safetensors`` for each branch: a fused row has
+several, any other row one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ser.corpora.base import EMOTIONS
 from ser.errors import ModelError
-from ser.paths import atomic_write
+from ser.paths import atomic_write, sealed, unseal
 
 if TYPE_CHECKING:
     import torch
@@ -23,12 +24,38 @@ if TYPE_CHECKING:
     from ser.experiments.task import Task
     from ser.normalise import Scale
 
-FORMAT = 1
+FORMAT = 2
+"""Of the descriptions that are written; those of 1 have no digest of themselves."""
+
 DESCRIPTION = "model.json"
 ANEW = (
     "a finished run is not trained again, so delete its record (OUT/ROW/NAME.json, and a fused "
     "row's branches' too) and give its 'ser run' command once more, without --no-models"
 )
+COPY = f"copy the whole folder again, or train it anew: {ANEW}"
+KINDS: dict[str, tuple[type, ...]] = {
+    "row": (str,),
+    "preset": (str,),
+    "frames": (str,),
+    "hidden": (int,),
+    "normalise": (str,),
+    "options": (dict,),
+    "emotions": (list,),
+    "branches": (dict,),
+    "trained_on": (dict,),
+    "trained_on.corpus": (str,),
+    "trained_on.licence": (str,),
+    "trained_on.utterances": (int,),
+    "trained_on.speakers": (list,),
+    "trained_on.seconds": (list,),
+    "trained_on.protocol": (str,),
+    "trained_on.fold": (str,),
+    "trained_on.tested_on": (str,),
+    "trained_on.epochs": (int,),
+    "trained_on.test_ua": (float, int, type(None)),
+}
+"""What a description tells -> of which kind it is."""
+
 SCALE = "normalise/"
 """Where in a branch's file the mean and deviation of its inputs are, if it needs them."""
 
@@ -87,11 +114,13 @@ def fuse_models(task: Task, record: dict) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     digests, trained_on = {}, {}
     for branch, source in sources.items():
-        data = (source / _file(branch)).read_bytes()
+        told = read_description(source)
+        if branch not in told["branches"]:
+            raise ModelError(f"{source / DESCRIPTION}: a model without {branch}; {COPY}")
+        digests[branch], trained_on = told["branches"][branch], told["trained_on"]
+        data = _whole(source, branch, digests[branch])
         with atomic_write(folder / _file(branch)) as stream:
             stream.write(data)
-        digests[branch] = hashlib.sha256(data).hexdigest()
-        trained_on = read_description(source)["trained_on"]
     last = record["history"][-1]
     scores = {"test_ua": last["test_ua"], "test_wa": last["test_wa"]}
     _describe(folder, task, digests, trained_on | scores)
@@ -111,27 +140,50 @@ def _describe(folder: Path, task: Task, digests: dict[str, str], trained_on: dic
         "trained_on": trained_on,
     }
     with atomic_write(folder / DESCRIPTION, "w") as stream:
-        json.dump(body, stream, ensure_ascii=False, indent=1)
+        stream.write(sealed(body, indent=1))
 
 
 def read_description(folder: Path) -> dict:
     """The ``model.json`` of *folder*.
 
     Raises:
-        ModelError: no model there, several below it, or one that cannot be read.
+        ModelError: no model there, several below it, or a description that cannot be read, was
+            damaged, or lacks something.
     """
     path = _find(Path(folder))
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        body = json.loads(text)
         if body["format"] > FORMAT:
             raise ModelError(f"{path}: written by a later version of ser; update the package")
+        if not unseal(body, text) and body["format"] > 1:
+            raise ValueError("its digest is missing: damaged or edited")
+        body = {"normalise": "none", "options": {}} | body
+        _check_kinds(body)
         if tuple(body["emotions"]) != EMOTIONS or not body["branches"]:
             raise ModelError(f"{path}: other classes than {', '.join(EMOTIONS)}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, ModelError):
             raise
-        raise ModelError(f"{path}: not the description of a model ({error!r})") from error
-    return {"normalise": "none", "options": {}} | body | {"folder": str(path.parent)}
+        told = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise ModelError(f"{path}: not the description of a model ({told}); {COPY}") from error
+    return body | {"folder": str(path.parent)}
+
+
+def _check_kinds(body: dict) -> None:
+    """KeyError or ValueError where *body* lacks a part, or one is of another kind."""
+    for name, kinds in KINDS.items():
+        holder, _, last = name.rpartition(".")
+        place = body[holder] if holder else body
+        if last not in place:
+            raise KeyError(name)
+        if not isinstance(place[last], kinds) or isinstance(place[last], bool):
+            raise ValueError(f"{name} is {place[last]!r:.40}")
+    seconds = body["trained_on"]["seconds"]
+    if len(seconds) != 2 or not all(type(s) in (int, float) for s in seconds):
+        raise ValueError(f"trained_on.seconds is {seconds!r:.40}")
+    if not all(isinstance(digest, str) for digest in body["branches"].values()):
+        raise ValueError("branches without digests")
 
 
 def read_weights(folder: Path, row: str, digest: str) -> dict[str, torch.Tensor]:
@@ -143,27 +195,39 @@ def read_weights(folder: Path, row: str, digest: str) -> dict[str, torch.Tensor]
     from safetensors import SafetensorError
     from safetensors.torch import load
 
+    try:
+        return load(_whole(folder, row, digest))
+    except SafetensorError as error:
+        raise ModelError(
+            f"{Path(folder) / _file(row)}: not a safetensors file ({error}); {COPY}"
+        ) from error
+
+
+def _whole(folder: str | Path, row: str, digest: str) -> bytes:
+    """The file of one branch; ModelError where it is not the one that *digest* is of."""
     path = Path(folder) / _file(row)
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ModelError(
-            f"{path}: {error.strerror}; copy the whole folder, or train it anew: {ANEW}"
-        ) from error
+        raise ModelError(f"{path}: {error.strerror}; {COPY}") from error
     if hashlib.sha256(data).hexdigest() != digest:
-        raise ModelError(f"{path}: not the file that model.json describes; copy the whole folder")
-    try:
-        return load(data)
-    except SafetensorError as error:
-        raise ModelError(f"{path}: not a safetensors file ({error})") from error
+        raise ModelError(f"{path}: not the file that {DESCRIPTION} describes; {COPY}")
+    return data
 
 
 def split_scale(tensors: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], Scale]:
-    """A branch's weights, and the mean and deviation of its inputs (empty where there are none)."""
+    """A branch's weights, and the mean and deviation of its inputs (empty where there are none).
+
+    Raises:
+        ModelError: one of the two without the other.
+    """
     weights = {k: v for k, v in tensors.items() if not k.startswith(SCALE)}
     names = {k.split("/")[1] for k in tensors if k.startswith(SCALE)}
     kinds = ("mean", "deviation")
-    scale = {n: tuple(tensors[f"{SCALE}{n}/{kind}"].numpy() for kind in kinds) for n in names}
+    try:
+        scale = {n: tuple(tensors[f"{SCALE}{n}/{kind}"].numpy() for kind in kinds) for n in names}
+    except KeyError as error:
+        raise ModelError(f"a model's weights lack {error}; {COPY}") from None
     return weights, scale
 
 

@@ -2,13 +2,15 @@
 
 A store is a folder of shards. A shard is two files that are written once and never changed: the
 numbers (``.npy``, one flat float32 array, memory-mapped when read) and an index (``.json``: key ->
-where the arrays of that key are). The numbers are written first, the index last, each under a
-temporary name and renamed when complete. So:
+where the arrays of that key are, and their CRC-32). The numbers are written first, the index last,
+each under a temporary name and renamed when complete. So:
 
 - a kill loses at most the shard that was being computed;
 - two processes may compute the same key: both shards are whole, either is used;
-- a shard whose numbers are shorter than its index says, or whose index cannot be parsed, is left
-  out and its keys are computed again.
+- damage is noticed: the index holds a digest of itself (:func:`ser.paths.sealed`), and each key's
+  numbers are checked once, by :meth:`FeatureStore.check` or when they are first read. A CRC because
+  it costs about as much as reading from memory (zlib's, 1 to 3 GB a second), and the harm it has to
+  see is accident. What a damaged shard of a cache held is computed again.
 """
 
 from __future__ import annotations
@@ -19,24 +21,33 @@ import json
 import logging
 import os
 import secrets
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ser.errors import FeatureError
-from ser.paths import atomic_write
+from ser.paths import atomic_write, sealed, unseal
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
+"""Of the shards that are written. Those of 1 have neither digest nor CRC and are not checked."""
+
 MAX_OPEN = 128
 """Shards kept mapped at a time (each holds a file handle)."""
 
 MAX_MAPPED = 1 << 30
 """Bytes of shards kept mapped at a time: pages that were read count as the process's memory."""
+
+
+AGAIN = (
+    "run the same command again, it computes what is missing (a pack of features: copy it again)"
+)
 
 
 def parameter_hash(parameters: dict) -> str:
@@ -52,12 +63,21 @@ def parameter_hash(parameters: dict) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """Where the arrays of one key are: shard, first number, shapes, samples of the waveform."""
+    """Where the arrays of one key are.
+
+    Attributes:
+        shard: name of its files.
+        start: byte of the file at which they begin.
+        shapes: of the arrays.
+        samples: of the waveform.
+        crc: CRC-32 of all their bytes; None in a shard of format 1.
+    """
 
     shard: str
-    offset: int
+    start: int
     shapes: tuple[tuple[int, ...], ...]
     samples: int
+    crc: int | None = None
 
     @property
     def size(self) -> int:
@@ -71,6 +91,9 @@ class FeatureStore:
     Args:
         folder: where the shards are; made by the first :meth:`write`.
 
+    Attributes:
+        damaged: shards that are, and why; nothing of them is in the store.
+
     Example:
         >>> import tempfile
         >>> store = FeatureStore(tempfile.mkdtemp())
@@ -83,6 +106,8 @@ class FeatureStore:
         self.folder = Path(folder)
         self._entries: dict[str, Entry] = {}
         self._seen: set[str] = set()
+        self._right: set[str] = set()
+        self.damaged: dict[str, str] = {}
         self._open: OrderedDict[str, np.ndarray] = OrderedDict()
         self.refresh()
 
@@ -112,23 +137,58 @@ class FeatureStore:
                 for key, entry in self._parse(index).items():
                     self._entries.setdefault(key, entry)
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-                log.warning(
-                    "feature cache: %s is damaged (%s); what it held is computed again. Delete it "
-                    "to be rid of this line",
-                    index,
-                    error,
-                )
+                self.damaged[index.stem] = f"its index: {error!r}"
+
+    def check(self, keys: Iterable[str]) -> None:
+        """Read the numbers of *keys*, as far as they are there and were not checked before.
+
+        Shards that do not hold what was written are in ``damaged`` afterwards.
+        """
+        keys = list(dict.fromkeys(keys))
+        wanted: dict[str, list[str]] = {}
+        for key in keys:
+            if key in self._entries and key not in self._right:
+                wanted.setdefault(self._entries[key].shard, []).append(key)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            faults = list(pool.map(self._fault, wanted, wanted.values()))
+        for shard, fault in zip(wanted, faults, strict=True):
+            if fault:
+                self.damaged[shard] = fault
+            else:
+                self._right.update(wanted[shard])
+        if any(faults):  # another shard may have the same keys
+            self._entries, self._seen, self._right = {}, set(self.damaged), set()
+            self.refresh()
+            self.check(keys)
+
+    def throw_away(self) -> None:
+        """Delete the damaged shards, and say so in the log."""
+        for shard, reason in self.damaged.items():
+            log.warning(
+                "features in %s were damaged (%s): thrown away, and made again",
+                self.folder / shard,
+                reason,
+            )
+            self._open.pop(shard, None)
+            for suffix in (".json", ".npy"):
+                with contextlib.suppress(OSError):
+                    (self.folder / f"{shard}{suffix}").unlink()
+        self.damaged = {}
 
     def read(self, key: str) -> list[np.ndarray]:
         """The arrays of *key* as read-only views of the mapped file.
 
         Raises:
             KeyError: no such key.
-            FeatureError: the shard has vanished or was cut since the store was opened.
+            FeatureError: the shard has vanished since the store was opened, or is damaged.
         """
         entry = self._entries[key]
-        flat = self._map(entry.shard)[entry.offset : entry.offset + entry.size]
-        arrays, begin = [], 0
+        data = self._map(entry.shard)[entry.start : entry.start + 4 * entry.size]
+        if key not in self._right:
+            if len(data) != 4 * entry.size or entry.crc not in (None, zlib.crc32(data)):
+                raise FeatureError(f"{self._data(entry.shard)}: damaged features; {AGAIN}")
+            self._right.add(key)
+        flat, arrays, begin = data.view("<f4"), [], 0
         for shape in entry.shapes:
             end = begin + _size(shape)
             arrays.append(flat[begin:end].reshape(shape))
@@ -156,12 +216,16 @@ class FeatureStore:
         try:
             with atomic_write(self.folder / f"{name}.npy") as stream:
                 np.lib.format.write_array_header_1_0(stream, header)
-                for arrays, _ in items.values():
+                for key, (arrays, _) in items.items():
+                    crc = 0
                     for array in arrays:
-                        stream.write(np.ascontiguousarray(array, dtype="<f4").data)
+                        data = np.ascontiguousarray(array, dtype="<f4").data
+                        crc = zlib.crc32(data, crc)
+                        stream.write(data)
+                    index[key].append(crc)
                 content["bytes"] = stream.tell()
             with atomic_write(self.folder / f"{name}.json", "w") as stream:
-                json.dump(content, stream)
+                stream.write(sealed(content))
         except OSError as error:
             with contextlib.suppress(OSError):
                 (self.folder / f"{name}.npy").unlink()  # of no use without its index
@@ -180,37 +244,53 @@ class FeatureStore:
         return (p for p in self.folder.glob("*") if p.suffix in (".npy", ".json"))
 
     def _parse(self, index: Path) -> dict[str, Entry]:
-        content = json.loads(index.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
+        text = index.read_text(encoding="utf-8")
+        content = json.loads(text)
+        if not unseal(content, text) and content["format"] != 1:
+            raise ValueError("its digest is missing")
+        if content["format"] not in (1, FORMAT):
             raise ValueError(f"format {content['format']}, expected {FORMAT}")
-        numbers = content["numbers"]
+        numbers, end = content["numbers"], content["bytes"]
         have = index.with_suffix(".npy").stat().st_size
-        if have < content["bytes"]:
-            raise ValueError(f"its data has {have} of {content['bytes']} bytes")
+        if have < end:
+            raise ValueError(f"its data has {have} of {end} bytes")
         entries = {}
-        for key, (offset, shapes, samples) in content["keys"].items():
+        for key, (offset, shapes, samples, *crc) in content["keys"].items():
             shapes = tuple(tuple(int(n) for n in shape) for shape in shapes)
-            entry = Entry(index.stem, int(offset), shapes, int(samples))
-            if offset < 0 or min((n for s in shapes for n in s), default=0) < 0:
+            start = end - 4 * (numbers - int(offset))
+            entry = Entry(index.stem, start, shapes, int(samples), *crc)
+            if offset < 0 or start < 0 or min((n for s in shapes for n in s), default=0) < 0:
                 raise ValueError(f"negative position or shape of {key}")
-            if entry.offset + entry.size > numbers:
+            if offset + entry.size > numbers:
                 raise ValueError(f"{key} lies beyond the end of the data")
             entries[key] = entry
         return entries
+
+    def _data(self, shard: str) -> Path:
+        return self.folder / f"{shard}.npy"
+
+    def _fault(self, shard: str, keys: list[str]) -> str:
+        """What is wrong with the numbers of *keys* in *shard*; empty if nothing is."""
+        try:
+            with open(self._data(shard), "rb") as stream:
+                for entry in sorted((self._entries[k] for k in keys), key=lambda e: e.start):
+                    stream.seek(entry.start)
+                    data = stream.read(4 * entry.size)
+                    if len(data) != 4 * entry.size or entry.crc not in (None, zlib.crc32(data)):
+                        return "its numbers are not those that were written"
+        except OSError as error:
+            return str(error.strerror)
+        return ""
 
     def _map(self, shard: str) -> np.ndarray:
         if shard in self._open:
             self._open.move_to_end(shard)
             return self._open[shard]
-        path = self.folder / f"{shard}.npy"
         try:
-            data = np.load(path, mmap_mode="r", allow_pickle=False)
-            if data.dtype != np.dtype("<f4") or data.ndim != 1:
-                raise ValueError(f"holds {data.dtype} of shape {data.shape}")
+            data = np.asarray(np.memmap(self._data(shard), mode="r"))
         except (OSError, ValueError) as error:
             raise FeatureError(
-                f"{path}: cached features can no longer be read ({error}); run the same command "
-                "again, it computes what is missing"
+                f"{self._data(shard)}: features can no longer be read ({error}); {AGAIN}"
             ) from error
         self._open[shard] = data
         mapped = sum(each.nbytes for each in self._open.values())

@@ -11,7 +11,7 @@ import torch
 
 from ser.errors import FeatureError
 from ser.features import mel, mfcc
-from ser.features.cache import FeatureStore, parameter_hash
+from ser.features.cache import FORMAT, FeatureStore, parameter_hash
 from ser.features.fill import fill
 from ser.features.presets import INT16_SCALE, SAMPLE_RATE, Preset, get_preset
 from ser.features.table import Features
@@ -47,7 +47,7 @@ def parameters(preset: Preset, device: torch.device, speed: float = 1.0) -> dict
 def open_store(parameters: dict, cache: str | Path | None = None) -> FeatureStore:
     """The store for features with these parameters, in *cache* (None: the user's cache)."""
     folder = Path(cache) if cache is not None else cache_dir()
-    return FeatureStore(folder / "features" / parameter_hash(parameters))
+    return FeatureStore(folder / "features" / parameter_hash(parameters | {"store": FORMAT}))
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:

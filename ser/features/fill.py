@@ -67,7 +67,7 @@ def fill(
     progress: bool = True,
     skip_bad: bool = False,
 ) -> Filled:
-    """Compute and keep what *store* lacks of *table*.
+    """Compute and keep what *store* lacks of *table*, or holds damaged.
 
     Args:
         store: where the features go.
@@ -88,6 +88,8 @@ def fill(
     began = time.perf_counter()
     stamps = {path: _stamp(path) for path in dict.fromkeys(table["path"])}
     done = Filled(audio_keys(table))
+    store.check(done.keys)
+    store.throw_away()
     bad: dict[str, str] = {}
     missing = _missing(table, done.keys, store, bad)
     from tqdm import tqdm as progress_bar  # here: presets are read where it is not installed

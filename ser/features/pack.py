@@ -1,13 +1,15 @@
 """A folder that holds everything training needs of a corpus, without its audio.
 
-``table.csv`` (the utterances and their keys), ``meta.json`` (name, licence, citation, preset) and
-``shards/``. It is read without soundfile, soxr, librosa or opensmile: made where the corpus is,
-used where the GPU is. The owners' licence goes with it; features of a restricted corpus are
-restricted too.
+``table.csv`` (the utterances and their keys), ``meta.json`` (name, licence, citation, preset, and
+digests of the table and of itself) and ``shards/``, which are checked when it is loaded: a damaged
+pack is an error, and stays as it is, for it may be the only copy. It is read without soundfile,
+soxr, librosa or opensmile: made where the corpus is, used where the GPU is. The owners' licence
+goes with it; features of a restricted corpus are restricted too.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -20,11 +22,15 @@ from ser.features.cache import FeatureStore
 from ser.features.extract import FEATURE_VERSION
 from ser.features.presets import Preset
 from ser.features.table import Features
-from ser.paths import atomic_write
+from ser.paths import atomic_write, sealed, unseal
 
-PACK_FORMAT = 1
+PACK_FORMAT = 2
+"""Of the packs that are written; those of 1 have no digests, and are read unchecked."""
+
 UNTOLD = 3
 """Version of the features in packs that do not tell it: there was no other when they were made."""
+
+AGAIN = "copy the pack again, or make it anew where the audio is (`ser features --out`)"
 
 _SHARD = 256
 _SHARD_NUMBERS = 1 << 25
@@ -52,6 +58,8 @@ def save_pack(features: Features, folder: str | os.PathLike) -> Path:
     meta["content_hash"] = features.content_hash
     _refuse_strangers(folder, features.keys)
     store = FeatureStore(folder / "shards")
+    store.check(features.keys)
+    store.throw_away()
     shard, numbers = {}, 0
     for key in dict.fromkeys(features.keys):
         entry = features.store.entry(key)
@@ -69,11 +77,13 @@ def save_pack(features: Features, folder: str | os.PathLike) -> Path:
     store.write(shard)
     table = features.table.drop(columns="path").assign(key=features.keys)
     meta["kinds"] = {column: _kind(table[column]) for column in table}
+    text = table.to_csv(index=False, lineterminator="\n").encode()
+    meta["table"] = hashlib.sha256(text).hexdigest()
     try:
-        with atomic_write(folder / "table.csv", "w") as stream:
-            table.to_csv(stream, index=False, lineterminator="\n")
+        with atomic_write(folder / "table.csv") as stream:
+            stream.write(text)
         with atomic_write(folder / "meta.json", "w") as stream:
-            json.dump(meta, stream, indent=1, ensure_ascii=False)
+            stream.write(sealed(meta, indent=1))
     except OSError as error:
         raise FeatureError(f"cannot write {folder}: {error.strerror or error}") from error
     return folder
@@ -124,14 +134,16 @@ def load_pack(folder: str | os.PathLike) -> Features:
     """
     folder = Path(folder)
     try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        if meta["format"] != PACK_FORMAT:
+        text = (folder / "meta.json").read_text(encoding="utf-8")
+        meta = json.loads(text)
+        if meta["format"] not in (1, PACK_FORMAT):
             raise FeatureError(f"{folder}: pack of format {meta['format']}, not {PACK_FORMAT}")
         if (version := meta.get("features", UNTOLD)) != FEATURE_VERSION:
             raise FeatureError(
                 f"{folder}: its features are of version {version}, this version of ser "
                 f"makes {FEATURE_VERSION}; `ser features --out` makes a pack anew"
             )
+        _check_digests(folder, meta, text)
         kinds = meta["kinds"]
         table = _read_table(folder)
         for column, kind in kinds.items():
@@ -148,9 +160,14 @@ def load_pack(folder: str | os.PathLike) -> Features:
     keys = table.pop("key").tolist()
     table.insert(1, "path", "")
     store = FeatureStore(folder / "shards")
+    store.check(keys)
     absent = sum(key not in store for key in keys)
     if absent:
-        raise FeatureError(f"{folder}: features of {absent} utterances are missing; copy it again")
+        told = "".join(f"; {name}.npy: {why}" for name, why in [*store.damaged.items()][:3])
+        raise FeatureError(
+            f"{folder}: features of {absent} of {len(keys)} utterances are missing or damaged"
+            f"{told}; {AGAIN}"
+        )
     features = Features(table, keys, preset, store, dict(meta["corpus"]))
     bands = [shape[1] for shape in store.entry(keys[0]).shapes[1:3]] if keys else []
     if keys and bands != [n // 4 for n in preset.n_fft]:
@@ -159,8 +176,20 @@ def load_pack(folder: str | os.PathLike) -> Features:
             "not make; `ser features --out` makes a pack anew"
         )
     if features.content_hash != meta["content_hash"]:
-        raise FeatureError(f"{folder}: table.csv does not fit meta.json; copy the pack again")
+        raise FeatureError(f"{folder}: table.csv does not fit meta.json; {AGAIN}")
     return features
+
+
+def _check_digests(folder: Path, meta: dict, text: str) -> None:
+    try:
+        if not unseal(meta, text):
+            if meta["format"] == 1:
+                return
+            raise ValueError("its digest is missing: damaged or edited")
+    except ValueError as error:
+        raise FeatureError(f"{folder / 'meta.json'}: {error}; {AGAIN}") from None
+    if hashlib.sha256((folder / "table.csv").read_bytes()).hexdigest() != meta["table"]:
+        raise FeatureError(f"{folder}: table.csv does not fit meta.json; {AGAIN}")
 
 
 def _read_table(folder: Path) -> pd.DataFrame:
@@ -205,8 +234,9 @@ def _refuse_other(folder: Path, new: dict) -> None:
         )
     if told["old"] != told["new"]:
         name = old["preset"].get("name") if isinstance(old["preset"], dict) else old["preset"]
+        version = f", format {old['format']}" if old["format"] != new["format"] else ""
         raise FeatureError(
-            f"{folder}: holds a pack of {told['old'][0]}, preset {name}; name a new folder"
+            f"{folder}: holds a pack of {told['old'][0]}, preset {name}{version}; name a new folder"
         )
 
 

@@ -32,3 +32,15 @@ def make_optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.O
     kind = torch.optim.Adam if config.optimiser == "adam" else torch.optim.AdamW
     fused = all(w.device.type in ("cpu", "cuda") and w.is_floating_point() for w in weights)
     return kind(weights, fused=fused or None, **common)
+
+
+def moments(optimiser: torch.optim.Optimizer) -> tuple[str, ...]:
+    """Names of what an optimiser of :func:`make_optimiser` keeps for each weight.
+
+    Example:
+        >>> moments(make_optimiser(torch.nn.Linear(2, 3), TrainConfig(optimiser="sgd")))
+        ('momentum_buffer',)
+    """
+    if isinstance(optimiser, torch.optim.SGD):
+        return ("momentum_buffer",)
+    return ("step", "exp_avg", "exp_avg_sq")

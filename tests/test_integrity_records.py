@@ -1,0 +1,116 @@
+"""No damaged record gives another report without a word: each kind of damage, by seed."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import numpy as np
+import pytest
+from damage import COUNT, damages, swapped_values
+from records_maker import make_results, record, restated, write
+
+from ser.cli import main
+from ser.errors import RecordError
+from ser.experiments.records import read_record, write_record
+from ser.report import load_records, make_report
+
+
+@pytest.fixture
+def records(tmp_path):
+    made = make_results(tmp_path / "r", {"ds-lstm": 1.2}, speakers=3, each=6)
+    for path in made.rglob("*.json"):
+        write_record(path, read_record(path))
+    return made
+
+
+def told(folder) -> list:
+    return [(r.data, {k: v.tolist() for k, v in r.logits.items()}) for r in load_records(folder)]
+
+
+def test_a_damaged_record_never_gives_another_report(records):
+    path = sorted(records.rglob("*.json"))[1]
+    whole, right, refused = path.read_bytes(), told(records), 0
+    for data in damages(whole, 2 * COUNT):
+        path.write_bytes(data)
+        try:
+            assert told(records) == right
+        except RecordError as error:
+            refused += 1
+            assert str(path) in str(error) and ("run the same" in str(error) or "Up" in str(error))
+            with pytest.raises(RecordError, match=path.name):
+                read_record(path)
+    assert refused > 1.9 * COUNT
+
+
+def test_values_that_changed_places_in_a_record_are_noticed(records, capsys):
+    path = sorted(records.rglob("*.json"))[1]
+    whole = json.loads(path.read_text("utf-8"))
+    for seed in range(COUNT):
+        body = copy.deepcopy(whole)
+        swapped_values(body, seed)
+        path.write_text(json.dumps(body), "utf-8")
+        with pytest.raises(RecordError, match=r"(digest|damaged|schema)"):
+            load_records(records)
+    assert main(["report", str(records)]) == 2
+    assert path.name in capsys.readouterr().err
+
+
+def test_a_record_without_its_digest_or_schema_is_no_older_one(records):
+    path = sorted(records.rglob("*.json"))[1]
+    whole = json.loads(path.read_text("utf-8"))
+    assert len(whole["digest"]) == 32 and list(whole)[-1] == "digest"
+    for change, said in (
+        (lambda d: d.pop("digest"), "digest is missing"),
+        (lambda d: d.update(schema=3), "digest differs"),
+        (lambda d: d.pop("schema"), "without schema"),
+        (lambda d: d.pop("selection"), "without selection"),
+        (lambda d: d.update(digest=None), "digest differs"),
+    ):
+        body = copy.deepcopy(whole)
+        change(body)
+        path.write_text(json.dumps(body), "utf-8")
+        with pytest.raises(RecordError, match=said):
+            load_records(records)
+    path.write_text(json.dumps(whole, indent=2), "utf-8")
+    assert len(load_records(records)) == 3, "written in another way it says the same"
+
+
+@pytest.mark.parametrize("schema", [1, 3])
+def test_scores_of_older_records_follow_from_their_logits(tmp_path, schema):
+    data = record(selections=("last", "dev", "test")) | {"schema": schema}
+    path = write(tmp_path, data)
+    assert "digest" not in json.loads(path.read_text())
+    for read in (lambda: read_record(path), lambda: load_records(tmp_path)):
+        path.write_text(json.dumps(restated(data)))
+        read()
+        for rule in ("last", "dev", "test"):
+            body = copy.deepcopy(restated(data))
+            logits = np.array(body["selection"][rule]["logits"])
+            wrong = logits.argmax(1) != body["test"]["labels"]
+            logits[np.flatnonzero(wrong)[0], body["test"]["labels"][np.flatnonzero(wrong)[0]]] = 99
+            body["selection"][rule]["logits"] = logits.tolist()
+            path.write_text(json.dumps(body))
+            with pytest.raises(RecordError, match=r"test_ua of epoch \d is .* by its logits"):
+                read()
+
+
+def test_a_tie_within_rounding_is_no_damage(tmp_path):
+    data = restated(record())
+    row, label = data["selection"]["last"]["logits"][0], data["test"]["labels"][0]
+    row[:] = [1.0] * 4  # rounded: the true one was the largest, or was not
+    for wins in (True, False):
+        values = copy.deepcopy(data)
+        values["selection"]["last"]["logits"][0][label] = 2.0 if wins else 0.0
+        data["history"] = restated(values)["history"]
+        path = tmp_path / "r-seed0.json"
+        path.write_text(json.dumps(data))
+        read_record(path)
+
+
+def test_the_report_of_what_is_no_record_passes_it_over(records):
+    right = told(records)
+    for name, text in (("a.json", "[1, 2]"), ("b.json", '{"schema": 1, "rows": []}')):
+        (records / name).write_text(text)
+    (records / "all.json").write_text(make_report(records, resamples=20).to_json())
+    assert told(records) == right
