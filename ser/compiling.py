@@ -7,23 +7,41 @@ from __future__ import annotations
 
 import functools
 import importlib
+import logging
 from collections.abc import Callable
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 FAST = {"contract", "nsz"}
 
 
 def compiled(function: Callable | None = None, fastmath: set[str] = FAST) -> Callable:
-    """numba.njit without the interpreter's lock, cached on disk where there is a place for it."""
+    """numba.njit without the interpreter's lock, kept on disk where there is a place for it.
+
+    What is kept is used as long as no file whose code it holds changes
+    (:mod:`ser.kernel_cache`).
+    """
     if function is None:
         return functools.partial(compiled, fastmath=fastmath)
     import numba
 
-    options = {"nogil": True, "fastmath": fastmath, "error_model": "numpy"}
+    kernel = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
     try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no folder that can hold the cache
-        return numba.njit(**options)(function)
+        from ser.kernel_cache import KernelCache
+
+        kernel._cache = KernelCache(function, _not_kept)
+    except ImportError as error:
+        _not_kept(str(error))
+    except (OSError, RuntimeError, ValueError):
+        _not_kept("there is no folder for them: set NUMBA_CACHE_DIR to one that can be written")
+    return kernel
+
+
+@functools.cache
+def _not_kept(why: str) -> None:
+    """Says so once for each reason."""
+    log.warning("every process compiles its kernels anew, for minutes: %s", why)
 
 
 @functools.cache

@@ -19,9 +19,6 @@ from numba.extending import intrinsic
 from ser.compiling import compiled
 from ser.features.vectors import LANES, Vectors, code
 
-SHARED = "69d59c6ba41affb8"
-"""Digest of vectors.py, whose code is compiled into these kernels."""
-
 
 class FourierTables(NamedTuple):
     """What a real transform of n samples needs: n a power of two, at least 16.

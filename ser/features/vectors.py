@@ -1,8 +1,4 @@
-"""Vectors of 16 numbers in code for the processor, which numba has no type for.
-
-numba keeps compiled kernels on disk until their own file changes, and knows nothing of this one: so
-``SHARED`` in :mod:`ser.features.kernels` holds the digest of this file, and a test compares.
-"""
+"""Vectors of 16 numbers in code for the processor, which numba has no type for."""
 
 from __future__ import annotations
 

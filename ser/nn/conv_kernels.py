@@ -11,9 +11,6 @@ import numpy as np
 from ser.compiling import compiled
 from ser.nn.tiles import ROWS, WIDTH, tile
 
-SHARED = "2b60a72856bfbb57"
-"""Digest of tiles.py and vectors.py, whose code is compiled into this kernel."""
-
 PLACES = 256
 """Places of the input at a time, side by side in the nearest cache."""
 

@@ -2,9 +2,6 @@
 
 Loops are short and touch few arrays each, so that the compiler can prove them free of overlap
 and use vector instructions. bfloat16 arrays come as uint16: numba has no such type.
-
-numba keeps compiled kernels on disk until their own file changes, and knows nothing of this one: so
-``SHARED`` in each module of kernels holds the digest of this file, and a test compares.
 """
 
 from __future__ import annotations

@@ -18,9 +18,6 @@ from numba.extending import intrinsic
 from ser.compiling import compiled
 from ser.nn.vectors import SHUT, WHOLE, Lanes
 
-SHARED = "39fdef12c6470773"
-"""Digest of vectors.py, whose code is compiled into these kernels."""
-
 SUMS = {"contract", "nsz", "reassoc"}
 CHANNELS = 64
 """Output channels, a constant so that loops over them need no remainder."""

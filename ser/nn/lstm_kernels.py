@@ -13,9 +13,6 @@ from ser.compiling import compiled
 from ser.nn.elementwise import copy, product, sigmoid_within, tanh_of, tanh_within
 from ser.nn.tiles import multiply
 
-SHARED = "3a0fa84039070379"
-"""Digest of elementwise.py, tiles.py and vectors.py, whose code is compiled into these kernels."""
-
 
 @compiled
 def forward(act, before, h, c, tanh_c, panels, sizes, share, shares):

@@ -18,8 +18,6 @@ from ser.compiling import compiled
 from ser.nn.elementwise import load, store
 from ser.nn.vectors import FUSED, SHUT, WHOLE, Lanes
 
-SHARED = "e2f3fd9ba7f19844"
-"""Digest of elementwise.py and vectors.py, whose code is compiled into these kernels."""
 LANES = 8
 """Channels at once; what is left over goes one by one."""
 

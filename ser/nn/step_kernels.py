@@ -25,9 +25,6 @@ from ser.nn.elementwise import (
     tanh_of,
 )
 
-SHARED = "f5b4f694328fa506"
-"""Digest of elementwise.py, whose code is compiled into these kernels."""
-
 
 @compiled
 def forward_step(act, part, c, tanh_c, h, low, gates, norm, stats, start, before, n, own, eps):

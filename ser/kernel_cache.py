@@ -1,0 +1,150 @@
+"""What is kept on disk of compiled kernels, in the folder that numba chooses.
+
+numba by itself keeps a kernel until the kernel's own file changes, and knows nothing of the other
+files whose code is compiled into it. Here a file's name says of which sources, signature and
+processor it is, its last bytes whether it is whole; so nothing old, damaged or half of another
+process's is ever used.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+_IMPORT = re.compile(r"^[ \t]*(?:from\s+([\w.]+)\s+)?import\s+(\([^)]*\)|.*)", re.MULTILINE)
+
+
+class KernelCache(FunctionCache):
+    """What numba asks for a kernel that may have been compiled before.
+
+    Args:
+        function: the kernel as written.
+        tell: called with the reason where a compiled kernel cannot be written.
+
+    Raises:
+        RuntimeError: no folder can hold it.
+        ImportError: its source, or that of what it imports, is not to be had or not what runs.
+    """
+
+    def __init__(self, function: Callable, tell: Callable[[str], None]):
+        super().__init__(function)
+        self.tell = tell
+        stamp = digest(function.__module__)
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, stamp)
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keeps what was compiled, if there is room."""
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            self.tell(error.strerror or str(error))
+
+
+class _Files(IndexDataCacheFile):
+    """One file for each signature, without numba's index, which processes would share."""
+
+    def _name(self, key: Any) -> str:
+        of = repr((numba.__version__, llvmlite.__version__, self._source_stamp, key))
+        return f"{self._prefix}{hashlib.sha256(of.encode()).hexdigest()[:24]}.nbc"
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self._data_name_pattern.split('{')[0]}{self._source_stamp[:12]}."
+
+    def load(self, key: Any) -> Any:
+        """What was compiled, or None."""
+        try:
+            data = Path(self._data_path(self._name(key))).read_bytes()
+        except OSError:
+            return None
+        whole = hashlib.sha256(data[:-32]).digest() == data[-32:]
+        return self._load_data(self._name(key)) if whole else None
+
+    def save(self, key: Any, data: Any) -> None:
+        """Keeps it, in place of what was compiled from other sources."""
+        self._save_data(self._name(key), data)
+        self.flush(keep=self._prefix)
+
+    def flush(self, keep: str = "-") -> None:
+        """Removes what is kept of this kernel, but for names that begin as told."""
+        base = self._index_name.removesuffix("nbi")
+        for path in Path(self._cache_path).glob("*.nbc"):
+            if path.name.startswith(base) and not path.name.startswith(keep):
+                path.unlink(missing_ok=True)
+
+    def _dump(self, obj: Any) -> bytes:
+        data = super()._dump(obj)
+        return data + hashlib.sha256(data).digest()  # where unpickling has stopped
+
+
+@functools.cache
+def digest(module: str) -> str:
+    """Of the text of a module and of all it imports, at any depth, of its package and of this one.
+
+    Raises:
+        ImportError: a text is not to be had, or not that of what runs.
+
+    Example:
+        >>> len(digest("ser.nn.step_kernels"))
+        64
+    """
+    texts = {name: _text(name) for name in sources(module)}
+    return hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()
+
+
+@functools.cache
+def sources(module: str) -> frozenset[str]:
+    """The names of a module and of all that it imports, as :func:`digest` counts them.
+
+    Example:
+        >>> sorted(sources("ser.nn.elementwise"))
+        ['ser.compiling', 'ser.kernel_cache', 'ser.nn.elementwise']
+    """
+    found, todo = set(), [module]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += _imported(name)
+    return frozenset(found)
+
+
+@functools.cache
+def _text(module: str) -> str:
+    spec = importlib.util.find_spec(module)
+    text = spec.loader.get_source(module) if spec and spec.loader else None
+    if text is None:
+        raise ImportError(f"there is no source of {module}")
+    # Python trusts bytecode whose source has the time and size it had; what runs is then older.
+    kept = spec.cached and Path(spec.cached).exists()
+    if kept and spec.loader.get_code(module) != compile(text, str(spec.origin), "exec"):
+        raise ImportError(f"the bytecode of {module} in __pycache__ is older than its source")
+    return text
+
+
+def _imported(module: str) -> Iterator[str]:
+    """What a module's text imports, anywhere in it, of the packages that count."""
+    spec = importlib.util.find_spec(module)
+    packages = {module.partition(".")[0], __name__.partition(".")[0]}
+    for source, names in _IMPORT.findall(_text(module)):
+        source = importlib.util.resolve_name(source, spec.parent) if source else ""
+        for word in re.findall(r"[\w.]+", names):
+            name = f"{source}.{word}" if source else word
+            if name.partition(".")[0] in packages:
+                yield name if _is_module(name) else name.rpartition(".")[0] or name
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # what is before its last dot is a module, and no package
+        return False
