@@ -116,7 +116,7 @@ def test_where_nothing_decides_run_refuses_and_check_says_what_differs(tmp_path)
     text = str(caught.value)
     assert "48k/03a01Wa.wav and 16k/03a01Wa.wav: 48000 Hz, 0.200 s, SHA-256" in text
     assert "the other 16000 Hz, 0.200 s" in text
-    assert f"--root '{root}/48k' or --root '{root}/16k'" in text
+    assert f"`--root '{root}/48k'` or `--root '{root}/16k'`" in text
     assert f"ser check emodb --root '{root}'" in text
     assert "remove" not in text and "delete" not in text and "copy of" not in text
     report = check("emodb", root)
@@ -185,7 +185,7 @@ def test_a_doubled_ravdess_tree_one_of_which_is_resampled(tmp_path, monkeypatch)
     owners(monkeypatch, *inner.rglob("*.wav"))
     assert taken(tmp_path, "ravdess") == {"audio_speech_actors_01-24"}
     monkeypatch.undo()
-    with pytest.raises(CorpusError, match=r"give the inner folder, --root \S+actors_01-24, or"):
+    with pytest.raises(CorpusError, match=r"inner folder, `--root \S+actors_01-24`, or"):
         load_corpus("ravdess", tmp_path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import textwrap
 
@@ -69,7 +70,8 @@ def render(report: dict) -> str:
     if speakers:
         lines += ["", *_table(report)]
         lines += ["", f"owners' labels   {_counts(report['labels'])}"]
-        lines.append(f"sample rates     {_counts(report['rates'], ' Hz')}")
+        part = " (of the four classes)" if report["total"] > report["utterances"] else ""
+        lines.append(f"sample rates     {_counts(report['rates'], ' Hz')}{part}")
         shown = (f"{e} {v}" for e, v in report["levels"].items() if v is not None)
         lines.append(f"level (median)   {', '.join(shown)} dB re full scale")
     if known := report["originals"]:
@@ -102,12 +104,21 @@ def _problems(problems: list[dict]) -> list[str]:
     for problem in problems:
         kind = "" if problem["kind"] == problem["severity"] else f" ({problem['kind']})"
         text = f"{MARKS[problem['severity']]}{kind}: {problem['message']}"
-        lines += textwrap.wrap(text, 96, subsequent_indent="    ", break_long_words=False)
+        lines += _wrapped(text)
         files, count = problem["files"], problem["count"]
         lines += [f"      {name}" for name in files[:5]]
         if files and count > 5:
             lines.append(f"      ... {count} in all")
     return lines
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines of 96 characters; what stands in backticks, a command, stays on one."""
+    kept = re.sub(r"`[^`]*`", lambda match: match[0].replace(" ", "\0"), text)
+    wrapped = textwrap.wrap(
+        kept, 96, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace("\0", " ") for line in wrapped]
 
 
 def _counts(counts: dict, unit: str = "") -> str:

@@ -19,10 +19,11 @@ import pandas as pd
 from ser.corpora import corpus_info, read_corpus
 from ser.corpora.base import EMOTIONS, Corpus
 from ser.corpora.examine import Clip, examine_all
-from ser.corpora.findings import Problem, files_problems, sound_problems, table_problems
+from ser.corpora.findings import Problem, files_problems, table_problems
 from ser.corpora.originals import originals
 from ser.corpora.registry import CorpusInfo
 from ser.corpora.scan import below
+from ser.corpora.sound_findings import sound_problems
 from ser.errors import CorpusError
 
 SEVERITIES = ("error", "warning", "note")

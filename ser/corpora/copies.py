@@ -254,8 +254,8 @@ def tell(copies: Sequence[Copy], root: Path) -> list[tuple[str, str, str, list[s
         only = f" ({alone} of them are all there is of their clip)" if alone else ""
         text = (
             f"{len(inside)} files in {folder}/ were passed over{only}: by its name it holds "
-            "another signal than the clips as recorded; to read it all the same: --root "
-            f"{quoted(root / folder)}"
+            "another signal than the clips as recorded; to read it all the same: "
+            f"`--root {quoted(root / folder)}`"
         )
         severity = "warning" if alone else "note"
         told.append(("other signal", severity, text, [below(c.path, root) for c in inside]))
@@ -278,8 +278,8 @@ def _ways_out(same: Sequence[Copy], root: Path) -> str:
         return "move those that you do not mean to a place of their own"
     if one.is_relative_to(two) or two.is_relative_to(one):
         inner = max(one, two, key=lambda folder: len(folder.parts))
-        return f"give the inner folder, --root {quoted(inner)}, or move it out of {root}"
-    return f"give the folder that you mean: --root {quoted(one)} or --root {quoted(two)}"
+        return f"give the inner folder, `--root {quoted(inner)}`, or move it out of {root}"
+    return f"give the folder that you mean: `--root {quoted(one)}` or `--root {quoted(two)}`"
 
 
 def _where_they_part(copy: Copy, root: Path) -> tuple[Path, Path]:

@@ -91,7 +91,8 @@ def examine(path: str | os.PathLike, start: float = 0.0, seconds: float | None =
     except FileNotFoundError:
         return Clip(path, "the file is not there", "missing")
     except OSError as error:
-        return Clip(path, error.strerror or str(error), "unreadable")
+        text = f"cannot be read ({error.strerror or error}); check its permissions and the disk"
+        return Clip(path, text, "unreadable")
     try:
         samples, rate, subtype = _read(path, start, seconds)
     except SerError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,13 @@ from ser.corpora.completeness import completeness
 from ser.corpora.copies import lines as copy_lines
 from ser.corpora.copies import tell
 from ser.corpora.examine import Clip
-from ser.corpora.originals import originals
 from ser.corpora.registry import CorpusInfo
 from ser.corpora.scan import below
+from ser.paths import quoted
 
 SHOWN = 10
 LEVEL_SPREAD = 10.0
 """dB between the loudest and the softest class's median from which loudness is a giveaway."""
-ZEROS = 0.02
-"""Seconds of exact zeros that count as a hole of digital silence."""
 SPEAKER_GAIN = 0.25
 """By how much naming each speaker's commonest class may beat naming the commonest of all."""
 
@@ -74,36 +72,57 @@ class Problem:
 UNUSABLE = {
     "missing": ("missing", "listed but not there", "copy them or fetch the corpus again"),
     "empty": ("empty", "without a sound in it", "copy or download them again"),
-    "pointer": (
-        "git-lfs pointer",
-        "a pointer instead of audio",
-        "type `git lfs install && git lfs pull` in the corpus's folder",
-    ),
+    "pointer": ("git-lfs pointer", "a pointer instead of audio", ""),
     "unreadable": ("unreadable", "not readable", "copy or download them again"),
     "short": ("too short", "shorter than 25 ms", "remove them or cut them anew"),
 }
 
 
 def files_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
-    """Files that cannot be used, copies beside them, and what the reader itself met."""
+    """Files that cannot be used, copies beside them, and what the reader itself met.
+
+    Each reason is told by itself; reasons that differ in numbers only are one.
+    """
+    groups: dict[tuple[str, str, bool], list[Clip]] = defaultdict(list)
+    order = list(UNUSABLE)
+    for emotion, clip in zip(corpus.everything.emotion, clips, strict=True):
+        if clip.error:
+            groups[clip.kind, reason_of(clip.error), bool(emotion)].append(clip)
     problems = []
-    rows = list(zip(corpus.everything.emotion, clips, strict=True))
-    for kind, (name, what, way_out) in UNUSABLE.items():
-        for severity, wanted in (("error", True), ("note", False)):
-            bad = [c for emotion, c in rows if c.kind == kind and bool(emotion) == wanted]
-            if not bad:
-                continue
-            whose = "of the four classes" if wanted else "of other emotions"
-            first = "" if kind in ("missing", "pointer") else f" (the first: {bad[0].error})"
-            advice = f"; {way_out}" if wanted else "; the four-class task does not need them"
-            names = [below(Path(c.path), corpus.root) for c in bad]
-            text = f"{what}: {_many(len(bad), 'utterance')} {whose}{first}{advice}"
-            problems.append(Problem(name, severity, text, names))
+    for (kind, _, wanted), bad in sorted(
+        groups.items(), key=lambda item: (order.index(item[0][0]), not item[0][2])
+    ):
+        name, what, way_out = UNUSABLE[kind]
+        whose = "of the four classes" if wanted else "of other emotions"
+        text = f"{what}: {many(len(bad), 'utterance')} {whose}"
+        first = bad[0].error
+        if kind in ("empty", "unreadable", "short"):
+            text += f": {first}" if len(bad) == 1 else f" (the first: {first})"
+        if kind == "pointer":
+            folder = quoted(Path(bad[0].path).parent)
+            way_out = f"type `cd {folder} && git lfs install && git lfs pull`"
+        if not wanted:
+            text += "; the four-class task does not need them"
+        elif kind in ("missing", "pointer") or ";" not in first:  # else it says the way out
+            text += f"; {way_out}"
+        names = [below(Path(clip.path), corpus.root) for clip in bad]
+        problems.append(Problem(name, "error" if wanted else "note", text, names))
     copies = [Problem(*told) for told in tell(corpus.copies, corpus.root)]
     return [*problems, *copies, *_reader_problems(corpus)]
 
 
-def _many(count: int, noun: str) -> str:
+def reason_of(error: str) -> str:
+    """A message without what changes from file to file.
+
+    Example:
+        >>> reason_of("is cut off: 310 of 800 samples are there; copy it again (WAV, 2 channels)")
+        'is cut off: # of # samples are there; copy it again'
+    """
+    return re.sub(r"\d+(\.\d+)?", "#", re.sub(r"\s*\([^)]*\)", "", error))
+
+
+def many(count: int, noun: str) -> str:
+    """``1 clip``, ``2 clips``."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
@@ -125,86 +144,6 @@ def _reader_problems(corpus: Corpus) -> list[Problem]:
         severity, meaning = READER.get(kind, ("warning", "see the files"))
         count = totals.get(kind, len(texts))
         problems.append(Problem(kind, severity, f"{meaning} ({count})", texts, count))
-    return problems
-
-
-def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
-    """Silence, clipping, holes, the same audio twice."""
-    problems = []
-    listed = corpus.everything
-    rows = list(zip(listed.emotion, clips, strict=True))
-
-    def name(clip: Clip) -> str:
-        return below(Path(clip.path), corpus.root)
-
-    for severity, wanted in (("error", True), ("note", False)):
-        silent = [name(c) for emotion, c in rows if c.silent and bool(emotion) == wanted]
-        if silent:
-            whose = "of the four classes" if wanted else "of other emotions"
-            advice = "; leave them out: move them out of the folder" if wanted else ""
-            text = f"silent from end to end: {_many(len(silent), 'clip')} {whose}{advice}"
-            problems.append(Problem("silent", severity, text, silent))
-    clipped = [c for _, c in rows if c.clipped]
-    if clipped:
-        samples = sum(c.clipped for c in clipped)
-        text = (
-            f"at full scale for three samples or more in a row: {_many(len(clipped), 'clip')} "
-            f"({samples} samples in all), recorded or made too loud, and their spectra show it"
-        )
-        severity = "warning" if len(clipped) > 0.05 * len(rows) else "note"
-        problems.append(Problem("clipped", severity, text, [name(c) for c in clipped]))
-    holes = sorted((c for _, c in rows if not c.silent and c.zeros > ZEROS), key=lambda c: -c.zeros)
-    if holes:
-        text = (
-            f"{_many(len(holes), 'clip')} with digital silence inside: exact zeros for up to "
-            f"{1000 * holes[0].zeros:.0f} ms, whose logarithm needs a floor"
-        )
-        problems.append(Problem("digital silence", "note", text, [name(c) for c in holes]))
-    return [*problems, *_duplicates(corpus, clips)]
-
-
-def _duplicates(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
-    groups: dict[str, list[int]] = defaultdict(list)
-    for index, clip in enumerate(clips):
-        if clip.sound and not clip.silent:
-            groups[clip.sound].append(index)
-    known = originals(corpus.name)
-    emotions, labels = corpus.everything.emotion, corpus.everything.label
-    sorts: dict[tuple[str, str], list[list[str]]] = defaultdict(list)
-    for indices in groups.values():
-        if len(indices) < 2:
-            continue
-        names = [below(Path(clips[i].path), corpus.root) for i in indices]
-        used = sum(bool(emotions[i]) for i in indices)
-        owners = known and len(known.by_digest.get(clips[indices[0]].digest, ())) >= len(indices)
-        if len({labels[i] for i in indices}) > 1:
-            sorts["different", "error" if used else "note"].append(names)
-        elif used < 2:
-            sorts["same", "note"].append(names)
-        else:
-            sorts["same", "warning" if owners else "error"].append(names)
-    problems = []
-    for (labels_, severity), found in sorted(sorts.items()):
-        files = sum(map(len, found))
-        if labels_ == "different":
-            kind = "duplicate audio with different labels"
-            text = (
-                f"the same audio under different labels: {_many(len(found), 'recording')} "
-                f"({files} files, such as {' = '.join(found[0][:3])}); one label must be wrong: "
-                "move them out of the folder"
-            )
-        else:
-            kind = "duplicate audio"
-            text = (
-                f"there more than once: {_many(len(found), 'recording')} ({files} files, such as "
-                f"{' = '.join(found[0][:3])}); in a random split one copy trains and the other "
-                "tests: keep one"
-            )
-        if severity == "note":
-            text += " (not in the four-class task)"
-        elif severity == "warning":
-            text += " (so the owners ship it)"
-        problems.append(Problem(kind, severity, text, [n for names in found for n in names]))
     return problems
 
 
@@ -234,18 +173,32 @@ def _speaker_problems(table: pd.DataFrame) -> list[Problem]:
         text = "all utterances are of one speaker: no speaker-disjoint split can be made"
         return [Problem("one speaker", "warning", text)]
     cross = pd.crosstab(table.speaker, table.emotion)
+    problems = _one_class_problems(cross)
     by_speaker = cross.max(axis=1).sum() / len(table)
     by_class = cross.sum().max() / len(table)
     single = int(((cross > 0).sum(axis=1) == 1).sum())
     if len(table) < 2 * speakers or by_speaker - by_class < SPEAKER_GAIN:
-        return []
+        return problems
     text = (
         f"the speaker gives the emotion away: naming each speaker's commonest class scores "
         f"{100 * by_speaker:.0f} % ({100 * by_class:.0f} % without knowing the speaker), as "
         f"{single} of {speakers} speakers appear in one class only; a random split measures "
         "the speaker, use a speaker-disjoint protocol"
     )
-    return [Problem("speaker predicts class", "warning", text, count=single)]
+    return [*problems, Problem("speaker predicts class", "warning", text, count=single)]
+
+
+def _one_class_problems(cross: pd.DataFrame) -> list[Problem]:
+    """Speakers heard in one class: normalised by themselves they lose it."""
+    single = cross.index[(cross > 0).sum(axis=1) == 1]
+    if cross.shape[1] < 2 or not len(single):
+        return []
+    text = (
+        f"{len(single)} of {len(cross)} speakers are heard in one class only: normalising by "
+        "speaker (`--normalise speaker`, the rows with a +) takes the class away with the "
+        "speaker, and such rows may score below chance"
+    )
+    return [Problem("one class a speaker", "warning", text, [str(name) for name in single])]
 
 
 def _format_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
@@ -266,22 +219,11 @@ def _format_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
             "model may learn the loudness of the recording"
         )
         problems.append(Problem("level", "warning", text))
-    rates = Counter(clip.rate for _, clip in used)
-    if len(rates) > 1:
-        shown = ", ".join(f"{count} at {rate} Hz" for rate, count in rates.most_common())
-        usual = rates.most_common(1)[0][0]
-        odd = [below(Path(c.path), corpus.root) for _, c in used if c.rate != usual]
-        text = f"sample rates differ ({shown}); all are brought to 16 kHz"
-        problems.append(Problem("sample rate", "note", text, odd))
-    several = [below(Path(c.path), corpus.root) for _, c in used if c.channels > 1]
-    if several:
-        text = f"{_many(len(several), 'file')} with several channels; their mean is used"
-        problems.append(Problem("channels", "note", text, several))
     lengths = {round(clip.seconds, 3) for _, clip in used}
     if len(lengths) == 1 and len(used) >= 10 and not corpus.everything.segment.any():
         text = (
-            f"every clip lasts exactly {lengths.pop():.3f} s: they were cut or padded to one "
-            "length; look for the originals"
+            f"every clip of the four classes lasts exactly {lengths.pop():.3f} s: they were cut or "
+            "padded to one length; look for the originals"
         )
         problems.append(Problem("one length", "warning", text))
     return problems

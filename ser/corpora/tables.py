@@ -15,6 +15,7 @@ from ser.corpora.copies import lines as copy_lines
 from ser.corpora.registry import CorpusInfo
 from ser.corpora.scan import Problems, below, find, look, walk
 from ser.errors import CorpusError
+from ser.paths import quoted
 
 
 def open_root(info: CorpusInfo, root: str | os.PathLike) -> Path:
@@ -137,7 +138,8 @@ def finish(
     if pointers:
         problems.add(
             "git-lfs pointer",
-            f"{pointers} files hold no audio but a pointer to it; type `git lfs pull` in {root}",
+            f"{pointers} files hold no audio but a pointer to it; type "
+            f"`cd {quoted(root)} && git lfs install && git lfs pull`",
         )
     absent = Counter(r["label"] for r in rows if r["_state"] == "missing" and not r["emotion"])
     if absent:

@@ -1,0 +1,117 @@
+"""What is to be heard in a corpus's clips, from what :mod:`ser.corpora.examine` found in each."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from ser.corpora.base import Corpus
+from ser.corpora.examine import Clip
+from ser.corpora.findings import Problem, many
+from ser.corpora.originals import originals
+from ser.corpora.scan import below
+
+ZEROS = 0.02
+"""Seconds of exact zeros that count as a hole of digital silence."""
+
+
+def _of(rows: list[tuple[str, Clip]], some: list[tuple[str, Clip]]) -> str:
+    """How many *some* of *rows* are, and how many of them the four-class task uses."""
+    read = sum(not clip.error for _, clip in rows)
+    used = sum(bool(emotion) for emotion, _ in some)
+    whole = all(emotion for emotion, clip in rows if not clip.error)
+    return f"{len(some)} of {read} clips" + (
+        "" if whole else f", {used} of them of the four classes"
+    )
+
+
+def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
+    """Silence, clipping, holes, channels, the same audio twice: of all clips that can be read."""
+    problems = []
+    listed = corpus.everything
+    rows = list(zip(listed.emotion, clips, strict=True))
+
+    def name(clip: Clip) -> str:
+        return below(Path(clip.path), corpus.root)
+
+    for severity, wanted in (("error", True), ("note", False)):
+        silent = [name(c) for emotion, c in rows if c.silent and bool(emotion) == wanted]
+        if silent:
+            whose = "of the four classes" if wanted else "of other emotions"
+            advice = "; leave them out: move them out of the folder" if wanted else ""
+            text = f"silent from end to end: {many(len(silent), 'clip')} {whose}{advice}"
+            problems.append(Problem("silent", severity, text, silent))
+    clipped = [row for row in rows if row[1].clipped]
+    if clipped:
+        samples = sum(c.clipped for _, c in clipped)
+        text = (
+            f"at full scale for three samples or more in a row: {_of(rows, clipped)} "
+            f"({samples} samples in all), recorded or made too loud, and their spectra show it"
+        )
+        severity = "warning" if len(clipped) > 0.05 * len(rows) else "note"
+        problems.append(Problem("clipped", severity, text, [name(c) for _, c in clipped]))
+    holes = [row for row in rows if not row[1].silent and row[1].zeros > ZEROS]
+    if holes:
+        holes.sort(key=lambda row: -row[1].zeros)
+        text = (
+            f"digital silence inside: {_of(rows, holes)}, exact zeros for up to "
+            f"{1000 * holes[0][1].zeros:.0f} ms, whose logarithm needs a floor"
+        )
+        problems.append(Problem("digital silence", "note", text, [name(c) for _, c in holes]))
+    rates = Counter(clip.rate for _, clip in rows if not clip.error)
+    if len(rates) > 1:
+        shown = ", ".join(f"{count} at {rate} Hz" for rate, count in rates.most_common())
+        usual = rates.most_common(1)[0][0]
+        odd = [row for row in rows if not row[1].error and row[1].rate != usual]
+        text = f"sample rates differ ({shown}): {_of(rows, odd)} unlike most; all become 16 kHz"
+        problems.append(Problem("sample rate", "note", text, [name(c) for _, c in odd]))
+    several = [row for row in rows if row[1].channels > 1]
+    if several:
+        text = f"several channels: {_of(rows, several)}; their mean is used"
+        problems.append(Problem("channels", "note", text, [name(c) for _, c in several]))
+    return [*problems, *_duplicates(corpus, clips)]
+
+
+def _duplicates(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, clip in enumerate(clips):
+        if clip.sound and not clip.silent:
+            groups[clip.sound].append(index)
+    known = originals(corpus.name)
+    emotions, labels = corpus.everything.emotion, corpus.everything.label
+    sorts: dict[tuple[str, str], list[list[str]]] = defaultdict(list)
+    for indices in groups.values():
+        if len(indices) < 2:
+            continue
+        names = [below(Path(clips[i].path), corpus.root) for i in indices]
+        used = sum(bool(emotions[i]) for i in indices)
+        owners = known and len(known.by_digest.get(clips[indices[0]].digest, ())) >= len(indices)
+        if len({labels[i] for i in indices}) > 1:
+            sorts["different", "error" if used else "note"].append(names)
+        elif used < 2:
+            sorts["same", "note"].append(names)
+        else:
+            sorts["same", "warning" if owners else "error"].append(names)
+    problems = []
+    for (labels_, severity), found in sorted(sorts.items()):
+        files = sum(map(len, found))
+        if labels_ == "different":
+            kind = "duplicate audio with different labels"
+            text = (
+                f"the same audio under different labels: {many(len(found), 'recording')} "
+                f"({files} files, such as {' = '.join(found[0][:3])}); one label must be wrong: "
+                "move them out of the folder"
+            )
+        else:
+            kind = "duplicate audio"
+            text = (
+                f"there more than once: {many(len(found), 'recording')} ({files} files, such as "
+                f"{' = '.join(found[0][:3])}); in a random split one copy trains and the other "
+                "tests: keep one"
+            )
+        if severity == "note":
+            text += " (not in the four-class task)"
+        elif severity == "warning":
+            text += " (so the owners ship it)"
+        problems.append(Problem(kind, severity, text, [n for names in found for n in names]))
+    return problems
