@@ -130,7 +130,8 @@ def split(
         if side.emotion.nunique() == 1:
             raise ProtocolError(
                 f"every utterance is {side.emotion.iloc[0]}: with one class there is nothing to "
-                "tell apart, and every answer would be right. Look at the labels with 'ser check'"
+                "tell apart, and every answer would be right. Look at the labels with "
+                "`ser check CORPUS --root DIR`"
             )
     if (test is not None) != (protocol == "cross"):
         raise ProtocolError("protocol 'cross' and a test corpus go together")

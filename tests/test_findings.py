@@ -12,8 +12,11 @@ import trees
 
 from ser.cli import check as command
 from ser.corpora import examine as lens
+from ser.corpora import load_corpus
 from ser.corpora.check import check
 from ser.corpora.originals import originals
+from ser.errors import FeatureError
+from ser.features import extract
 
 CLIPS = [f"{s}a0{t}{e}a" for s in ("03", "08") for t in (1, 2) for e in "WFNT"]
 
@@ -60,6 +63,14 @@ def test_each_unreadable_kind_has_its_own_reason_and_advice(tmp_path, monkeypatc
         f"`cd {shlex.quote(str(wav))} && git lfs install && git lfs pull`"
         in (said(report, "git-lfs pointer")[0])
     )
+
+
+def test_features_name_the_whole_command(tmp_path):
+    root = trees.files(tmp_path / "my data", "03a01Wa.wav", "03a01Fa.wav")
+    (root / "03a01Wa.wav").write_bytes(b"no sound")
+    with pytest.raises(FeatureError) as caught:
+        extract(load_corpus("emodb", root), cache=tmp_path / "cache", progress=False)
+    assert f"`ser check emodb --root '{root}'` lists all problems" in str(caught.value)
 
 
 def test_commands_stay_on_one_line(tmp_path):

@@ -155,7 +155,7 @@ def _by_archive(
         # The published checksum of the archive outweighs the list of clips.
         log.warning(
             "the archive is as published, but %d of %d clips are missing and %d differ from the "
-            "list of originals; 'ser check' names them",
+            "list of originals; the check told next names them",
             len(found.missing), len(known), len(found.differing),
         )  # fmt: skip
     else:

@@ -109,7 +109,7 @@ def _side(
             log.info("%s: %s", name, problem)
         if len(corpus.problems) > 5:
             more = len(corpus.problems) - 5
-            log.info("%s: and %d more problems; see 'ser check %s'", name, more, name)
+            log.info("%s: and %d more problems; see `%s`", name, more, corpus.check_command)
         if len(corpus.table) == 0:
             raise CorpusError(f"{name}: no utterances of the four classes under {corpus.root}")
         features = extract(

@@ -275,7 +275,8 @@ def _network(task: Task, side: Side, test: Side) -> dict:
     if not np.isfinite(outcome.test_logits).all():
         raise TrainingError(
             "its answers to test utterances are not finite; look for broken audio with "
-            "'ser check', or use a smaller --lr or --clip 1. Finished runs are kept."
+            "`ser check CORPUS --root DIR`, or use a smaller --lr or --clip 1. Finished runs are "
+            "kept."
         )
     result = {
         "parameters": sum(p.numel() for p in outcome.model.parameters()),

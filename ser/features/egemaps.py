@@ -61,7 +61,8 @@ def egemaps(
     table = corpus if isinstance(corpus, pd.DataFrame) else corpus.table
     name = getattr(corpus, "name", "the corpus")
     store = open_store(_PARAMETERS, cache)
-    done = fill(store, table, _compute, name=name, task=4, progress=progress)
+    check = getattr(corpus, "check_command", "")
+    done = fill(store, table, _compute, name=name, check=check, task=4, progress=progress)
     values = np.empty((len(table), SIZE), dtype=np.float32)
     for i, key in enumerate(done.keys):
         values[i] = store.read(key)[0]

@@ -112,7 +112,7 @@ def extract(
     """
     preset, device = get_preset(preset), resolve_device(device)
     if len(corpus.table) == 0:
-        raise FeatureError(f"{corpus.name}: no utterances; `ser check {corpus.name}` says why")
+        raise FeatureError(f"{corpus.name}: no utterances; `{corpus.check_command}` says why")
     _check_speed(speed)
     store = open_store(parameters(preset, device, speed), cache)
     done = fill(
@@ -120,6 +120,7 @@ def extract(
         corpus.table,
         functools.partial(compute, preset=preset, device=device, speed=speed),
         name=corpus.name if speed == 1 else f"{corpus.name} at speed {speed:g}",
+        check=corpus.check_command,
         task=TASK_CPU if device.type == "cpu" else TASK_GPU,
         progress=progress,
         skip_bad=skip_bad,

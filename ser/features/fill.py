@@ -63,6 +63,7 @@ def fill(
     compute: Compute,
     *,
     name: str = "",
+    check: str = "",
     task: int = 16,
     progress: bool = True,
     skip_bad: bool = False,
@@ -74,6 +75,7 @@ def fill(
         table: with columns path, start, seconds, segment.
         compute: waveforms -> for each the list of its arrays; called in several threads.
         name: of the corpus, for the progress bar and messages.
+        check: the command that looks into the corpus, for messages.
         task: utterances a thread takes at a time.
         progress: show a progress bar.
         skip_bad: do not raise if some audio cannot be read.
@@ -111,7 +113,7 @@ def fill(
             done.keys[i] = None
     done.wall_seconds = time.perf_counter() - began
     if done.errors and not (skip_bad and any(done.keys)):
-        raise FeatureError(_complaint(name, done.errors, len(table)))
+        raise FeatureError(_complaint(name, check, done.errors, len(table)))
     return done
 
 
@@ -231,11 +233,12 @@ def _hash_file(path: str) -> str:
         return f"!cannot be read ({error.strerror})"
 
 
-def _complaint(name: str, errors: list[str], total: int) -> str:
+def _complaint(name: str, check: str, errors: list[str], total: int) -> str:
     shown = "\n".join(f"  {error}" for error in errors[:5])
     more = f"\n  ... and {len(errors) - 5} more" if len(errors) > 5 else ""
+    lists = f"`{check}` lists all problems; " if check else ""
     return (
         f"{len(errors)} of {total} utterances of {name} cannot be read:\n{shown}{more}\n"
-        f"`ser check {name}` lists all problems; --skip-bad (extract(..., skip_bad=True)) "
+        f"{lists}--skip-bad (extract(..., skip_bad=True)) "
         "leaves such utterances out"
     )

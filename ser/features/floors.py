@@ -65,7 +65,8 @@ def levels(
     table = corpus if isinstance(corpus, pd.DataFrame) else corpus.table
     store = open_store(_PARAMETERS, cache)
     name = getattr(corpus, "name", "the corpus")
-    done = fill(store, table, _compute, name=name, progress=progress)
+    check = getattr(corpus, "check_command", "")
+    done = fill(store, table, _compute, name=name, check=check, progress=progress)
     values = [store.read(key)[0] for key in done.keys]
     return np.array(values, dtype=np.float32).reshape(len(table), 1)
 
