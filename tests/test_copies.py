@@ -236,6 +236,12 @@ def test_trees_of_nemo_and_iemocap_in_a_folder_of_another_signal(tmp_path):
         assert len(load_corpus(name, tmp_path / "noisy")) == 1
 
 
+def test_a_table_of_ones_own_may_lie_in_any_folder(tmp_path):
+    trees.files(tmp_path / "noise", "aug/a.wav")
+    table = trees.text(tmp_path / "noise" / "t.csv", "path,emotion,speaker\naug/a.wav,sad,1\n")
+    assert load_corpus("manifest", table).problems == ()
+
+
 def test_bytes_are_compared_only_where_a_clip_has_several_files(tmp_path, monkeypatch):
     emodb(tmp_path, "wav")
     monkeypatch.setattr(copies, "file_digest", lambda path: pytest.fail(f"{path} was read"))

@@ -90,8 +90,10 @@ def choose(
     known = originals(corpus)
     taken, copies, left = {}, [], {}
     several = {}
+    folders = {path.parent for group in groups.values() for path in group}
+    elsewhere = {folder for folder in folders if other_signal(folder / "clip", root)}
     for name, group in sorted(groups.items()):
-        if len(group) == 1 and not other_signal(group[0], root):
+        if len(group) == 1 and group[0].parent not in elsewhere:
             taken[name] = group[0]
         else:
             several[name] = sorted(group, key=rank)
@@ -102,11 +104,11 @@ def choose(
     for name, group in several.items():
         clip = clips[name]
         own = [path for path in group if clip and digests.get(path) == clip.digest]
-        speech = own or [path for path in group if not other_signal(path, root)]
+        speech = own or [path for path in group if path.parent not in elsewhere]
         if own:
             taken[name] = own[0]
             copies += [
-                Copy(path, own[0], _beside_original(path, own, root))
+                Copy(path, own[0], _beside_original(path, own, elsewhere))
                 for path in group
                 if path != own[0]
             ]
@@ -155,10 +157,10 @@ def _digest(path: Path) -> str:
         return f"cannot be read: {path}"
 
 
-def _beside_original(path: Path, own: list[Path], root: Path) -> str:
+def _beside_original(path: Path, own: list[Path], elsewhere: set[Path]) -> str:
     if path in own:
         return "same bytes"
-    if other_signal(path, root):
+    if path.parent in elsewhere:
         return "other signal"
     same = path.suffix.lower() == own[0].suffix.lower()
     return "not original" if same else "other format"

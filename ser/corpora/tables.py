@@ -148,7 +148,7 @@ def finish(
     everything = make_table(rows)
     here = everything.pop("_state") != "missing"
     table = everything[here & (everything.emotion != "")].reset_index(drop=True)
-    if names_other_signal(root.name):
+    if info.total and names_other_signal(root.name):  # one's own recordings may lie anywhere
         problems.add("other signal", f"{root.name}/ by its name holds no clips as recorded")
     lines = (*copy_lines(copies, root), *problems.lines())
     if not len(table):
