@@ -15,16 +15,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import block_array, coo_matrix
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from ser.corpora.base import EMOTIONS, Corpus
+from ser.corpora.overlaps import spans
+from ser.corpora.people import alike, names_nobody
 from ser.errors import ProtocolError
+from ser.leaks import Leak, find_leaks, some
+
+__all__ = ["LARGEST_SEED", "PROTOCOLS", "Fold", "Leak", "find_leaks", "split"]
+
+log = logging.getLogger(__name__)
 
 PROTOCOLS: tuple[str, ...] = ("random", "speakers", "loso", "sessions", "cross")
 LARGEST_SEED = 2**31
@@ -53,35 +62,6 @@ class Fold:
     hash: str = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Leak:
-    """What the training side (dev included) and the test side have in common.
-
-    Each attribute lists the shared names; ``audio`` lists pairs
-    (training utterance, test utterance) of identical sound.
-    """
-
-    speakers: tuple[str, ...] = ()
-    texts: tuple[str, ...] = ()
-    sessions: tuple[str, ...] = ()
-    audio: tuple[tuple[str, str], ...] = ()
-
-    def counts(self) -> dict[str, int]:
-        """How many of each kind are shared."""
-        return {k: len(getattr(self, k)) for k in ("speakers", "texts", "sessions", "audio")}
-
-    def __str__(self) -> str:
-        parts = []
-        for kind in ("speakers", "texts", "sessions"):
-            names = getattr(self, kind)
-            if names:
-                parts.append(f"{len(names)} {kind} ({_some(names)})")
-        if self.audio:
-            pairs = [f"{a} = {b}" for a, b in self.audio]
-            parts.append(f"{len(pairs)} identical recordings ({_some(pairs)})")
-        return "shared between training and test: " + ("; ".join(parts) if parts else "nothing")
-
-
 def split(
     corpus: Corpus | pd.DataFrame,
     protocol: str = "speakers",
@@ -89,8 +69,15 @@ def split(
     seed: int = 0,
     dev: float = 0.0,
     test: Corpus | pd.DataFrame | None = None,
+    audio: Sequence[str] | None = None,
+    distinct_speakers: bool = False,
 ) -> list[Fold]:
     """Divide a corpus into folds.
+
+    Rows that share sound (identical, or parts of one recording that overlap in time) stay on one
+    side: ``speakers`` takes speakers who share sound for one, ``loso`` and ``sessions`` refuse
+    them; ``random`` divides them, which :func:`find_leaks` tells. A dev set never shares sound with
+    what is trained on.
 
     Args:
         corpus: a corpus or its table (columns ``utterance``, ``emotion``, ``speaker`` and,
@@ -103,13 +90,17 @@ def split(
         dev: share of the *training side* held out for choosing an epoch, by whole speakers
             wherever the protocol is by speakers. 0 holds out nothing.
         test: the other corpus, for ``cross``.
+        audio: a content hash of each row's sound, as :func:`find_leaks` takes it; None: rows are
+            of one recording if they are of one file.
+        distinct_speakers: names such as ``3`` and ``03`` are different people.
 
     Returns:
         The folds, in a fixed order.
 
     Raises:
-        ProtocolError: an unknown protocol, a seed beyond 31 bits, or too few speakers, sessions
-            or utterances.
+        ProtocolError: an unknown protocol, a seed beyond 31 bits, too few speakers, sessions or
+            utterances, or, wherever whole speakers or sessions are taken, names that may be one
+            person's (see :func:`ser.corpora.people.person`), speakers or sessions that share sound.
 
     Example:
         >>> table = pd.DataFrame({"utterance": list("abcdefgh"), "speaker": list("AABBCCDD"),
@@ -135,21 +126,28 @@ def split(
             )
     if (test is not None) != (protocol == "cross"):
         raise ProtocolError("protocol 'cross' and a test corpus go together")
-    if protocol in ("speakers", "loso") and (table.speaker == "").any():
+    if protocol in ("speakers", "loso") and (nobody := sum(map(names_nobody, table.speaker))):
         raise ProtocolError(
-            f"protocol {protocol!r} needs a speaker for every utterance; "
-            f"{int((table.speaker == '').sum())} have none"
+            f"protocol {protocol!r} needs a speaker for every utterance; {nobody} have none"
         )
+    if protocol != "random" and not distinct_speakers and (protocol != "cross" or dev):
+        _refuse_alike(table, protocol)
     test_table = table if test is None else _table(test)
     if len(test_table) == 0:
         raise ProtocolError("the test corpus has no utterances of the four classes")
 
-    pairs = _sides(table, protocol, folds, seed)
+    sound = spans(table, audio).groups()
+    speakers = _together(table.speaker.astype(str).to_numpy(), sound)
+    joined = _joined(table.speaker.astype(str).to_numpy(), speakers)
+    if protocol == "speakers" and joined:
+        log.info("speakers %s have rows of the same sound and stay on one side", some(joined))
+    pairs = _sides(table, protocol, folds, seed, speakers, sound)
     if protocol == "cross":
         pairs = [("all", np.arange(len(table)), np.arange(len(test_table)))]
     result = []
     for number, (name, train, tested) in enumerate(pairs):
-        held = _dev(table, train, dev, protocol, seed + number)
+        group = sound if protocol == "random" else speakers
+        held = _dev(table, train, dev, protocol, seed + number, group[train])
         kept = np.setdiff1d(train, held)
         _need_classes(table, kept, protocol, name)
         sides = [
@@ -162,59 +160,31 @@ def split(
     return result
 
 
-def find_leaks(
-    train: pd.DataFrame,
-    test: pd.DataFrame,
-    train_audio: Sequence[str] | None = None,
-    test_audio: Sequence[str] | None = None,
-    same_corpus: bool = True,
-) -> Leak:
-    """Name what two sides share: speakers, texts, sessions, identical audio.
+def _refuse_alike(table: pd.DataFrame, protocol: str) -> None:
+    for column in ("speaker", "session") if protocol == "sessions" else ("speaker",):
+        if groups := alike(table[column]):
+            shown = "; ".join(" = ".join(map(repr, names)) + "?" for names in groups[:4])
+            raise ProtocolError(
+                f"protocol {protocol!r} keeps {column}s apart, and some may be one under several "
+                f"names: {shown} Give each one name; if they are different, say so: "
+                "--distinct-speakers"
+            )
 
-    Args:
-        train, test: rows of a corpus table (training side with its dev set).
-        train_audio, test_audio: a content hash of each row's sound, to find copies.
-        same_corpus: False for two corpora, where a speaker's or session's code means
-            different people; then only texts and audio are compared.
 
-    Example:
-        >>> rows = {"utterance": ["a", "b"], "speaker": "S1", "session": "", "text": "Hello!"}
-        >>> table = pd.DataFrame(rows)
-        >>> print(find_leaks(table[:1], table[1:]))
-        shared between training and test: 1 speakers (S1); 1 texts (hello)
-    """
-
-    def shared(column: str, key=str) -> tuple[str, ...]:
-        left, right = ({key(v) for v in side[column]} - {""} for side in (train, test))
-        return tuple(sorted(left & right))
-
-    copies: list[tuple[str, str]] = []
-    if train_audio is not None and test_audio is not None:
-        known: dict[str, str] = {}
-        for name, sound in zip(train.utterance, train_audio, strict=True):
-            known.setdefault(sound, name)
-        for name, sound in zip(test.utterance, test_audio, strict=True):
-            if sound in known:
-                copies.append((known[sound], name))
-    return Leak(
-        speakers=shared("speaker") if same_corpus else (),
-        texts=shared("text", _plain),
-        sessions=shared("session") if same_corpus else (),
-        audio=tuple(copies),
-    )
+def _together(speakers: np.ndarray, sound: np.ndarray) -> np.ndarray:
+    """*speakers* with one name for all who share sound, directly or by others."""
+    names, who = np.unique(speakers, return_inverse=True)
+    pairs = np.unique(np.stack([who, sound]), axis=1)
+    if pairs.shape[1] == len(np.unique(sound)):
+        return speakers
+    graph = coo_matrix((np.ones(pairs.shape[1]), tuple(pairs)), (len(names), sound.max() + 1))
+    joined = connected_components(block_array([[None, graph], [graph.T, None]]))[1][: len(names)]
+    first = np.unique(joined, return_index=True)[1]
+    return names[first[np.searchsorted(joined[first], joined)]][who]
 
 
 def _table(corpus: Corpus | pd.DataFrame) -> pd.DataFrame:
     return corpus if isinstance(corpus, pd.DataFrame) else corpus.table
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[\W_]+", " ", str(text).casefold()).strip()
-
-
-def _some(names: Sequence[str], most: int = 4) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(n if len(n) <= 40 else n[:37] + "..." for n in names[:most]) + more
 
 
 def _digest(protocol: str, name: str, sides: Sequence[np.ndarray]) -> str:
@@ -222,8 +192,19 @@ def _digest(protocol: str, name: str, sides: Sequence[np.ndarray]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+def _joined(names: np.ndarray, together: np.ndarray) -> list[str]:
+    """Who of *names* has got a name in common with others."""
+    changed = names != together
+    return sorted({*names[changed], *together[changed]})
+
+
 def _sides(
-    table: pd.DataFrame, protocol: str, folds: int, seed: int
+    table: pd.DataFrame,
+    protocol: str,
+    folds: int,
+    seed: int,
+    speakers: np.ndarray,
+    sound: np.ndarray,
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """(name, training rows, test rows) of each fold of one corpus."""
     rows = np.arange(len(table))
@@ -236,7 +217,18 @@ def _sides(
             other = "'speakers' or 'random'" if table.speaker.nunique() > 1 else "'random'"
             raise ProtocolError(
                 f"protocol {protocol!r} needs at least two {column}s and one for every utterance; "
-                f"this corpus has {len(names)} ({_some(names)}). Try {other}."
+                f"this corpus has {len(names)} ({some(names)}). Try {other}."
+            )
+        if (joined := _together(groups, sound)) is not groups:
+            way_out = (
+                "protocol 'speakers' keeps those who share sound on one side"
+                if len(set(speakers)) > 1
+                else "cut the rows apart, or leave some out"
+            )
+            raise ProtocolError(
+                f"protocol {protocol!r} would test sound that it trained on: {column}s "
+                f"{some(_joined(groups, joined))} have rows of the same sound ('ser check' names "
+                f"them); {way_out}"
             )
         return [(n, rows[groups != n], rows[groups == n]) for n in names]
     if protocol == "cross":
@@ -253,7 +245,9 @@ def _sides(
         splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
         parts = splitter.split(rows, emotion)
     else:
-        speakers = table.speaker.to_numpy()
+        shared = ", counting those who share sound as one" * (
+            len(set(speakers)) < table.speaker.nunique()
+        )
         if (count := len(set(speakers))) < folds:
             way_out = f"Use --folds {count}{' or fewer' if count > 2 else ''}."
             if count < 2:
@@ -262,8 +256,8 @@ def _sides(
                     "for this voice alone."
                 )
             raise ProtocolError(
-                f"{folds} speaker-disjoint folds need {folds} speakers; the corpus has {count}. "
-                f"{way_out}"
+                f"{folds} speaker-disjoint folds need {folds} speakers; the corpus has "
+                f"{count}{shared}. {way_out}"
             )
         parts = _group_folds(emotion, speakers, folds, seed)
     return [(str(i + 1), train, test) for i, (train, test) in enumerate(parts)]
@@ -285,33 +279,41 @@ def _group_folds(
 
 
 def _dev(
-    table: pd.DataFrame, train: np.ndarray, share: float, protocol: str, seed: int
+    table: pd.DataFrame,
+    train: np.ndarray,
+    share: float,
+    protocol: str,
+    seed: int,
+    groups: np.ndarray,
 ) -> np.ndarray:
-    """Rows of the training side held out: whole speakers, but for ``random``."""
+    """Rows of the training side held out: whole *groups* of them, who are speakers but for
+    ``random``, where they are rows that share sound."""
     if share == 0:
         return np.array([], dtype=int)
     parts = max(2, round(1 / share))
     emotion = table.emotion.to_numpy()[train]
+    names = np.unique(groups)
     if protocol == "random":
         if min(np.unique(emotion, return_counts=True)[1]) < parts:
             raise ProtocolError("too few utterances of a class on the training side for a dev set")
-        chosen = next(StratifiedKFold(parts, shuffle=True, random_state=seed).split(train, emotion))
-        return train[chosen[1]]
-    speakers = table.speaker.astype(str).to_numpy()[train]
-    names = np.unique(speakers)
-    if len(names) < 2 or "" in names:
+        if len(names) == len(train):
+            splitter = StratifiedKFold(parts, shuffle=True, random_state=seed)
+            return train[next(splitter.split(train, emotion))[1]]
+    if len(names) < 2 or any(map(names_nobody, names)):
+        if protocol == "random":
+            raise ProtocolError("all rows share sound with each other: leave out selection 'dev'")
         raise ProtocolError(
             f"a dev set by speakers needs two speakers on the training side; it has {len(names)}. "
             "Leave out selection 'dev', or use protocol 'random'."
         )
     parts = min(parts, len(names))
     # Of the candidate groups, the first (in seeded order) that leaves every class on both sides.
-    groups = _group_folds(emotion, speakers, parts, seed)
+    candidates = _group_folds(emotion, groups, parts, seed)
     classes = set(emotion)
-    for kept, held in groups:
+    for kept, held in candidates:
         if set(emotion[held]) == classes and set(emotion[kept]) == classes:
             return train[held]
-    return train[groups[0][1]]
+    return train[candidates[0][1]]
 
 
 def _need_classes(table: pd.DataFrame, train: np.ndarray, protocol: str, name: str) -> None:

@@ -77,6 +77,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--folds", type=int, default=5, metavar="K", help="of speakers and random (default: 5)")
     add("--split-seed", type=int, default=0, metavar="S", help="of the division (default: 0)")
+    add("--distinct-speakers", action="store_true", help="speakers whose names differ only in "
+        "capitals, blanks, hyphens or zeros (3, 03, 3.0) are different people; else protocols that "
+        "keep speakers apart refuse them")  # fmt: skip
     add("--seeds", default="1", metavar="N", help="training seeds: a number, or a list as 0,3,7")
     add("--select", default="last,test", metavar="RULES", help="default: last,test")
     add("--dev", type=float, default=0.2, metavar="SHARE", help="held out for 'dev' (default: 0.2)")
@@ -167,6 +170,7 @@ def main(args: argparse.Namespace) -> int:
         protocol=args.protocol,
         folds=args.folds,
         split_seed=args.split_seed,
+        distinct_speakers=args.distinct_speakers,
         seeds=_seeds(args.seeds),
         select=tuple(args.select.split(",")),
         dev=args.dev,

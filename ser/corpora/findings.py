@@ -31,10 +31,11 @@ READER = {
     "duplicate row": ("warning", "listed more than once; the first was taken"),
     "speakers alike": (
         "warning",
-        "names of speakers that differ in capitals, blanks or hyphens only count as different "
-        "people, who may stand on both sides of a speaker-disjoint split; if they are one, give "
-        "them one name",
+        "names of speakers that differ in capitals, blanks, hyphens, zeros (3, 03, 3.0) or the "
+        "coding of letters only; one person may stand on both sides of a split by speaker, so a "
+        "run refuses it: give each person one name, or tell it --distinct-speakers",
     ),
+    "segment": ("warning", "rows that reach beyond the end of their files"),
     "not listed": ("warning", "audio without a label; left out"),
     "unknown label": ("warning", "labels that nobody knows; left out"),
     "unknown name": ("warning", "names that do not fit the corpus; left out"),

@@ -5,32 +5,44 @@
     path,emotion,speaker,gender,text
     clips/anna 1.wav,angry,anna,female,I told you so.
 
-Columns ``path``, ``emotion`` and ``speaker`` are needed; ``gender``, ``session``, ``text``,
-``start`` and ``seconds`` are welcome, others are kept. With ``start`` or ``seconds`` a row is a
-segment of its file. Paths are relative to the CSV file's folder or absolute.
+Columns ``path`` (or ``file``, ``filename``, ``wav``, ``audio``), ``emotion`` and ``speaker`` are
+needed; ``gender``, ``session``, ``text`` and times are welcome, others are kept. Paths are relative
+to the CSV file's folder or absolute.
+
+With times a row is a part of its file: ``start`` and ``end``, or ``start`` and ``seconds``, under
+any name of :mod:`ser.corpora.times`. An empty start is 0; an end or a length that is empty or NaT
+is the end of the file, so a row with neither is the whole file. ``seconds`` alone counts from 0; a
+``duration`` without any start or end must be the file's own, and says nothing more. An end and a
+length of one row must agree. A column that speaks of time and is not understood is an error.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
+from ser.audio import END_TOLERANCE
 from ser.corpora.base import COLUMNS, Corpus
 from ser.corpora.labels import accepted, emotion_of
+from ser.corpora.people import names_nobody
 from ser.corpora.registry import CORPORA
-from ser.corpora.scan import Problems, below
+from ser.corpora.scan import Listings, Problems, below, find
 from ser.corpora.tables import finish
+from ser.corpora.times import TimeColumn, looks_like_a_time, read_span, time_columns
 from ser.errors import CorpusError
 
 INFO = CORPORA["manifest"]
 NEEDED = ("path", "emotion", "speaker")
-OPTIONAL = ("gender", "session", "text", "start", "seconds")
+OPTIONAL = ("gender", "session", "text")
+PATHS = re.compile(r"(?:(?:audio|wav|sound)?_?file_?(?:name|path)?|(?:audio|wav)(?:_?path)?)")
+"""Other names of the column ``path``."""
 GENDER = dict.fromkeys(("female", "f", "w", "woman"), "female") | dict.fromkeys(
     ("male", "m", "man"), "male"
 )
@@ -66,10 +78,12 @@ def read(root: str | os.PathLike) -> Corpus:
     file = _find(root)
     problems = Problems()
     columns, lines = _open(file, problems)
+    times = time_columns(columns, f"manifest: {file}")
     rows: dict[tuple, dict] = {}
+    folders: Listings = {}
     for number, cells in lines:
-        row = _row(dict(zip(columns, cells, strict=False)), file, number, problems)
-        key = row["path"], row["start"], str(row["seconds"])
+        row = _row(dict(zip(columns, cells, strict=False)), times, file, number, problems)
+        key = _identity(Path(row["path"]), folders), row["start"], str(row["seconds"])
         known = rows.setdefault(key, row)
         if known is row:
             continue
@@ -83,17 +97,33 @@ def read(root: str | os.PathLike) -> Corpus:
             )
     if not rows:
         raise CorpusError(f"manifest: {file} lists no utterance below its header. {INFO.get}")
-    for names in _alike(row["speaker"] for row in rows.values()):
-        problems.add("speakers alike", " = ".join(names) + "?")
-    return finish(INFO, file.parent, _unique(list(rows.values())), problems)
+    listed = _unique(list(rows.values()))
+    corpus = finish(INFO, file.parent, listed, problems)
+    _check_whole(corpus, listed)
+    return corpus
 
 
-def _alike(speakers: Iterable[str]) -> list[list[str]]:
-    """Names that differ in capitals, blanks, hyphens or underscores only."""
-    groups: dict[str, list[str]] = {}
-    for name in dict.fromkeys(speakers):
-        groups.setdefault(re.sub(r"[\s_-]+", "", name).casefold(), []).append(name)
-    return [names for plain, names in groups.items() if plain and len(names) > 1]
+def _check_whole(corpus: Corpus, rows: list[dict]) -> None:
+    """Refuse whole files that do not last as long as the table says."""
+    lasts = corpus.everything.set_index("utterance").seconds
+    for row in rows:
+        said, length = row["_whole"], lasts[row["utterance"]]
+        if said is not None and not row["segment"] and abs(said - length) > END_TOLERANCE:
+            raise CorpusError(
+                f"manifest: {corpus.root / row['_where']}: the length is {said:g} s, but the file "
+                f"{below(Path(row['path']), corpus.root)} lasts {length:.2f} s; for a part of it "
+                "give a start (0 for its beginning), else take the column out"
+            )
+
+
+def _identity(path: Path, folders: Listings) -> object:
+    """What is equal for two names of one file: links, hard links, another case."""
+    with contextlib.suppress(OSError):
+        found = path if path.exists() else find(Path(path.anchor), *path.parts[1:], known=folders)
+        state = os.stat(found)
+        if state.st_ino:
+            return state.st_dev, state.st_ino
+    return str(path)
 
 
 def _unique(rows: list[dict]) -> list[dict]:
@@ -156,6 +186,14 @@ def _open(file: Path, problems: Problems) -> tuple[list[str], list[tuple[int, li
                 lines.append((reader.line_num, cells + [""] * (len(columns) - len(cells))))
     except csv.Error as error:
         raise CorpusError(f"manifest: {file} line {reader.line_num}: {error}") from error
+    twice = [name for name, times in Counter(columns).items() if name and times > 1]
+    if twice:
+        raise CorpusError(f"manifest: {file} has two columns {twice[0]!r}; rename one")
+    paths = [name for name in columns if PATHS.fullmatch(name)]
+    if "path" not in columns and len(paths) > 1:
+        names = " and ".join(map(repr, paths))
+        raise CorpusError(f"manifest: {file} has the columns {names}; call the right one 'path'")
+    columns = ["path" if [name] == paths and "path" not in columns else name for name in columns]
     lacking = [name for name in NEEDED if name not in columns]
     if lacking:
         raise CorpusError(
@@ -172,11 +210,22 @@ def _told_delimiter(text: str) -> tuple[str, str]:
     return (found[1], "\n" + text[found.end() :]) if found else ("", text)
 
 
-def _row(cells: dict[str, str], file: Path, number: int, problems: Problems) -> dict:
+def _row(
+    cells: dict[str, str],
+    times: Sequence[TimeColumn],
+    file: Path,
+    number: int,
+    problems: Problems,
+) -> dict:
     where = f"manifest: {file} line {number}"
     for name in ("path", "speaker"):
         if not cells[name]:
             raise CorpusError(f"{where}: the column {name!r} is empty")
+    if names_nobody(cells["speaker"]):
+        raise CorpusError(
+            f"{where}: the speaker {cells['speaker']!r} names nobody; say who speaks (a made-up "
+            "name will do, one a person), or leave such rows out"
+        )
     emotion = emotion_of(cells["emotion"])
     if emotion is None:
         raise CorpusError(
@@ -185,16 +234,20 @@ def _row(cells: dict[str, str], file: Path, number: int, problems: Problems) -> 
     gender = GENDER.get(cells.get("gender", "").lower(), "")
     if cells.get("gender") and not gender:
         problems.note(f"line {number}: gender {cells['gender']!r} is neither female nor male")
-    start = _number(cells.get("start", ""), "start", where)
-    seconds = _number(cells.get("seconds", ""), "seconds", where)
-    if seconds == 0:
-        raise CorpusError(f"{where}: 'seconds' is 0; leave it empty for the rest of the file")
-    segment = start is not None or seconds is not None
+    start, seconds, whole = read_span(cells, times, where)
+    segment = start is not None
     path = _locate(cells["path"], file.parent)
     name = os.path.splitext(below(path, file.parent))[0]
     if segment:
         name += f"#{start or 0:.3f}" + ("" if seconds is None else f"+{seconds:.3f}")
-    extra = {k: v for k, v in cells.items() if k and k not in (*NEEDED, *OPTIONAL, *COLUMNS)}
+    used = {*NEEDED, *OPTIONAL, *COLUMNS, *(column.name for column in times), ""}
+    extra = {name: cell for name, cell in cells.items() if name not in used}
+    for column, cell in extra.items():
+        if looks_like_a_time(cell):
+            raise CorpusError(
+                f"{where}: the column {column!r} holds the time {cell!r}; if it is where a row "
+                "begins or ends, call it start or end, else take it out"
+            )
     return {
         "utterance": name,
         "path": str(path),
@@ -207,19 +260,9 @@ def _row(cells: dict[str, str], file: Path, number: int, problems: Problems) -> 
         "seconds": math.nan if seconds is None else seconds,
         "segment": segment,
         "label": cells["emotion"],
+        "_where": f"{file.name} line {number}",
+        "_whole": whole,
     } | extra
-
-
-def _number(text: str, name: str, where: str) -> float | None:
-    if not text:
-        return None
-    try:
-        value = float(text.replace(",", "."))
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise CorpusError(f"{where}: {name!r} is {text!r}, not a number of seconds")
-    return value
 
 
 def _locate(text: str, folder: Path) -> Path:

@@ -303,7 +303,7 @@ _MANIFEST = CorpusInfo(
     homepage="",
     get=(
         "Write a CSV file with the columns path, emotion, speaker (and, as you like, gender, "
-        "session, text, start, seconds), one row an utterance, and give that file as root."
+        "session, text, start, end or seconds), one row an utterance, and give that file as root."
     ),
     layout="a CSV file with a header: path,emotion,speaker",
 )

@@ -9,6 +9,7 @@ from ser.corpora.base import Corpus
 from ser.corpora.examine import Clip
 from ser.corpora.findings import Problem, many
 from ser.corpora.originals import originals
+from ser.corpora.overlaps import tell as tell_overlaps
 from ser.corpora.scan import below
 
 ZEROS = 0.02
@@ -26,7 +27,7 @@ def _of(rows: list[tuple[str, Clip]], some: list[tuple[str, Clip]]) -> str:
 
 
 def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
-    """Silence, clipping, holes, channels, the same audio twice: of all clips that can be read."""
+    """Silence, clipping, holes, channels, audio there twice or in part: of all readable clips."""
     problems = []
     listed = corpus.everything
     rows = list(zip(listed.emotion, clips, strict=True))
@@ -69,7 +70,10 @@ def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
     if several:
         text = f"several channels: {_of(rows, several)}; their mean is used"
         problems.append(Problem("channels", "note", text, [name(c) for _, c in several]))
-    return [*problems, *_duplicates(corpus, clips)]
+    problems += _duplicates(corpus, clips)
+    if told := tell_overlaps(listed, [None if clip.error else clip.digest for clip in clips]):
+        problems.append(Problem("overlapping rows", "error", *told))
+    return problems
 
 
 def _duplicates(corpus: Corpus, clips: list[Clip]) -> list[Problem]:

@@ -12,8 +12,10 @@ from ser.audio import END_TOLERANCE
 from ser.corpora.base import Copy, Corpus, make_table
 from ser.corpora.copies import choose, names_other_signal, tell
 from ser.corpora.copies import lines as copy_lines
+from ser.corpora.people import alike
 from ser.corpora.registry import CorpusInfo
 from ser.corpora.scan import Problems, below, find, look, walk
+from ser.corpora.times import refuse_another_unit
 from ser.errors import CorpusError
 from ser.paths import quoted
 
@@ -134,6 +136,9 @@ def finish(
         raise CorpusError(f"{info.name}: {root} holds no clip as recorded: {detail}. {info.get}")
     rows = _in_any_case(rows, problems)
     rows = [_with_duration(row, root, problems) for row in rows]
+    refuse_another_unit(rows, f"{info.name}: {root}")
+    for names in alike(row["speaker"] for row in rows):
+        problems.add("speakers alike", " = ".join(names) + "?")
     pointers = sum(row["_state"] == "git-lfs pointer" for row in rows)
     if pointers:
         problems.add(
@@ -146,7 +151,8 @@ def finish(
         kinds = ", ".join(f"{label} {count}" for label, count in sorted(absent.items()))
         problems.note(f"{absent.total()} utterances of other emotions have no audio here: {kinds}")
     everything = make_table(rows)
-    here = everything.pop("_state") != "missing"
+    here = everything["_state"] != "missing"
+    everything = everything[[name for name in everything if not name.startswith("_")]]
     table = everything[here & (everything.emotion != "")].reset_index(drop=True)
     if info.total and names_other_signal(root.name):  # one's own recordings may lie anywhere
         problems.add("other signal", f"{root.name}/ by its name holds no clips as recorded")
@@ -186,6 +192,7 @@ def _with_duration(row: dict, root: Path, problems: Problems) -> dict:
     """*row* with ``seconds``, and with ``_state``: ``""``, ``missing`` or the kind of problem."""
     path = Path(row["path"])
     name = below(path, root)
+    row = row | {"_length": math.nan, "_end": math.nan}
     if not path.is_file():
         if row["emotion"]:
             problems.add("missing", f"{name} ({row['emotion']}) is listed but not there")
@@ -197,13 +204,17 @@ def _with_duration(row: dict, root: Path, problems: Problems) -> dict:
         return row | {"seconds": math.nan, "_state": kind}
     seconds = row.get("seconds", math.nan)
     start = row.get("start", 0.0) if row.get("segment") else 0.0
+    end = start if math.isnan(seconds) else start + seconds
+    told = f" ({row['_where']})" if "_where" in row else ""
     if math.isnan(seconds):
         seconds = length - start
-    elif row.get("segment") and start + seconds > length:
-        end, seconds = start + seconds, length - start
+    elif row.get("segment") and end > length:
+        seconds = length - start
         if seconds > 0 and end > length + END_TOLERANCE:
-            problems.add("segment", f"{name}: ends at {end:.2f} s, the file at {length:.2f} s; cut")
+            text = f"{name}: ends at {end:.2f} s, the file at {length:.2f} s; cut{told}"
+            problems.add("segment", text)
     if seconds <= 0:
-        problems.add("segment", f"{name}: starts at {start:.2f} s, the file ends at {length:.2f} s")
+        text = f"{name}: starts at {start:.2f} s, the file ends at {length:.2f} s{told}"
+        problems.add("segment", text)
         seconds = math.nan
-    return row | {"seconds": seconds, "_state": ""}
+    return row | {"seconds": seconds, "_state": "", "_length": length, "_end": end}

@@ -25,6 +25,8 @@ class RunConfig:
         test_corpus, test_root, test_features: the other corpus of protocol ``cross``.
         models: row names (:data:`ser.models.ROWS`).
         protocol, folds, split_seed: see :func:`ser.protocols.split`.
+        distinct_speakers: names that may be one person's (``3`` and ``03``) are different people;
+            without this, protocols that keep speakers apart refuse them.
         seeds: training seeds.
         select: epoch selections to report: ``last``, ``dev``, ``test``.
         dev: share of the training side held out where ``dev`` is selected.
@@ -63,6 +65,7 @@ class RunConfig:
     protocol: str = "speakers"
     folds: int = 5
     split_seed: int = 0
+    distinct_speakers: bool = False
     seeds: tuple[int, ...] = (0,)
     select: tuple[str, ...] = ("last", "test")
     dev: float = 0.2

@@ -80,12 +80,14 @@ def plan(config: RunConfig, side: Side, test: Side) -> tuple[list[Task], list[Ta
         config.split_seed,
         config.dev_share,
         test.table if config.protocol == "cross" else None,
+        side.features.keys,
+        config.distinct_speakers,
     )
     device = resolve_device(config.device)
     fused, trained = _rows(config)
     tasks: dict[str, list[Task]] = {"trained": [], "fused": []}
     check_speakers(config, trained, folds, side, test)
-    leaks = [_leak(fold, side, test) for fold in folds]
+    leaks = [_leak(fold, side, test, config.distinct_speakers) for fold in folds]
     for kind, rows in (("trained", trained), ("fused", fused)):
         for row in rows:
             for seed in config.seeds[:1] if row in BASELINES else config.seeds:
@@ -124,7 +126,7 @@ def _rows(config: RunConfig) -> tuple[list[str], list[str]]:
     return fused, trained
 
 
-def _leak(fold, side: Side, test: Side) -> dict:
+def _leak(fold, side: Side, test: Side, distinct_speakers: bool) -> dict:
     before = [*fold.train, *fold.dev]
     same = test is side
     leak = find_leaks(
@@ -133,6 +135,7 @@ def _leak(fold, side: Side, test: Side) -> dict:
         [side.features.keys[i] for i in before],
         [test.features.keys[i] for i in fold.test],
         same_corpus=same,
+        distinct_speakers=distinct_speakers,
     )
     return leak.counts() | {"told": str(leak)}
 

@@ -165,7 +165,7 @@ def dev_speakers(row: Row) -> dict[str, tuple[str, ...]]:
     said = re.search(r"--dev[ =]([\d.]+)", str(data.get("command", "")))
     try:
         share = float(said.group(1)) if said else SPLIT_DEV
-        parts = split(table, row.protocol, row.folds_total, dev=share)
+        parts = split(table, row.protocol, row.folds_total, dev=share, distinct_speakers=True)
     except ProtocolError:
         return {}
     known = fold_hashes(row)

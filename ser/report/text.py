@@ -78,8 +78,13 @@ def _under(rows: Sequence[tuple[Row, dict]]) -> list[str]:
     ]
     leaks = [d["leak"] for _, d in rows if d["leak"]]
     if leaks:
-        kinds = {k: max(leak.get(k, 0) for leak in leaks) for k in leaks[0]}
-        names = {"audio": "identical recordings"}
+        every = dict.fromkeys(kind for leak in leaks for kind in leak)
+        kinds = {k: max(leak.get(k, 0) for leak in leaks) for k in every}
+        names = {
+            "audio": "identical recordings",
+            "overlaps": "rows that overlap in time",
+            "seconds": "s of sound in them",
+        }
         found = ", ".join(f"{count} {names.get(k, k)}" for k, count in kinds.items())
         lines.append(f"leak check, shared by training and test in the worst fold: {found}")
     return lines
