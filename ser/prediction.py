@@ -14,6 +14,7 @@ import numpy as np
 from ser.audio import LOUDEST, load_audio
 from ser.corpora.base import EMOTIONS
 from ser.errors import AudioError, FeatureError, ModelError
+from ser.recording import EFFECTS, Channels, listen
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Prediction:
         emotion: the class of the highest probability.
         probabilities: class -> probability (softmax of the averaged logits).
         branches: for each branch of the model, class -> probability.
-        warnings: why the answer may be worth less than it looks.
+        warnings: why the answer may be worth less than it looks: what was heard in the recording
+            (:mod:`ser.recording`) and what it does, its length, its level.
     """
 
     path: str
@@ -163,12 +165,39 @@ def predict(
         >>> from ser import predict
         >>> predict("me.wav", "results/models/dual/loso-release-03-seed0")  # doctest: +SKIP
     """
+    model = checkpoint if isinstance(checkpoint, SavedModel) else load_model(checkpoint)
+    if not isinstance(recording, (str, os.PathLike)):
+        return answer(samples(recording), model, "samples")
+    channels = Channels()
+    wave = load_audio(recording, heed=channels.add)
+    return answer(wave, model, str(recording), channels)
+
+
+def answer(
+    wave: np.ndarray,
+    model: SavedModel,
+    name: str,
+    channels: Channels | None = None,
+    part: bool = False,
+) -> Prediction:
+    """What *model* says of samples as :func:`samples` gives them; :func:`predict` without a file.
+
+    Args:
+        wave: float32 (samples,) at 16 kHz. A DC offset that :func:`ser.recording.listen` tells is
+            taken away: nothing the models were trained on has one.
+        model: of :func:`load_model`.
+        name: what the answer and an error call the sound.
+        channels: what was noted before the channels were mixed.
+        part: it was cut out of a longer sound.
+
+    Raises:
+        FeatureError, ModelError: as :func:`predict`.
+    """
     import torch
 
-    model = checkpoint if isinstance(checkpoint, SavedModel) else load_model(checkpoint)
-    named = isinstance(recording, (str, os.PathLike))
-    name = str(recording) if named else "samples"
-    wave = load_audio(recording) if named else samples(recording)
+    heard = listen(wave, part) | (channels.told() if channels else {})
+    if "offset" in heard:
+        wave = wave - np.float32(np.mean(wave, dtype=np.float64))
     logits = {}
     with torch.no_grad():
         for row, network in model.branches.items():
@@ -187,8 +216,9 @@ def predict(
         emotion=max(fused, key=fused.get),
         probabilities=fused,
         branches={row: _probabilities(v) for row, v in logits.items()},
-        warnings=tuple(_warnings(wave, model)),
-    )
+        warnings=(*(f"{what}: {EFFECTS[kind]}" for kind, what in heard.items()),
+                  *_warnings(wave, model, silent="silence" in heard)),
+    )  # fmt: skip
 
 
 def samples(values: np.ndarray) -> np.ndarray:
@@ -242,11 +272,9 @@ def _batch(wave: np.ndarray, model: SavedModel, row: str, name: str):
     return batch.to(model.device)
 
 
-def _warnings(wave: np.ndarray, model: SavedModel) -> list[str]:
+def _warnings(wave: np.ndarray, model: SavedModel, silent: bool) -> list[str]:
     found = []
-    if not np.any(wave):
-        found.append("digital silence: there is no voice in it")
-    elif np.abs(wave).max() < 0.01:
+    if not silent and np.abs(wave).max() < 0.01:
         found.append("very quiet (peak below -40 dB); level is a cue the model uses")
     if model.normalise == "speaker":
         found.append(

@@ -18,7 +18,8 @@ import numpy as np
 
 from ser.audio import resampled, stream_audio
 from ser.errors import AudioError, SerError
-from ser.prediction import Prediction, SavedModel, load_model, predict, samples
+from ser.prediction import Prediction, SavedModel, answer, load_model, predict, samples
+from ser.recording import Channels
 
 RATE = 16000
 BLOCK_SECONDS = 0.25
@@ -38,7 +39,7 @@ class WindowPrediction:
     Attributes:
         start, end: where it lies, in seconds from the beginning.
         level: its root mean square in dB of full scale (-inf: digital silence).
-        prediction: the answer; its ``warnings`` tell silence and a very low level.
+        prediction: the answer; its ``warnings`` tell what is odd about this stretch.
         compute_seconds: time from having the last sample to having the answer.
     """
 
@@ -62,9 +63,9 @@ class WindowPrediction:
         }
 
     def to_text(self) -> str:
-        """One line: times, level, emotion, a bar, notes."""
+        """One line: times, level, emotion, a bar, notes (what was heard, not what it does)."""
         value = self.prediction.probabilities[self.prediction.emotion]
-        notes = "".join(f"  ({w})" for w in self.prediction.warnings)
+        notes = "".join(f"  ({w.partition(': ')[0]})" for w in self.prediction.warnings)
         return (
             f"{clock(self.start)} - {clock(self.end)}  {self.level:6.1f} dB  "
             f"{self.prediction.emotion:8} {100 * value:5.1f} %  {'#' * round(20 * value):20}{notes}"
@@ -263,14 +264,15 @@ def predict_stream(
     check_window(window, hop)
     model = checkpoint if isinstance(checkpoint, SavedModel) else load_model(checkpoint)
     named = isinstance(source, (str, os.PathLike))
-    blocks = stream_audio(source, RATE, BLOCK_SECONDS) if named else source
+    channels = Channels(round(window / BLOCK_SECONDS) + 1)
+    blocks = stream_audio(source, RATE, BLOCK_SECONDS, channels.add) if named else source
     name = str(Path(source)) if named else name or "stream"
     predict(np.zeros(round(window * RATE), dtype=np.float32), model)  # first-use costs, before
     heard = False
     for start, wave in windows(_named(blocks, name), window, hop):
         begun = time.perf_counter()
         try:
-            answer = predict(wave, model)
+            told = answer(wave, model, "samples", channels, part=True)
         except SerError as error:
             what = str(error).removeprefix("samples: ")
             raise type(error)(f"{name}, at {clock(start)}: {what}") from error
@@ -280,7 +282,7 @@ def predict_stream(
             start=round(start, 4),
             end=round(start + len(wave) / RATE, 4),
             level=10 * np.log10(power) if power else -np.inf,
-            prediction=answer,
+            prediction=told,
             compute_seconds=spent,
         )
         heard = True

@@ -15,8 +15,9 @@ examples:
   ser check manifest --root my_recordings.csv
   ser check nemo --root /data/nemo --json | python -m json.tool
 
-Every recording is decoded. Told are files that are unreadable, empty, silent, clipped, missing or
-there twice (by their samples, so also a FLAC of a WAV), names and labels that do not fit, nested
+Every recording is decoded. Told are files that are unreadable, empty, silent, clipped, missing,
+of a telephone's band, with a DC offset, hum, loud noise, a bang or channels that cancel, or there
+twice (by their samples, so also a FLAC of a WAV), names and labels that do not fit, nested
 copies of the tree, clips that are not the owners' originals, and what gives the emotion away
 without listening: a speaker with one emotion only, classes of different level.
 

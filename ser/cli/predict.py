@@ -111,7 +111,7 @@ def _stream(args: argparse.Namespace) -> int:
     hop = 1.0 if args.hop is None else args.hop
     model = load_model(args.checkpoint, args.device)
     print(model.describe(), file=sys.stderr)
-    failed = False
+    failed, known = False, set()
     for path in args.files:
         speed = StreamStatistics()
         source = pcm_blocks(sys.stdin.buffer, args.rate or 16000) if path == "-" else path
@@ -123,6 +123,11 @@ def _stream(args: argparse.Namespace) -> int:
                 line = {"path": path, **answer.as_dict()}
                 shown = json.dumps(line, ensure_ascii=False) if args.json else answer.to_text()
                 print(shown, flush=True)
+                for warning in answer.prediction.warnings:  # a line has no room for the effect
+                    heard, _, effect = warning.partition(": ")
+                    if effect and effect not in known and not args.json:
+                        print(f"ser: {path}: {heard}: {effect}", file=sys.stderr)
+                        known.add(effect)
         except SerError as error:
             failed = True
             print(f"ser: {error}", file=sys.stderr)

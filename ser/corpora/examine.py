@@ -12,19 +12,18 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ser.corpora.originals import file_digest, is_pointer
 from ser.errors import SerError
+from ser.recording import RATE, Channels, listen
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 CLIPPED_RUN = 3
 """Neighbouring samples at full scale that make a run clipped; one or two may be a true peak."""
-SILENT_PEAK = 4 / 32768
-"""A recording that never exceeds this (-78 dB re full scale) counts as silent."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class Clip:
         peak: largest absolute sample of that mean, 1 is full scale.
         clipped: samples in runs of three or more at full scale.
         zeros: longest run of exact zeros, in seconds.
+        heard: what :mod:`ser.recording` tells of the sound at 16 kHz, kind -> words.
     """
 
     path: str
@@ -59,11 +59,12 @@ class Clip:
     peak: float = 0.0
     clipped: int = 0
     zeros: float = 0.0
+    heard: dict[str, str] = field(default_factory=dict)
 
     @property
     def silent(self) -> bool:
         """True where it can be read but there is nothing to hear."""
-        return not self.error and self.peak <= SILENT_PEAK
+        return "silence" in self.heard
 
 
 def examine(path: str | os.PathLike, start: float = 0.0, seconds: float | None = None) -> Clip:
@@ -95,25 +96,29 @@ def examine(path: str | os.PathLike, start: float = 0.0, seconds: float | None =
         return Clip(path, text, "unreadable")
     try:
         samples, rate, subtype = _read(path, start, seconds)
+        mixed = samples.mean(axis=1, dtype=np.float64)  # what a run hears: channels may cancel
+        channels = Channels()
+        channels.add(samples)
+        told = listen(_resampled(mixed.astype(np.float32), rate)) | channels.told()
     except SerError as error:
         text = str(error).removeprefix(f"{Path(path)}: ")
         return Clip(path, text, "short" if "too short" in text else "unreadable", digest)
     except (MemoryError, RuntimeError) as error:
         return Clip(path, str(error) or "it does not fit into memory", "unreadable", digest)
     peak = float(np.abs(samples).max())
-    heard = samples.mean(axis=1, dtype=np.float64)  # what a run hears: channels may cancel
-    power = float(np.mean(np.square(heard)))
+    power = float(np.mean(np.square(mixed)))
     return Clip(
         path,
         sound=hashlib.sha256(samples.tobytes() + bytes([samples.shape[1] % 256])).hexdigest(),
         level=10 * math.log10(power) if power else -math.inf,
-        peak=float(np.abs(heard).max()),
+        peak=float(np.abs(mixed).max()),
         clipped=_clipped(samples, peak, BITS.get(subtype, 16)),
         zeros=_longest_zeros(samples) / rate,
         digest=digest,
         rate=rate,
         channels=samples.shape[1],
         seconds=len(samples) / rate,
+        heard=told,
     )
 
 
@@ -156,6 +161,15 @@ def _read(path: str, start: float, seconds: float | None) -> tuple[np.ndarray, i
     blocks: list[np.ndarray] = []
     load_audio(path, rate=info.rate, start=start, seconds=seconds, heed=blocks.append)
     return np.concatenate(blocks), info.rate, info.subtype
+
+
+def _resampled(wave: np.ndarray, rate: int) -> np.ndarray:
+    """As a run hears it, at 16 kHz."""
+    if rate == RATE:
+        return wave
+    import soxr
+
+    return soxr.resample(wave, rate, RATE, quality="HQ")
 
 
 def _clipped(samples: np.ndarray, peak: float, bits: int) -> int:

@@ -11,9 +11,13 @@ from ser.corpora.findings import Problem, many
 from ser.corpora.originals import originals
 from ser.corpora.overlaps import tell as tell_overlaps
 from ser.corpora.scan import below
+from ser.recording import EFFECTS
 
 ZEROS = 0.02
 """Seconds of exact zeros that count as a hole of digital silence."""
+
+NEVER = ("cancelling", "no voice")
+"""Of what :mod:`ser.recording` tells, what no clip of a corpus should be."""
 
 
 def _of(rows: list[tuple[str, Clip]], some: list[tuple[str, Clip]]) -> str:
@@ -27,7 +31,7 @@ def _of(rows: list[tuple[str, Clip]], some: list[tuple[str, Clip]]) -> str:
 
 
 def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
-    """Silence, clipping, holes, channels, audio there twice or in part: of all readable clips."""
+    """What moves an answer (silence, clipping, band ...); audio there twice or in part."""
     problems = []
     listed = corpus.everything
     rows = list(zip(listed.emotion, clips, strict=True))
@@ -70,6 +74,14 @@ def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
     if several:
         text = f"several channels: {_of(rows, several)}; their mean is used"
         problems.append(Problem("channels", "note", text, [name(c) for _, c in several]))
+    for kind, effect in EFFECTS.items():
+        odd = [row for row in rows if kind in row[1].heard]
+        odd = [row for row in odd if kind != "clipped" or not row[1].clipped]  # told above
+        if not odd or kind == "silence":
+            continue
+        severity = "warning" if len(odd) > 0.05 * len(rows) or kind in NEVER else "note"
+        text = f"{_of(rows, odd)}, the first: {odd[0][1].heard[kind]}. {effect}"
+        problems.append(Problem(kind, severity, text, [name(c) for _, c in odd]))
     problems += _duplicates(corpus, clips)
     if told := tell_overlaps(listed, [None if clip.error else clip.digest for clip in clips]):
         problems.append(Problem("overlapping rows", "error", *told))
