@@ -44,7 +44,12 @@ def test_egemaps_of_silence_short_and_full_scale_sounds(tmp_path):
     table = make_table([{**row, "emotion": "sad", "speaker": "1"} for row in rows])
     values = egemaps(table, tmp_path / "c", progress=False)
     assert np.isfinite(values).all()
-    clipped = {row.utterance: values[i] for i, row in enumerate(table.itertuples())}["loud"]
+    by_name = {row.utterance: values[i] for i, row in enumerate(table.itertuples())}
+    silence = dict(zip(egemaps_names(), by_name["silence"], strict=True))
+    assert silence["equivalentSoundLevel_dBp"] == -120
+    assert silence["F0semitoneFrom27.5Hz_sma3nz_amean"] == 0
+    assert silence["jitterLocal_sma3nz_amean"] == 0
+    clipped = by_name["loud"]
     pitch = 27.5 * 2 ** (clipped[0] / 12)
     assert pitch == pytest.approx(150, rel=0.03), "samples over full scale do not wrap round"
 

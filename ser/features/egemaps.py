@@ -3,7 +3,7 @@
 Computed by openSMILE (extended Geneva Minimalistic Acoustic Parameter Set v02, functionals) on the
 waveform that ``load_audio`` gives, and kept in the same kind of cache as the other features.
 openSMILE works on 16-bit integers: samples are cut to full scale and truncated. Digital silence
-gives finite values (F0 and jitter 0, equivalent sound level -201 dB). openSMILE has no value for
+gives finite values (F0 and jitter 0, equivalent sound level -120 dB). openSMILE has no value for
 sounds shorter than 60 ms; they are followed by zeros up to that. A value that openSMILE leaves
 undefined is 0 here. Book: chapter "EmoDB, measured".
 """
