@@ -125,6 +125,15 @@ def test_a2_splits_by_speaker_refuse_or_keep_them_together(windows):
         split(corpus, "speakers", folds=2)
 
 
+def test_a2_identical_recordings_of_two_speakers_are_one_sound_too(tmp_path):
+    for number in range(8):
+        noise(tmp_path / f"{number}.wav", 0.5, seed=number % 7)
+    rows = [f"{n}.wav,,,{EMOTIONS[n % 4]},{'ab'[n // 4]}" for n in range(8)]
+    corpus = table(tmp_path, rows)
+    with pytest.raises(ProtocolError, match="speakers a, b have rows of the same sound"):
+        split(corpus, "loso", audio=audio_keys(corpus.table))
+
+
 def conversation(shared: bool = True) -> pd.DataFrame:
     """Six people in three recordings of two; in the first both speak at once for a second."""
     rows = [

@@ -181,7 +181,11 @@ def test_a1_the_path_under_other_names(folder, name):
         ("path,start,duration", "talk.wav,1,0", "line 2: 'duration' is 0"),
         ("path,duration", "talk.wav,2", r"mine.csv line 2: the length is 2 s.*talk.wav lasts 4.00"),
         ("path,file_duration", "talk.wav,2", "line 2: the length is 2 s"),
-        ("path,start,end", "talk.wav,1000,2000", "1 of 1 rows end far beyond.*start_ms"),
+        (
+            "path,start,end",
+            "talk.wav,1000,2000",
+            r"1 of 1 rows end far beyond.*mine.csv line 2.*start_ms",
+        ),
     ],
 )
 def test_a1_what_is_not_understood_or_cannot_be_is_an_error(folder, header, row, message, capsys):

@@ -248,14 +248,14 @@ def refuse_another_unit(rows: Iterable[Mapping], table: object) -> None:
 
     Args:
         rows: with ``start``, ``segment``, ``_end`` (as told) and ``_length`` (the file's), in
-            seconds.
+            seconds, and ``_where`` they stand.
         table: what the error begins with.
 
     Raises:
         CorpusError: more than half of the parts end at more than twice their file's length.
 
     Example:
-        >>> row = {"start": 0.0, "segment": True, "_end": 3.0, "_length": 2.9}
+        >>> row = {"start": 0.0, "segment": True, "_end": 3.0, "_length": 2.9, "_where": ""}
         >>> refuse_another_unit([row], "mine.csv")
     """
     parts = [row for row in rows if row.get("segment") and not math.isnan(row["_length"])]
@@ -263,7 +263,7 @@ def refuse_another_unit(rows: Iterable[Mapping], table: object) -> None:
     whole = all(row["start"].is_integer() and row["_end"].is_integer() for row in parts)
     if len(far) > len(parts) / 2 and whole:
         raise CorpusError(
-            f"{table}: {len(far)} of {len(parts)} rows end far beyond their files (the first at "
-            f"{far[0]['_end']:g} s, its file at {far[0]['_length']:.2f} s). Times are seconds; if "
-            "they are milliseconds, call the columns start_ms and end_ms"
+            f"{table}: {len(far)} of {len(parts)} rows end far beyond their files (the first, "
+            f"{far[0]['_where']}, at {far[0]['_end']:g} s, its file at {far[0]['_length']:.2f} s). "
+            "Times are seconds; if they are milliseconds, call the columns start_ms and end_ms"
         )
