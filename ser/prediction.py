@@ -198,15 +198,16 @@ def answer(
     heard = listen(wave, part) | (channels.told() if channels else {})
     if "offset" in heard:
         wave = wave - np.float32(np.mean(wave, dtype=np.float64))
-    logits = {}
-    with torch.no_grad():
-        for row, network in model.branches.items():
-            batch = _batch(wave, model, row, name)
-            try:
-                logits[row] = network(batch)[0].float().cpu()
-            except FeatureError as error:
-                seconds = len(wave) / 16000
-                raise FeatureError(f"{name}: {seconds:.2f} s is too short ({error})") from error
+    try:
+        with torch.no_grad():
+            logits = {row: _logits(wave, model, row, name) for row in model.branches}
+    except (MemoryError, RuntimeError) as error:  # torch's own is a RuntimeError
+        if not isinstance(error, MemoryError) and "memory" not in str(error):
+            raise
+        raise FeatureError(
+            f"{name}: {len(wave) / 16000:.0f} s do not fit into memory; cut it into utterances, or "
+            "answer it window by window: ser predict --stream"
+        ) from error
     if not all(torch.isfinite(v).all() for v in logits.values()):
         raise ModelError(f"{name}: the model's answer is not finite; was its training?")
     fused = _probabilities(sum(logits.values()) / len(logits))
@@ -256,6 +257,15 @@ def _probabilities(logits) -> dict[str, float]:
     return {e: round(v, 6) for e, v in zip(EMOTIONS, values, strict=True)}
 
 
+def _logits(wave: np.ndarray, model: SavedModel, row: str, name: str):
+    batch = _batch(wave, model, row, name)
+    try:
+        return model.branches[row](batch)[0].float().cpu()
+    except FeatureError as error:
+        seconds = len(wave) / 16000
+        raise FeatureError(f"{name}: {seconds:.2f} s is too short ({error})") from error
+
+
 def _batch(wave: np.ndarray, model: SavedModel, row: str, name: str):
     from ser.batch import collate
     from ser.normalise import normalised
@@ -266,6 +276,8 @@ def _batch(wave: np.ndarray, model: SavedModel, row: str, name: str):
         one = normalised(one, model.normalise, needs, scale=model.scales.get(row))
         batch = collate(one, [0], [0], needs=needs, frames=model.frames)
     except (ValueError, RuntimeError) as error:
+        if "memory" in str(error):
+            raise
         if isinstance(error, FeatureError):
             raise FeatureError(f"{name}: {error}") from error
         raise FeatureError(f"{name}: {len(wave) / 16000:.2f} s is too short ({error})") from error

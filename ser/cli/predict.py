@@ -11,9 +11,12 @@ DESCRIPTION = """\
 Say which of angry, happy, neutral, sad a recording sounds like to a trained
 model, with probabilities, and what each branch of a fused model says.
 
-Any format, rate and number of channels that libsndfile reads; one utterance a
-file works best, of about the length the model was trained on. The model is a
-folder that 'ser run' left under OUT/models, or OUT itself if it holds one.
+Any format, rate and number of channels that 'ser check' reads; one utterance a
+file works best, of about the length the model was trained on. Of a folder all
+recordings in it and below are taken; *, ? and ** are understood, quoted too.
+Notes tell what in a recording moves an answer: a telephone's band, noise, hum,
+a bang, clipping, an offset, channels that cancel, its length or level. The
+model is a folder that 'ser run' left under OUT/models, or OUT itself if it holds one.
 
 With --stream, a long recording is answered window by window, in bounded
 memory, each line as soon as its sound is there; '-' reads a microphone through
@@ -28,8 +31,12 @@ examples:
   ser run --model dual --folds 2 --epochs 5 --batch-size 32 --out results/first
   ser predict me.wav --checkpoint results/first/models/dual/speakers-release-1-seed0
   ser predict *.wav --checkpoint results/first/models/dual/speakers-release-1-seed0 --json
+  ser predict recordings/ "more/**/*.m4a" --checkpoint MODEL
   ser predict meeting.flac --stream --window 3 --hop 1 --checkpoint MODEL
-  arecord -q -t raw -f S16_LE -c 1 -r 16000 | ser predict - --stream --checkpoint MODEL"""
+  arecord -q -t raw -f S16_LE -c 1 -r 16000 | ser predict - --stream --checkpoint MODEL
+
+exit codes: 0 every recording is answered, 2 some are not (each is told, the others are
+            answered) or wrong usage, 130 interrupted"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +44,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = DESCRIPTION
     parser.epilog = EPILOG
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="recordings ('-' with --stream: standard input)"
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="recordings, folders, patterns ('-' with --stream: standard input)",
     )
     parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a model's folder")
     parser.add_argument("--device", default="auto", metavar="DEV", help="auto, cpu, cuda")
@@ -59,28 +69,77 @@ def main(args: argparse.Namespace) -> int:
         if args.threads < 1:
             raise SerError(f"--threads {args.threads}: give at least 1")
         torch.set_num_threads(min(args.threads, os.cpu_count() or 1))
+    args.files, failed = recordings(args.files)
+    for one in failed:
+        print(f"ser: {one['error']}", file=sys.stderr)
     if args.stream:
-        return _stream(args)
+        return _stream(args, bool(failed))
     for option in ("window", "hop", "rate"):
         if getattr(args, option) is not None:
             raise SerError(f"--{option} goes with --stream")
     if "-" in args.files:
         raise SerError("'-' (standard input) goes with --stream")
-    return _files(args)
+    return _files(args, failed)
 
 
-def _files(args: argparse.Namespace) -> int:
+def recordings(names: list[str]) -> tuple[list[str], list[dict[str, str]]]:
+    """The files that are meant by *names*, and which names mean none.
+
+    A name that is there is itself, whatever characters it holds. A folder is all recordings below
+    it; a name that is not there but holds ``*``, ``?`` or ``[`` is a pattern (the shell of Windows
+    leaves patterns to the program); any other stays, for its reader to tell.
+
+    Example:
+        >>> recordings(["-", "none.wav"])
+        (['-', 'none.wav'], [])
+    """
+    import glob
+    from pathlib import Path
+
+    from ser.corpora.scan import walk
+
+    found, failed = [], []
+    for name in names:
+        meant = [name]
+        if name != "-" and not os.path.lexists(name) and glob.has_magic(name):
+            folder = name
+            while folder and not os.path.isdir(folder):
+                folder = os.path.dirname(folder)
+            rest = name[len(folder) :]
+            meant = sorted(glob.glob(glob.escape(folder) + rest, recursive=True))
+        below = [walk(Path(one)) if os.path.isdir(one) else [one] for one in meant]
+        files = list(dict.fromkeys(str(file) for some in below for file in some))
+        found += files
+        if not files:
+            why = (
+                "there are no recordings in this folder (.wav, .flac, .ogg, .mp3 ...)"
+                if meant
+                else "no such file, and none fits it as a pattern; check the folder and the ending"
+            )
+            failed.append({"path": name, "error": f"{name}: {why}"})
+    return found, failed
+
+
+def _files(args: argparse.Namespace, failed: list[dict[str, str]]) -> int:
+    from tqdm import tqdm
+
     from ser.errors import SerError
     from ser.prediction import load_model, predict
 
     model = load_model(args.checkpoint, args.device)
-    answers, failed = [], []
-    for path in args.files:
-        try:
-            answers.append(predict(path, model))
-        except SerError as error:
-            failed.append({"path": path, "error": str(error)})
-            print(f"ser: {error}", file=sys.stderr)
+    answers = []
+    with tqdm(
+        args.files, desc="listening", unit="file", file=sys.stderr, leave=False, delay=0.5,
+        disable=None if len(args.files) > 1 else True,
+    ) as bar:  # fmt: skip
+        for path in bar:
+            try:
+                answers.append(predict(path, model))
+                if not args.json:
+                    bar.write(answers[-1].to_text() + "\n", file=sys.stdout)
+            except SerError as error:
+                failed.append({"path": path, "error": str(error)})
+                bar.write(f"ser: {error}", file=sys.stderr)
     if args.json:
         body = {
             "trained_on": model.trained_on,
@@ -89,13 +148,11 @@ def _files(args: argparse.Namespace) -> int:
         }
         print(json.dumps(body, ensure_ascii=False, indent=1))
     else:
-        for answer in answers:
-            print(answer.to_text() + "\n")
         print(model.describe())
     return 2 if failed else 0
 
 
-def _stream(args: argparse.Namespace) -> int:
+def _stream(args: argparse.Namespace, failed: bool) -> int:
     """Each file in turn, a line an answer; figures of speed at the end, on standard error."""
     from ser.errors import SerError
     from ser.prediction import load_model
@@ -111,7 +168,7 @@ def _stream(args: argparse.Namespace) -> int:
     hop = 1.0 if args.hop is None else args.hop
     model = load_model(args.checkpoint, args.device)
     print(model.describe(), file=sys.stderr)
-    failed, known = False, set()
+    known = set()
     for path in args.files:
         speed = StreamStatistics()
         source = pcm_blocks(sys.stdin.buffer, args.rate or 16000) if path == "-" else path
