@@ -6,6 +6,15 @@ prints its message without a traceback and exits with :attr:`SerError.exit_code`
 
 from __future__ import annotations
 
+import errno
+import re
+
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
+"""What the system says when a disk, a quota or the largest file is full."""
+_NO_MEMORY = re.compile(
+    r"not enough memory|out of memory|can't allocate memory|cannot allocate memory|ALLOC_FAILED"
+)
+
 
 class SerError(Exception):
     """Base of all errors with a message for the user."""
@@ -45,3 +54,28 @@ class TrainingError(SerError, RuntimeError):
 
 class RecordError(SerError, ValueError):
     """A record that cannot be read or does not belong with the others."""
+
+
+def shortage(error: BaseException) -> str:
+    """What ran out and what to do about it, where *error* says that memory or a disk did.
+
+    Memory is told of by Python, numpy, the system, torch and a GPU, each in its own way.
+
+    Returns:
+        A sentence without its full stop; empty where *error* is about something else.
+
+    Example:
+        >>> shortage(OSError(errno.ENOSPC, "No space left on device", "a.json"))
+        'the disk is full: a.json cannot be written; free some space'
+        >>> shortage(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.\\nSee ..."))
+        'memory ran out (CUDA out of memory. Tried to allocate 2.00 GiB.); end other programs'
+        >>> shortage(ValueError("3"))
+        ''
+    """
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"the disk is full: {error.filename or 'a file'} cannot be written; free some space"
+    lacking = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+    if lacking or (isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))):
+        told = str(error).strip().partition("\n")[0]
+        return f"memory ran out{f' ({told})' if told else ''}; end other programs"
+    return ""

@@ -1,4 +1,4 @@
-"""Processor cores: how torch's threads wait, and work that they share.
+"""Processor cores: how torch's threads wait, work that they share, workers that end with us.
 
 Book: chapter "Making it fast".
 """
@@ -9,6 +9,8 @@ import functools
 import itertools
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 
@@ -38,6 +40,35 @@ def tune_threads() -> bool:
         return False
     os.environ["GOMP_SPINCOUNT"] = SPINS
     return True
+
+
+def end_with(parent: int) -> None:
+    """End this process, whatever it is at, soon after the process *parent* has ended.
+
+    For workers, which would not notice that the process which started them was killed. A thread
+    looks once a second, also while numba's or torch's compiled code is running.
+
+    Args:
+        parent: number of the process that started this one.
+    """
+    threading.Thread(target=_outlive, args=(parent,), daemon=True, name="ser-parent").start()
+
+
+def _outlive(parent: int) -> None:
+    if sys.platform == "win32":  # where a parent's number stays the same after its end
+        import _winapi
+
+        try:
+            handle = _winapi.OpenProcess(_winapi.SYNCHRONIZE, False, parent)
+        except PermissionError:
+            return
+        except OSError:
+            os._exit(1)
+        _winapi.WaitForSingleObject(handle, _winapi.INFINITE)
+        os._exit(1)
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 @functools.cache

@@ -264,7 +264,7 @@ def test_a_full_disk_leaves_the_old_record(base, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("ser.paths.os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(TrainingError, match=r"the disk is full: .*safetensors cannot be written"):
         run(replace(base, out=tmp_path, seeds=(0, 1)))
     monkeypatch.undo()
     assert {p: p.read_bytes() for p in tmp_path.glob("*/*.json")} == before

@@ -57,16 +57,17 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line *argv* and return the exit code."""
-    from ser.errors import SerError
+    from ser.errors import SerError, TrainingError, shortage
 
     argv = list(sys.argv[1:] if argv is None else argv)
     if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's encoding lacks is told so
         sys.stdout.reconfigure(errors="backslashreplace")
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("ser").setLevel(logging.INFO)
     command = next((a for a in argv if a in COMMANDS), "")
-    args = build_parser(command).parse_args(argv)
-    args.command_line = shlex.join(["ser", *argv])
     try:
+        args = build_parser(command).parse_args(argv)
+        args.command_line = shlex.join(["ser", *argv])
         code = importlib.import_module(f"ser.cli.{args.command}").main(args)
         sys.stdout.flush()
         return int(code or 0)
@@ -74,13 +75,16 @@ def main(argv: list[str] | None = None) -> int:
         print(f"ser: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        more = "; the same command takes up where it stopped" * (args.command in RESUMED)
+        more = "; the same command takes up where it stopped" * (command in RESUMED)
         print(f"\nser: interrupted{more}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else ""
-        print(f"ser: {error.strerror or error}{where}", file=sys.stderr)
-        return 2
+    except (OSError, MemoryError, RuntimeError) as error:
+        told = shortage(error)
+        if not told and not isinstance(error, OSError):
+            raise
+        where = f": {error.filename}" if getattr(error, "filename", None) else ""
+        print(f"ser: {told or f'{error.strerror or error}{where}'}", file=sys.stderr)
+        return TrainingError.exit_code if told and command == "run" else SerError.exit_code

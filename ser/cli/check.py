@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 import textwrap
 
 EPILOG = """\
@@ -42,15 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Check and print; 1 if a problem would spoil a result."""
-    from tqdm import tqdm
-
     from ser.corpora.check import check
+    from ser.progress import counted
 
     def bar(results, total):
-        return tqdm(
-            results, total=total, desc="reading", unit="file", file=sys.stderr, disable=None,
-            leave=False, delay=0.5,
-        )  # fmt: skip
+        return counted("reading", total, "files", items=results, leave=False, delay=0.5)
 
     report = check(args.name, args.root, progress=bar)
     if args.json:

@@ -85,11 +85,9 @@ def main(args: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _bar(title: str, total: int | None):
-    from tqdm import tqdm
+    from ser.progress import counted
 
-    with tqdm(
-        total=total, desc=title, unit="B", unit_scale=True, file=sys.stderr, disable=None
-    ) as bar:
+    with counted(title, total, "B", unit_scale=True) as bar:
         yield bar.update
 
 

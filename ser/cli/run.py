@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
 PROTOCOLS = ("speakers", "loso", "sessions", "random", "cross")
 
@@ -150,7 +149,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--skip-bad", action="store_true", help="leave out utterances that cannot be read")
     add("--dry-run", action="store_true", help="say what would be run, and stop (features are "
         "made, for folds and what they share need them)")  # fmt: skip
-    add("--quiet", action="store_true", help="no progress bars")
+    add("--quiet", action="store_true", help="do not tell how far it is: no bar in a terminal, no "
+        "lines elsewhere")  # fmt: skip
     add("--json", action="store_true", help="print the report as JSON")
 
 
@@ -190,7 +190,7 @@ def main(args: argparse.Namespace) -> int:
         keep_models=not args.no_models,
         cache=args.cache,
         skip_bad=args.skip_bad,
-        progress=not args.quiet and sys.stderr.isatty(),
+        progress=not args.quiet,
         command=args.command_line,
     )
     if args.dry_run:

@@ -11,7 +11,6 @@ same bytes, whatever the number of processes.
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import math
@@ -24,14 +23,13 @@ from typing import Any
 import numpy as np
 
 from ser.corpora.synthesis_script import SENTENCES, VOICES, Line, Voice, act, stream
+from ser.errors import FULL
 from ser.paths import atomic_write
+from ser.threads import end_with
 
 RATE = 16000
 NOISE_DB = -72.0
 """RMS of the room's noise in dB below full scale, so that no pause is digital silence."""
-
-FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-"""What the system says when a disk or a quota is full."""
 
 _TILT_FROM_HZ = 500.0
 _PEAK = 0.97
@@ -241,4 +239,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    end_with(int(sys.argv[1]))
     sys.exit(main())

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ser.corpora.synthetic_layout import Turn
 from ser.errors import CorpusError
+from ser.progress import counted
 
 
 def speak_all(turns: list[Turn], folder: Path, jobs: int, progress: bool = True) -> None:
@@ -39,7 +40,7 @@ def speak_all(turns: list[Turn], folder: Path, jobs: int, progress: bool = True)
     running: set[subprocess.Popen] = set()
     stop = threading.Event()
     with (
-        tqdm(total=len(turns), desc="Synthetic corpus", unit="clip", disable=not progress) as bar,
+        counted("synthetic corpus", len(turns), "clips", progress) as bar,
         ThreadPoolExecutor(min(jobs, len(voices))) as pool,
     ):
         tasks = [pool.submit(_speak, _job(v, turns, folder), bar, running, stop) for v in voices]
@@ -65,7 +66,7 @@ def _job(voice: int, turns: list[Turn], folder: Path) -> dict[str, Any]:
 def _speak(
     job: dict[str, Any], bar: tqdm, running: set[subprocess.Popen], stop: threading.Event
 ) -> None:
-    """Run one process (``python -m ser.corpora.synthesis``) to its end."""
+    """Run one process (``python -m ser.corpora.synthesis``) to its end, or to that of this one."""
     if stop.is_set():
         return
     environment = {
@@ -76,7 +77,7 @@ def _speak(
     }
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ser.corpora.synthesis"],
+            [sys.executable, "-m", "ser.corpora.synthesis", str(os.getpid())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,

@@ -1,60 +1,210 @@
-"""A progress bar over the epochs of one run."""
+"""How far a grid is: one bar over its runs, or lines, from notes that the runs leave."""
 
 from __future__ import annotations
 
 import contextlib
+import heapq
 import json
-import os
+import logging
 import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser.paths import atomic_write
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from ser import progress
+from ser.experiments.baselines import BASELINES
 
 if TYPE_CHECKING:
     from ser.experiments.task import Task
 
+log = logging.getLogger(__name__)
+_COMPILING = logging.getLogger("ser.compiling")
 
-class EpochBar:
-    """A progress bar over the epochs of one run, and a watch on the process that asked for it."""
+
+class Notes(logging.Handler):
+    """What a run leaves beside its checkpoint after every epoch, wherever it goes on.
+
+    The messages of :mod:`ser.compiling` are noted too where nobody would see them, in a worker.
+    """
 
     def __init__(self, task: Task) -> None:
-        self.task = task
-        self.bar: Any = None
-        self.path = task.checkpoint.with_suffix(".progress")
+        super().__init__()
+        self.path = task.notes
+        self.note: dict[str, Any] = {"epoch": 0}
+        self.began = time.monotonic()
 
-    def __enter__(self) -> EpochBar:
-        if self.task.bar is not None:
-            from tqdm.auto import tqdm
-
-            title = f"{self.task.row} {self.task.fold.name} seed {self.task.seed}"
-            self.bar = tqdm(
-                total=self.task.train.epochs,
-                desc=title[:32],
-                unit="epoch",
-                position=self.task.bar,
-                leave=False,
-                dynamic_ncols=True,
-                file=sys.stderr,
-            )
+    def __enter__(self) -> Notes:
+        self._write()
+        self.quiet = not _COMPILING.isEnabledFor(logging.INFO)
+        if self.quiet:
+            _COMPILING.setLevel(logging.INFO)
+            _COMPILING.addHandler(self)
         return self
 
+    def __exit__(self, *exc: object) -> None:
+        if self.quiet:
+            _COMPILING.removeHandler(self)
+            _COMPILING.setLevel(logging.NOTSET)
+
     def __call__(self, entry: dict) -> None:
-        parent = self.task.parent
-        if parent is not None and hasattr(os, "getppid") and os.getppid() != parent:
-            raise SystemExit("the process that asked for this run is gone")
-        if self.bar is None:
-            run = f"{self.task.row} {self.task.fold.name} seed {self.task.seed}"
-            line = json.dumps(entry | {"run": run})
-            with contextlib.suppress(OSError), atomic_write(self.path, "w") as stream:
-                stream.write(line)
-        else:
-            shown = {"loss": f"{entry['loss']:.3f}"}
-            for side in ("dev", "test"):
-                if entry[f"{side}_ua"] is not None:
-                    shown[f"{side} UA"] = f"{100 * entry[f'{side}_ua']:.1f}"
-            self.bar.n = entry["epoch"]
-            self.bar.set_postfix(shown)
+        """An epoch is done; *entry* is its line of the history."""
+        now = time.monotonic()
+        first = self.note["epoch"] == 0
+        self.note |= {"epoch": entry["epoch"], "seconds": now - self.began, "first": first}
+        self.note |= {key: entry[key] for key in ("loss", "dev_ua", "test_ua")}
+        self.began = now
+        self._write()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.note["message"] = record.getMessage()
+        self._write()
+
+    def _write(self) -> None:
+        with contextlib.suppress(OSError):  # a full disk ends the run where it matters
+            self.path.write_text(json.dumps(self.note), encoding="utf-8")
+
+
+class Monitor:
+    """Shows how far a grid is and how long it will take.
+
+    The time left is that of the epochs left, each as long as the last one of its row took here;
+    what earlier commands did counts for nothing. Epochs of rows that have not begun are taken to
+    be as long as those of the others, and the time left is then told as "at least".
+
+    Args:
+        folder: of the notes.
+        tasks: what is to be done.
+        found: runs that were done before.
+        jobs: runs at a time.
+        shown: False: nothing is shown.
+    """
+
+    def __init__(
+        self, folder: Path, tasks: Sequence[Task], found: int, jobs: int, shown: bool
+    ) -> None:
+        self.folder = folder
+        self.left = {str(task): task for task in tasks}
+        self.names = {task.notes: name for name, task in self.left.items()}
+        self.found, self.total = found, found + len(tasks)
+        self.jobs, self.shown = max(1, jobs), shown and bool(tasks)
+        self.running: dict[str, dict] = {}
+        self.speed: dict[str, float] = {}
+        self.told: set[str] = set()
+        self.began = self.line = time.monotonic()
+        self.bar: tqdm | None = None
+        self._lock, self._stop = threading.RLock(), threading.Event()
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> Monitor:
+        for path in self.names:  # a killed run's
+            path.unlink(missing_ok=True)
+        if self.shown:
+            if progress.looked_on():
+                self.bar = tqdm(
+                    total=self.total,
+                    initial=self.found,
+                    bar_format="{bar}",
+                    dynamic_ncols=True,
+                    file=sys.stderr,
+                )
+                self._open.callback(self.bar.close)
+                self._open.enter_context(logging_redirect_tqdm())
+            thread = threading.Thread(target=self._watch, daemon=True)
+            thread.start()
+            self._open.callback(thread.join)
+            self._open.callback(self._stop.set)
+        return self
 
     def __exit__(self, *exc: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        self._open.close()
+        for task in self.left.values():
+            task.notes.unlink(missing_ok=True)
+
+    def done(self, task: Task, record: dict | None) -> None:
+        """*task* is over; *record* is None where it failed."""
+        name = str(task)
+        with self._lock:
+            self._read(task.notes)
+            del self.left[name]
+            self.running.pop(name, None)
+            task.notes.unlink(missing_ok=True)
+            if record is not None and _units(task) == 1:
+                self.speed[task.row] = record["wall_seconds"]
+            self._show(f"{name} {'failed' if record is None else 'is done'}")
+
+    def seconds_left(self) -> tuple[float, bool] | None:
+        """Seconds left, and whether they are of known rows alone; None where nothing is known."""
+        nets = {task.row for task in self.left.values()} - set(BASELINES)
+        known = [self.speed[row] for row in nets & self.speed.keys()]
+        known = known or [took for row, took in self.speed.items() if row not in BASELINES]
+        if not self.speed or (nets and not known):
+            return None
+        usual = max(known, default=0.0)
+        slots = [0.0] * self.jobs
+        for name in sorted(self.left, key=lambda name: name not in self.running):
+            task, done = self.left[name], self.running.get(name, {}).get("epoch", 0)
+            took = self.speed.get(task.row, usual if task.row in nets else 0.0)
+            heapq.heapreplace(slots, slots[0] + max(0, _units(task) - done) * took)
+        return max(slots), nets <= self.speed.keys()
+
+    def text(self) -> str:
+        """How many runs are done, the time passed and the time left."""
+        passed = tqdm.format_interval(time.monotonic() - self.began)
+        told = f"{self.total - len(self.left)} of {self.total} runs, {passed} passed"
+        left = self.seconds_left()
+        if not self.left or left is None:
+            return told
+        return f"{told}, {'about' if left[1] else 'at least'} {tqdm.format_interval(left[0])} left"
+
+    def _watch(self) -> None:
+        while not self._stop.wait(1.0):
+            with self._lock:
+                for path in self.names.keys() & set(self.folder.glob("*.progress")):
+                    self._read(path)
+                if self.bar is not None or time.monotonic() - self.line >= progress.EVERY:
+                    self._show(" and ".join(map(self._state, self.running)))
+
+    def _state(self, name: str) -> str:
+        epochs, note = self.left[name].train.epochs, self.running[name]
+        if _units(self.left[name]) == 1:
+            return name
+        loss = f", loss {note['loss']:.3f}" if "loss" in note else ""
+        return f"{name}: {note['epoch']} of {epochs} epochs{loss}"
+
+    def _read(self, path: Path) -> None:
+        try:
+            note = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # gone, or being written
+            return
+        name = self.names[path]
+        if name not in self.left:
+            return
+        self.running[name], row = note, self.left[name].row
+        if "seconds" in note and not (note["first"] and row in self.speed):
+            self.speed[row] = note["seconds"]
+        message = note.get("message", "")
+        if message and message not in self.told:
+            self.told.add(message)
+            log.info("%s", message)
+
+    def _show(self, now: str) -> None:
+        if self.bar is None:
+            self.line = time.monotonic()
+            if self.shown:
+                log.info("%s%s", self.text(), f"; {now}" if now else "")
+            return
+        done = [note["epoch"] / _units(self.left[name]) for name, note in self.running.items()]
+        self.bar.n = self.total - len(self.left) + sum(done)
+        shown = now.partition(" and ")[0].replace("{", "{{").replace("}", "}}")
+        self.bar.bar_format = f"{self.text()} |{{bar}}| {shown}"
+        self.bar.refresh()
+
+
+def _units(task: Task) -> int:
+    """Epochs of a network; a baseline is one piece."""
+    return 1 if task.row in BASELINES else task.train.epochs

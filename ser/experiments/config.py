@@ -51,7 +51,7 @@ class RunConfig:
         keep_models: leave the trained networks under ``out/models`` for ``ser predict``.
         cache: folder of the feature cache; None means the user's.
         skip_bad: leave out utterances whose audio cannot be read, instead of stopping.
-        progress: show progress bars.
+        progress: tell how far it is: a bar in a terminal, elsewhere lines of ``logging``.
         command: the command line, for the records.
     """
 

@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
+import itertools
 import logging
-import sys
-import threading
+import os
+import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from ser.errors import SerError
+from ser.errors import SerError, TrainingError
+from ser.threads import end_with
 
 log = logging.getLogger(__name__)
 
+LIGHTER = "fewer --jobs or a smaller --batch-size"
+KEPT = "Finished runs are kept; the same command takes up where it stopped"
+_LIBRARIES = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR", "NUMBA")
+_THREADS = [f"{library}_NUM_THREADS" for library in _LIBRARIES] + ["VECLIB_MAXIMUM_THREADS"]
 _EXTRA = {"ray": ("ray",), "dask": ("dask", "distributed")}
 
 
@@ -37,46 +43,70 @@ def spread(
 
     Args:
         function: picklable.
+        items: picklable; their ``str`` names them in messages.
         jobs: calls at a time (``local``); a cluster decides for itself.
         threads: BLAS and PyTorch threads a worker.
 
     Raises:
         SerError: the engine's package is not installed.
+        TrainingError: a worker was ended from outside.
     """
-    if engine == "local" and jobs <= 1:
-        yield from map(function, items)
+    if engine == "local":
+        yield from map(function, items) if jobs <= 1 else _local(function, items, jobs, threads)
         return
     from joblib import Parallel, delayed, parallel_config
 
     calls = [delayed(function)(item) for item in items]
-    if engine == "local":
-        from joblib.externals.loky import get_reusable_executor
-
-        parallel = Parallel(
-            n_jobs=jobs,
-            return_as="generator_unordered",
-            pre_dispatch="1*n_jobs",
-            batch_size=1,
-            backend="loky",
-            inner_max_num_threads=threads,
-            max_nbytes=None,
-        )
-        finished = False
-        try:
-            with warnings.catch_warnings():
-                # A worker that keeps the memory of a long run (ser.allocator) looks to loky as if
-                # it leaked; it is replaced after its task, nothing is lost, and saying so alarms.
-                warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
-                yield from parallel(calls)
-            finished = True
-        finally:
-            # Idle workers would hold their memory, and print a traceback at the next Ctrl-C;
-            # after one, what they are at is resumed by the next command.
-            get_reusable_executor().shutdown(wait=True, kill_workers=not finished)
-        return
     with _cluster(engine, address) as options, parallel_config(**options):
         workers = jobs if jobs > 1 else -1
         yield from Parallel(n_jobs=workers, batch_size=1, pre_dispatch="all")(calls)
+
+
+def _local(
+    function: Callable[[Any], Any], items: Sequence[Any], jobs: int, threads: int
+) -> Iterator[Any]:
+    """Results of processes of this machine, which end with this one, whatever ends it.
+
+    joblib's executor itself, not its ``Parallel``: that one leaves a folder in shared memory when
+    it is killed, and does not say which items a lost worker was at.
+    """
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    pool = ProcessPoolExecutor(
+        jobs,
+        initializer=end_with,
+        initargs=(os.getpid(),),
+        env={name: str(threads) for name in _THREADS},
+    )
+    left, running = iter(items), {}
+    try:
+        with warnings.catch_warnings():
+            # A worker that keeps the memory of a long run (ser.allocator) looks to loky as if it
+            # leaked; it is replaced after its task, nothing is lost, and saying so alarms.
+            warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
+            while True:
+                for item in itertools.islice(left, jobs - len(running)):
+                    running[pool.submit(function, item)] = item
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield future.result()
+                    del running[future]
+    except BrokenProcessPool as error:
+        raise TrainingError(_lost(error, running.values())) from error
+    finally:
+        # Idle workers would hold their memory; after an error or a Ctrl-C, what they are at is
+        # resumed by the next command.
+        pool.shutdown(wait=True, kill_workers=bool(running))
+
+
+def _lost(error: Exception, items: Iterable[Any]) -> str:
+    how = re.search(r"\{(.+)\}", str(error))
+    return (
+        f"a worker process was ended from outside{f' ({how[1]})' if how else ''} while at "
+        f"{' or '.join(map(str, items))}. A system does that when memory runs out: give "
+        f"{LIGHTER}. {KEPT}"
+    )
 
 
 @contextlib.contextmanager
@@ -106,59 +136,3 @@ def _cluster(engine: str, address: str | None) -> Iterator[dict]:
         finally:
             if started:
                 ray.shutdown()
-
-
-class Monitor:
-    """One bar over all epochs of a grid whose runs go on in other processes.
-
-    Workers leave a line an epoch in ``<run>.progress``; a thread reads them.
-    """
-
-    def __init__(self, folder: Path, epochs: int, runs: int, enabled: bool) -> None:
-        self.folder, self.epochs, self.runs, self.enabled = folder, epochs, runs, enabled
-        self.finished = 0
-        self._seen: dict[str, int] = {}
-        self._stop = threading.Event()
-
-    def __enter__(self) -> Monitor:
-        if self.enabled:
-            from tqdm.auto import tqdm
-
-            self.bar = tqdm(
-                total=self.epochs, unit="epoch", desc="grid", dynamic_ncols=True, file=sys.stderr
-            )
-            self.thread = threading.Thread(target=self._watch, daemon=True)
-            self.thread.start()
-        return self
-
-    def done(self, epochs: int) -> None:
-        """One run has finished; its *epochs* are counted in full."""
-        self.finished += 1
-
-    def __exit__(self, *exc: object) -> None:
-        if self.enabled:
-            self._stop.set()
-            self.thread.join(timeout=5)
-            self._read()
-            self.bar.close()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(1.0):
-            self._read()
-
-    def _read(self) -> None:
-        shown = ""
-        for path in self.folder.glob("*.progress"):
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                entry = json.loads(path.read_text(encoding="utf-8"))
-                before = self._seen.get(path.name, 0)
-                if entry["epoch"] > before:
-                    self._seen[path.name] = entry["epoch"]
-                    self.bar.update(entry["epoch"] - before)
-                    shown = f"{entry['run']}: loss {entry['loss']:.3f}"
-                    if entry.get("test_ua") is not None:
-                        shown += f", test UA {100 * entry['test_ua']:.1f}"
-        self.bar.set_description(f"{self.finished}/{self.runs} runs", refresh=False)
-        if shown:
-            self.bar.set_postfix_str(shown, refresh=False)
-        self.bar.refresh()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,10 +16,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ser.errors import RecordError, SerError
+from ser.errors import FULL, RecordError, SerError, TrainingError, shortage
+from ser.experiments.bar import Monitor
 from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig, cores, resolve_device
-from ser.experiments.engine import Monitor, spread
+from ser.experiments.engine import KEPT, LIGHTER, spread
 from ser.experiments.records import (
     fingerprint,
     fuse_records,
@@ -50,7 +50,8 @@ def run(config: RunConfig) -> list[dict]:
 
     Raises:
         RecordError: ``out`` holds runs of other settings, or another process writes there.
-        TrainingError: a run diverged; the other runs are done first, and kept.
+        TrainingError: a run diverged, or had too little memory; the other runs are done first.
+            Or a full disk or a worker that was killed has ended the grid. What was done is kept.
 
     Example:
         >>> from ser import RunConfig, run
@@ -159,8 +160,9 @@ def _run(config: RunConfig, out: Path) -> list[dict]:
         threads,
         device,
     )
+    learning = any(task.row not in BASELINES for task in left)
     large = config.train.batch_size > max(32, len(side.table) // 8)
-    if large and left:
+    if large and learning:
         log.info(
             "hint: batches of %d are large for %d utterances; --batch-size 32 learns more from "
             "a small corpus",
@@ -169,14 +171,14 @@ def _run(config: RunConfig, out: Path) -> list[dict]:
         )
     from ser.nn.precision import in_software
 
-    if left and in_software(config.train.precision, device):
+    if learning and in_software(config.train.precision, device):
         log.info(
             "hint: this processor has no instructions for %s; torch computes it in software, many "
             "times slower than float32 (leave --precision out)",
             config.train.precision,
         )
     _tell_unkept(config, [t for t in [*trained, *fused] if done[t.record] is not None])
-    failures = _train(left, side, test, config, jobs, threads)
+    failures = _train(left, side, test, config, jobs, threads, found)
     records = []
     for task in trained:
         if task.record.exists():
@@ -234,39 +236,36 @@ def finished_record(task: Task, side: Side, test: Side) -> dict | None:
 
 
 def _train(
-    tasks: Sequence[Task], side: Side, test: Side, config: RunConfig, jobs: int, threads: int
+    tasks: Sequence[Task],
+    side: Side,
+    test: Side,
+    config: RunConfig,
+    jobs: int,
+    threads: int,
+    found: int,
 ) -> list[SerError]:
-    """Execute *tasks*; return the errors of those that could not go on."""
-    if not tasks:
-        return []
-    alone = config.engine == "local" and jobs <= 1
-    parent = os.getpid() if config.engine == "local" and not alone else None
-    prepared = [
-        replace(t, threads=threads, parent=parent, bar=0 if alone and config.progress else None)
-        for t in tasks
-    ]
+    """Execute *tasks*; return the errors of those that could not go on.
+
+    *found* runs were done before.
+
+    Raises:
+        TrainingError: none can go on: a worker was ended from outside, or the disk is full.
+    """
     call = functools.partial(_execute, side=side, test=None if test is side else test)
-    epochs = sum(t.train.epochs for t in tasks if t.row not in BASELINES)
     failures: list[SerError] = []
-    work = prepared[0].out / "work"
-    with Monitor(work, epochs, len(tasks), config.progress and not alone) as monitor:
-        results = spread(
+    with Monitor(config.out / "work", tasks, found, jobs, config.progress) as monitor:
+        for task, record, error in spread(
             call,
-            prepared,
+            [replace(t, threads=threads) for t in tasks],
             jobs=jobs,
             threads=threads,
             engine=config.engine,
             address=config.address,
-        )
-        for task, record, error in results:
-            monitor.done(task.train.epochs)
+        ):
+            monitor.done(task, record)
             if error is not None:
                 failures.append(error)
                 log.error("%s", error)
-                continue
-            log.debug("%s done after %.0f s", record["id"], record["wall_seconds"])
-    for leftover in work.glob("*.progress"):
-        leftover.unlink(missing_ok=True)
     return failures
 
 
@@ -278,6 +277,16 @@ def _execute(
         return task, execute(task, side, side if test is None else test), None
     except SerError as error:
         return task, None, error
+    except (MemoryError, RuntimeError, OSError) as error:
+        lacking = shortage(error)
+        if not lacking:
+            raise
+        full = isinstance(error, OSError) and error.errno in FULL
+        way_out = "" if full else f", or give {LIGHTER}"
+        told = TrainingError(f"{task.run_id(side)}: {lacking}{way_out}. {KEPT}")
+        if full:  # nothing else could be kept either
+            raise told from error
+        return task, None, told
 
 
 def _fuse(task: Task, side: Side, test: Side) -> dict | None:

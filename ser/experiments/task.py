@@ -12,7 +12,7 @@ import numpy as np
 
 from ser.corpora.base import EMOTIONS
 from ser.errors import FeatureError, TrainingError
-from ser.experiments.bar import EpochBar
+from ser.experiments.bar import Notes
 from ser.experiments.baselines import (
     BASELINES,
     INNER,
@@ -63,8 +63,9 @@ class Task:
     permute: int | None = None
     leave_dev: bool = False
     tuning: str = "fixed"
-    bar: int | None = None
-    parent: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.row}, fold {self.fold.name}, seed {self.seed}"
 
     @property
     def record(self) -> Path:
@@ -75,6 +76,11 @@ class Task:
     def checkpoint(self) -> Path:
         """The file that it resumes from."""
         return self.out / "work" / f"{self.row}-{self.name}.safetensors"
+
+    @property
+    def notes(self) -> Path:
+        """What it leaves to be shown while it goes on."""
+        return self.checkpoint.with_suffix(".progress")
 
     @property
     def model_folder(self) -> Path:
@@ -185,15 +191,16 @@ def execute(task: Task, side: Side, test: Side) -> dict:
             "labels": labels,
         },
     }
-    if task.row in BASELINES:
-        record = base | _baseline(task, side, test)
-    else:
-        try:
-            record = base | _network(task, side, test)
-        except TrainingError as error:
-            raise TrainingError(f"{base['id']}: {error}") from error
-        except FeatureError as error:
-            raise FeatureError(f"{base['id']}: {error}; {shortest(side, test)}") from error
+    try:
+        with Notes(task) as notes:
+            baseline = task.row in BASELINES
+            record = base | (
+                _baseline(task, side, test) if baseline else _network(task, side, test, notes)
+            )
+    except TrainingError as error:
+        raise TrainingError(f"{base['id']}: {error}") from error
+    except FeatureError as error:
+        raise FeatureError(f"{base['id']}: {error}; {shortest(side, test)}") from error
     record["wall_seconds"] = round(time.monotonic() - started, 3)
     write_record(task.record, record)
     task.checkpoint.unlink(missing_ok=True)
@@ -235,7 +242,7 @@ def _baseline(task: Task, side: Side, test: Side) -> dict:
     }
 
 
-def _network(task: Task, side: Side, test: Side) -> dict:
+def _network(task: Task, side: Side, test: Side, notes: Notes) -> dict:
     import torch
 
     from ser.experiments.saved import save_model
@@ -255,20 +262,19 @@ def _network(task: Task, side: Side, test: Side) -> dict:
             **task.train.model_options,
         )
         sides, scale = _datasets(task, side, test, model.needs)
-        with EpochBar(task) as bar:
-            outcome = train(
-                model,
-                task.train,
-                sides["data"],
-                sides.get("test"),
-                sides.get("dev"),
-                seed=task.seed,
-                device=task.device,
-                checkpoint=task.checkpoint,
-                fingerprint=fingerprint(task.settings(side, test)),
-                on_epoch=bar,
-                scale=scale,
-            )
+        outcome = train(
+            model,
+            task.train,
+            sides["data"],
+            sides.get("test"),
+            sides.get("dev"),
+            seed=task.seed,
+            device=task.device,
+            checkpoint=task.checkpoint,
+            fingerprint=fingerprint(task.settings(side, test)),
+            on_epoch=notes,
+            scale=scale,
+        )
     finally:
         torch.set_num_threads(previous)
     last = outcome.test_logits[-1]

@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 
 from ser.audio import load_audio
-from ser.errors import AudioError, FeatureError
+from ser.errors import AudioError, FeatureError, shortage
 from ser.features.cache import FeatureStore
 from ser.features.presets import SAMPLE_RATE
 
@@ -94,14 +94,9 @@ def fill(
     store.throw_away()
     bad: dict[str, str] = {}
     missing = _missing(table, done.keys, store, bad)
-    from tqdm import tqdm as progress_bar  # here: presets are read where it is not installed
+    from ser.progress import counted  # here: presets are read where tqdm is missing
 
-    with progress_bar(
-        total=len(missing),
-        desc=f"features of {name}",
-        unit="utt",
-        disable=not (progress and missing),
-    ) as bar:
+    with counted(f"features of {name}", len(missing), "utterances", progress) as bar:
         for shard in _shards(_results(missing, compute, task, stamps), bad, bar):
             store.write(shard)
             done.computed += len(shard)
@@ -187,8 +182,17 @@ def _work(
             waves.append(wave if same else "changed while it was read; give the command again")
         except AudioError as error:
             waves.append(str(error).removeprefix(f"{Path(path)}: "))
+        except MemoryError as error:
+            waves.append(f"{shortage(error)}, or cut the file into utterances")
     good = [wave for wave in waves if not isinstance(wave, str)]
-    arrays = iter(compute(good) if good else [])
+    try:
+        arrays = iter(compute(good) if good else [])
+    except (MemoryError, RuntimeError) as error:
+        if not shortage(error):
+            raise
+        sizes = [0 if isinstance(wave, str) else len(wave) for wave in waves]
+        path = items[sizes.index(max(sizes))][1]
+        raise FeatureError(f"{path}: {shortage(error)}, or cut it into utterances") from error
     return [
         (item[0], wave, 0) if isinstance(wave, str) else (item[0], next(arrays), len(wave))
         for item, wave in zip(items, waves, strict=True)
