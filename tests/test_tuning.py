@@ -105,6 +105,19 @@ def test_a_record_says_what_was_chosen_and_old_records_are_not_taken_for_new_one
         replace(base, baseline_tuning="none")
 
 
+def test_inner_folds_are_as_the_folds_themselves(base):
+    """Random folds test who was heard in training; inner folds by speaker ask another question."""
+    told = {
+        protocol: {r["tuning"]["inner"] for r in run(replace(base, **change))}
+        for protocol, change in {
+            "random": {"models": ("duration-lr",), "protocol": "random", "folds": 2},
+            "speakers": {"models": ("duration-lr",), "protocol": "speakers", "folds": 2},
+        }.items()
+    }
+    assert told["random"] == {"5 folds by class, speakers on both sides"}
+    assert all(t.endswith("folds by speaker") for t in told["speakers"])
+
+
 def test_the_choice_does_not_hear_the_test_speaker(base, monkeypatch):
     """Whatever the test speaker sounds like, the fold's choice and inner scores stay."""
     from ser.experiments import task as task_module

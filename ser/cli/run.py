@@ -112,7 +112,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "learn from as little as the networks")  # fmt: skip
     add("--baseline-tuning", default="nested", choices=("nested", "fixed"),
         help="C and class weights of LR and SVM: nested, chosen in each fold on inner folds of its "
-        "training side by speaker; fixed, C = 1 without weights (default: nested)")  # fmt: skip
+        "training side, by speaker (random: at random); fixed, C = 1 without weights "
+        "(default: nested)")  # fmt: skip
 
     add = parser.add_argument_group("what may lift it (all off by default)").add_argument
     add("--normalise", default="none", choices=("none", "train", "utterance", "speaker"),

@@ -1,7 +1,8 @@
 """Rows that put the networks in their place: guessing, eGeMAPS, and one number an utterance.
 
-A classifier's C and class weights are chosen in each fold, on inner folds of its training side by
-speaker (:func:`tune`); the test side has no part in it. Book: chapter "EmoDB, measured".
+A classifier's C and class weights are chosen in each fold, on inner folds of its training side that
+are as the folds themselves: by speaker, or at random (:func:`tune`). The test side has no part in
+it. Book: chapter "EmoDB, measured".
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ def inner_folds(labels: np.ndarray, speakers: Sequence[str]) -> tuple[list[tuple
 
     Args:
         labels: (utterances,) class numbers.
-        speakers: (utterances,) who spoke each; ``""`` where nobody knows.
+        speakers: (utterances,) who spoke each; ``""`` where nobody knows, or where it does not
+            matter, since those who are tested are heard in training too.
 
     Returns:
         (training rows, held-out rows) of each fold, and what they are; no folds where a class has

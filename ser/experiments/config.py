@@ -43,7 +43,8 @@ class RunConfig:
         leave_dev: baselines, which choose no epoch, are trained without the dev set too, so that
             they learn from as little as the networks.
         baseline_tuning: ``nested``: C and class weights of baselines are chosen in each fold, on
-            inner folds of its training side (:func:`ser.experiments.baselines.tune`); ``fixed``:
+            inner folds of its training side, by speaker but for ``random``
+            (:func:`ser.experiments.baselines.tune`); ``fixed``:
             C = 1 and no class weights.
         allow_one_class_speakers: normalise by speaker even where a speaker is heard in one class
             only, which takes away what tells that class from others.

@@ -111,7 +111,10 @@ class Task:
     def settings(self, side: Side, test: Side) -> dict:
         """Everything that decides the result; its hash is the record's fingerprint."""
         baseline = self.row in BASELINES
-        tuned = {"tuning": {"inner": INNER, **grid_of(self.row)}} if self.tuning == "nested" else {}
+        tuned: dict = {}
+        if self.tuning == "nested":
+            tuned["tuning"] = {"inner": INNER, **grid_of(self.row)}
+            tuned["tuning"] |= {"speakers": "shared"} if self.fold.protocol == "random" else {}
         return (
             self.unusual
             | tuned
@@ -211,6 +214,8 @@ def _baseline(task: Task, side: Side, test: Side) -> dict:
     train = [task.fold.train] if task.leave_dev else [task.fold.train, task.fold.dev]
     train = np.concatenate(train)
     speakers = side.table.speaker.iloc[train].tolist()
+    if task.fold.protocol == "random":  # who is tested is heard in training: the inner folds too
+        speakers = [""] * len(train)
     recipe, given = task.recipe, []
     for source, rows in ((side, train), (test, task.fold.test)):
         values = getattr(source, INPUTS.get(task.row, ""), None)
