@@ -57,5 +57,5 @@ def test_egemaps_of_silence_short_and_full_scale_sounds(tmp_path):
 def test_egemaps_without_opensmile(tmp_path, monkeypatch):
     corpus = make_corpus(tmp_path / "few", 2)
     monkeypatch.setitem(sys.modules, "opensmile", None)
-    with pytest.raises(FeatureError, match="pip install opensmile"):
+    with pytest.raises(FeatureError, match=r"ser-book\[egemaps\]"):
         egemaps(corpus, tmp_path / "c", progress=False)

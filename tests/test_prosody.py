@@ -92,7 +92,7 @@ def test_no_wave(wave):
 
 def test_without_parselmouth_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "parselmouth", None)
-    with pytest.raises(FeatureError, match="pip install praat-parselmouth"):
+    with pytest.raises(FeatureError, match=r"ser-book\[synthetic\]"):
         prosody(glide(200, 200))
     assert level(glide(200, 200)) < 0
 

@@ -423,8 +423,8 @@ def test_sizes_out_of_range(wrong, tmp_path):
 
 
 def test_without_parselmouth(tmp_path, monkeypatch):
-    monkeypatch.setattr(synthesis_build.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(CorpusError, match="pip install praat-parselmouth"):
+    monkeypatch.setitem(sys.modules, "parselmouth", None)
+    with pytest.raises(CorpusError, match=r"pip install 'ser-book\[synthetic\]'"):
         synthetic.make(tmp_path / "x", **TINY)
 
 

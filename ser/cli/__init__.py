@@ -23,7 +23,8 @@ RESUMED = ("fetch", "features", "run")
 """Commands that take up where they were interrupted."""
 
 EPILOG = """\
-a first session, nothing to download:
+a first session, nothing to download (the built-in corpus is spoken by Praat, which is an extra:
+pip install 'ser-book[synthetic]'):
   ser check synthetic
   ser run --model mfcc-lstm --protocol speakers --epochs 5 --out results/first
   ser report results/first

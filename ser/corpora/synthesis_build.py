@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
 import json
 import os
 import platform
@@ -229,11 +228,14 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _require_parselmouth() -> None:
-    if importlib.util.find_spec("parselmouth") is None:
+    try:
+        import parselmouth  # noqa: F401
+    except ImportError as error:
         raise CorpusError(
-            "the synthetic corpus is spoken by Praat, and parselmouth is not installed: "
-            "pip install praat-parselmouth"
-        )
+            f"the synthetic corpus is spoken by Praat through parselmouth ({error}); run: "
+            "pip install 'ser-book[synthetic]' (it is GPL-3, and so an extra), or name a corpus "
+            "of recordings with --corpus (ser corpora lists them)"
+        ) from error
 
 
 def _require_space(root: Path, utterances: int) -> None:

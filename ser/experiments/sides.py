@@ -112,6 +112,12 @@ def _side(
             log.info("%s: and %d more problems; see `%s`", name, more, corpus.check_command)
         if len(corpus.table) == 0:
             raise CorpusError(f"{name}: no utterances of the four classes under {corpus.root}")
+        if "egemaps" in inputs and not config.skip_bad:
+            from ser.features.egemaps import egemaps as functionals_of
+            from ser.features.egemaps import installed
+
+            if not installed():  # all from the cache, or the error now, not after long work
+                functionals_of(corpus.table, cache=config.cache, progress=False)
         features = extract(
             corpus,
             preset=config.preset,

@@ -82,12 +82,21 @@ def egemaps_names() -> list[str]:
     return list(_smile().feature_names)
 
 
+def installed() -> bool:
+    """Whether eGeMAPS can be computed here, and not only read from a cache."""
+    try:
+        import opensmile  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 def _smile() -> Any:
     try:
         import opensmile
     except ImportError as error:
         raise FeatureError(
-            f"eGeMAPS needs the opensmile package ({error}); run: pip install opensmile"
+            f"eGeMAPS needs the opensmile package ({error}); run: pip install 'ser-book[egemaps]'"
         ) from error
     return opensmile.Smile(
         feature_set=opensmile.FeatureSet.eGeMAPSv02,

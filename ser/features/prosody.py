@@ -172,6 +172,6 @@ def _sound_class() -> type:
     except ImportError as error:
         raise FeatureError(
             f"F0 is measured by Praat through parselmouth ({error}); "
-            "run: pip install praat-parselmouth"
+            "run: pip install 'ser-book[synthetic]' (it is GPL-3, and so an extra)"
         ) from error
     return Sound
