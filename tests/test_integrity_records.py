@@ -91,7 +91,7 @@ def test_scores_of_older_records_follow_from_their_logits(tmp_path, schema):
             logits[np.flatnonzero(wrong)[0], body["test"]["labels"][np.flatnonzero(wrong)[0]]] = 99
             body["selection"][rule]["logits"] = logits.tolist()
             path.write_text(json.dumps(body))
-            with pytest.raises(RecordError, match=r"test_ua of epoch \d is .* by its logits"):
+            with pytest.raises(RecordError, match=r"UA and WA of epoch \d are .* by its logits"):
                 read()
 
 

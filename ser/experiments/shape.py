@@ -108,7 +108,7 @@ def check_seal(record: dict[str, Any], text: str) -> None:
         raise ValueError("its digest is missing: damaged or edited")
 
 
-def check_scores(record: Mapping[str, Any]) -> None:
+def check_scores(record: Mapping[str, Any], logits: Mapping[str, np.ndarray] | None = None) -> None:
     """Whether UA and WA in the history follow from the logits of the epochs that were chosen.
 
     Logits are kept rounded, and those of a fused row come from float16: utterances whose first
@@ -116,6 +116,7 @@ def check_scores(record: Mapping[str, Any]) -> None:
 
     Args:
         record: plain (:func:`ser.experiments.compact.plain`).
+        logits: those of its selections, where they are at hand as arrays.
 
     Raises:
         ValueError: they do not; the message names the epoch.
@@ -129,25 +130,31 @@ def check_scores(record: Mapping[str, Any]) -> None:
         entry = entries.get(chosen["epoch"])
         if entry is None:
             raise ValueError(f"{rule!r} chose epoch {chosen['epoch']!r}, not one of its history")
-        logits = np.array(chosen["logits"], dtype=float)
-        truth = logits[np.arange(len(labels)), labels]
-        logits[np.arange(len(labels)), labels] = -np.inf
-        lead = truth - logits.max(1)
-        slack = 2e-5
-        if record.get("fused_from"):
-            slack += np.abs(truth).max() * 2**-9
-        bounds = [_scores(lead > margin, labels, counts) for margin in (slack, -slack)]
-        for name, low, high in zip(("test_ua", "test_wa"), *bounds, strict=True):
-            stated = entry.get(name)
-            if stated is not None and not low - 1e-5 <= stated <= high + 1e-5:
-                raise ValueError(
-                    f"{name} of epoch {chosen['epoch']} is {stated!r} in its history, and "
-                    f"{high:.6f} by its logits"
-                )
+        values = np.array(chosen["logits"] if logits is None else logits[rule], dtype=float)
+        place = np.arange(len(labels)), labels
+        truth = values[place]
+        values[place] = -np.inf
+        lead = truth - values.max(1)
+        stated = [entry.get("test_ua"), entry.get("test_wa")]
+        if _fit(stated, *[_scores(lead > 0, labels, counts)] * 2):
+            continue
+        slack = 2e-5 + (np.abs(truth).max() * 2**-9 if record.get("fused_from") else 0)
+        low, high = (_scores(lead > margin, labels, counts) for margin in (slack, -slack))
+        if not _fit(stated, low, high):
+            raise ValueError(
+                f"UA and WA of epoch {chosen['epoch']} are {stated} in its history, and "
+                f"{[round(float(score), 6) for score in high]} by its logits"
+            )
 
 
-def _scores(right: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+def _fit(stated: list, low: list, high: list) -> bool:
+    """Whether what is stated lies between; None is nothing stated."""
+    rows = zip(stated, low, high, strict=True)
+    return all(value is None or a - 1e-5 <= value <= b + 1e-5 for value, a, b in rows)
+
+
+def _scores(right: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> list[float]:
     """UA and WA of answers that are *right*."""
     found = np.bincount(labels[right], minlength=len(counts))
     present = counts > 0
-    return (found[present] / counts[present]).mean(), right.mean()
+    return [(found[present] / counts[present]).sum() / present.sum(), right.sum() / len(right)]

@@ -208,7 +208,7 @@ def _checked(path: Path, data: dict[str, Any]) -> Record:
         logits[name] = values
     if not logits:
         raise ValueError("it has no selection")
-    check_scores(data)
+    check_scores(data, logits)
     record = Record(path, data, logits, labels)
     _ = record.group, record.fold, record.seed, record.content, int(data["protocol"]["folds"])
     return record
