@@ -9,9 +9,9 @@ each under a temporary name and renamed when complete. So:
 - two processes may compute the same key: both shards are whole, either is used;
 - damage is noticed: the index holds a digest of itself (:func:`ser.paths.sealed`), and each key's
   numbers are checked once, by :meth:`FeatureStore.check` or when they are first read. A CRC because
-  it is quick (4 GB a second, SHA-256 1.3), and what it has to see is accident: opening nEMO's 578 MB
-  and reading all of it takes a quarter of a second more. What a damaged shard of a cache held is
-  computed again.
+  it is quick (4 GB a second, SHA-256 1.3), and what it has to see is accident: to open nEMO's
+  578 MB and read them all takes a quarter of a second more. What a damaged shard of a cache held
+  is computed again.
 """
 
 from __future__ import annotations
