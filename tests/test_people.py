@@ -59,6 +59,17 @@ def test_a9_nobody_is_not_a_person(tmp_path, name):
     assert split(table, "random")
 
 
+def test_a9_four_spellings_of_one_and_nobody(tmp_path, capsys):
+    trees.files(tmp_path, *(f"{n}.wav" for n in range(6)))
+    names = ["3", "03", "3.0", " 3", "nan", "nan"]
+    rows = [f"{n}.wav,sad,{name}" for n, name in enumerate(names)]
+    file = trees.text(tmp_path / "m.csv", "\n".join(["path,emotion,speaker", *rows]))
+    assert main(["check", "manifest", "--root", str(file)]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "m.csv line 6: the speaker 'nan' names nobody (2 such rows)" in told
+    assert "3 = 03 = 3.0?" in told
+
+
 @pytest.fixture
 def four_in_one(tmp_path):
     """One person under four names, and another."""

@@ -31,7 +31,7 @@ from pathlib import Path
 from ser.audio import END_TOLERANCE
 from ser.corpora.base import COLUMNS, Corpus
 from ser.corpora.labels import accepted, emotion_of
-from ser.corpora.people import names_nobody
+from ser.corpora.people import alike, names_nobody
 from ser.corpora.registry import CORPORA
 from ser.corpora.scan import Listings, Problems, below, find
 from ser.corpora.tables import finish
@@ -97,6 +97,14 @@ def read(root: str | os.PathLike) -> Corpus:
             )
     if not rows:
         raise CorpusError(f"manifest: {file} lists no utterance below its header. {INFO.get}")
+    if nobody := [row for row in rows.values() if names_nobody(row["speaker"])]:
+        one = [" = ".join(names) + "?" for names in alike(r["speaker"] for r in rows.values())]
+        raise CorpusError(
+            f"manifest: {file.parent / nobody[0]['_where']}: the speaker {nobody[0]['speaker']!r} "
+            f"names nobody ({len(nobody)} such rows); say who speaks (a made-up name will do, one "
+            "a person), or leave such rows out"
+            + (f". Look also at speakers alike: {'; '.join(one[:4])}" if one else "")
+        )
     listed = _unique(list(rows.values()))
     corpus = finish(INFO, file.parent, listed, problems)
     _check_whole(corpus, listed)
@@ -221,11 +229,6 @@ def _row(
     for name in ("path", "speaker"):
         if not cells[name]:
             raise CorpusError(f"{where}: the column {name!r} is empty")
-    if names_nobody(cells["speaker"]):
-        raise CorpusError(
-            f"{where}: the speaker {cells['speaker']!r} names nobody; say who speaks (a made-up "
-            "name will do, one a person), or leave such rows out"
-        )
     emotion = emotion_of(cells["emotion"])
     if emotion is None:
         raise CorpusError(
