@@ -1,27 +1,27 @@
 """A sound file becomes one channel of float32 at 16 kHz, or a clear error.
 
-Whatever libsndfile reads is read: WAV (8-bit to 64-bit float, A-law, extensible), FLAC, OGG, MP3,
-AIFF, AU. A file that is shorter than its header promises is an error here; libsndfile itself
+WAV (8-bit to 64-bit float, A-law, extensible), RF64, FLAC, OGG, MP3, AIFF, AU, Wave64, CAF and NIST
+are decoded by libsndfile; what telephones and browsers write (M4A, 3GP, AMR, AAC, WebM, WMA) by
+PyAV, where it is installed. A file that is shorter than it says is an error here; libsndfile itself
 returns what is left of a cut WAV or MP3 as if nothing were missing. Book: chapter "From wave to
 spectrogram".
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ser.containers import missing_bytes
+from ser.containers import Fault, parts_of
+from ser.containers.decoding import BLOCK, Sound, converting
 from ser.errors import AudioError
-
-if TYPE_CHECKING:
-    import soundfile
 
 MINIMUM_SECONDS = 0.025
 """Shorter sounds are refused: not even one frame of MFCCs fits."""
@@ -32,7 +32,10 @@ END_TOLERANCE = 0.1
 LOUDEST = 100.0
 """Float samples beyond this, 40 dB above full scale, are no sound but a mistake of scale."""
 
-_BLOCK = 1 << 20
+LONGEST = 3600.0
+"""Seconds that are read into memory at once, unless more are allowed."""
+
+_LARGE = 1 << 26  # samples at another rate that are resampled piece by piece
 _LFS = b"version https://git-lfs"
 
 
@@ -45,7 +48,7 @@ class AudioInfo:
         channels: number of channels.
         frames: samples of one channel.
         seconds: duration.
-        format: container as libsndfile names it, e.g. ``"WAV"``, ``"FLAC"``.
+        format: container as libsndfile names it, e.g. ``"WAV"``, ``"FLAC"``; ``"M4A"`` and so on.
         subtype: coding of the samples, e.g. ``"PCM_16"``, ``"FLOAT"``.
     """
 
@@ -58,17 +61,19 @@ class AudioInfo:
 
 
 def probe(path: str | os.PathLike) -> AudioInfo:
-    """Read the header of a sound file, not its samples.
+    """Read the header of a sound file; what :func:`load_audio` returns is as long as it says.
+
+    Where the header tells no length (M4A and its kin), the samples are decoded to count them.
 
     Args:
-        path: any file that libsndfile reads.
+        path: as in :func:`load_audio`.
 
     Returns:
         AudioInfo.
 
     Raises:
-        AudioError: no such file, a folder, empty, not audio, a git-lfs pointer, or cut off as far
-            as the file's sizes show it (a cut FLAC shows only when it is decoded).
+        AudioError: no such file, a folder, empty, not audio, a git-lfs pointer, or cut off or
+            damaged as far as the file's sizes and checksums show it.
 
     Example:
         >>> import tempfile, soundfile
@@ -80,10 +85,10 @@ def probe(path: str | os.PathLike) -> AudioInfo:
     path = Path(path)
     with _open(path) as sound:
         return AudioInfo(
-            rate=sound.samplerate,
+            rate=sound.rate,
             channels=sound.channels,
             frames=sound.frames,
-            seconds=sound.frames / sound.samplerate,
+            seconds=sound.frames / sound.rate,
             format=sound.format,
             subtype=sound.subtype,
         )
@@ -95,15 +100,19 @@ def load_audio(
     start: float = 0.0,
     seconds: float | None = None,
     heed: Callable[[np.ndarray], object] | None = None,
+    longest: float | None = None,
 ) -> np.ndarray:
     """Read a sound file, or a part of it, as one channel at *rate*.
 
     Args:
-        path: any file that libsndfile reads, at any rate, width and number of channels.
+        path: a file of the formats named above, at any width and number of channels, at rates of
+            1 kHz to 768 kHz.
         rate: samples a second wanted (resampled by soxr's HQ setting where the file has others).
         start: where to begin, in seconds.
         seconds: how much to read; None: to the end.
         heed: called with each block (samples, channels) at the file's rate, before it is mixed.
+        longest: seconds that may be asked for; None: what the environment variable
+            ``SER_LONGEST`` says, else :data:`LONGEST`. :func:`stream_audio` knows no limit.
 
     Returns:
         float32 array (samples,): the mean of the channels, -1..1 for integer formats. Float files
@@ -111,9 +120,9 @@ def load_audio(
 
     Raises:
         AudioError: the message names the file, the cause and the way out: missing, a folder,
-            a pipe, empty, not audio, a git-lfs pointer, cut off, NaN or infinite samples, samples
-            40 dB and more above full scale, no samples, shorter than 25 ms, or a part that lies
-            outside the recording.
+            a pipe, empty, not audio, a git-lfs pointer, cut off, damaged, NaN or infinite samples,
+            samples 40 dB and more above full scale, no samples, shorter than 25 ms, longer than
+            *longest*, or a part that lies outside the recording.
 
     Example:
         >>> import tempfile, soundfile
@@ -123,11 +132,22 @@ def load_audio(
         ((16000,), (4000,))
     """
     path = Path(path)
+    limit = float(os.environ.get("SER_LONGEST") or LONGEST) if longest is None else longest
     with _open(path) as sound:
-        file_rate, first, count = sound.samplerate, 0, None
+        now, first = sound.rate, 0
+        count = sound.frames if sound.counted else None
         if start or seconds is not None:
             first, count = _segment(path, sound, start, seconds)
-        wave = _read(path, sound, first, count, heed)
+        if count is not None and count > limit * now:
+            raise AudioError(_too_long(path, f"{count / now:,.0f}", limit))
+        blocks = _blocks(sound, first, count, heed=heed)
+        if count is None:
+            blocks = _limited(path, blocks, limit, now)
+        if now != rate and (count is None or count > _LARGE):
+            blocks, now = resampled(blocks, now, rate, str(path)), rate
+        pieces = list(blocks) or [np.zeros(0, dtype=np.float32)]
+    wave = np.ascontiguousarray(pieces[0]) if len(pieces) == 1 else np.concatenate(pieces)
+    del pieces
     if not len(wave):
         raise AudioError(
             f"{path}: holds no sound (its header says 0 samples; the file has "
@@ -138,20 +158,20 @@ def load_audio(
         bad = np.flatnonzero(~np.isfinite(wave))
         raise AudioError(
             f"{path}: {len(bad)} of {len(wave)} samples are NaN or infinite, the first at "
-            f"{(first + bad[0]) / file_rate:.3f} s; export the file again or leave it out"
+            f"{(first + bad[0]) / now:.3f} s; export the file again or leave it out"
         )
-    if (peak := float(np.abs(wave).max())) > LOUDEST:
+    if (peak := max(float(wave.max()), -float(wave.min()))) > LOUDEST:
         raise AudioError(_too_loud(str(path), peak))
-    if len(wave) < MINIMUM_SECONDS * file_rate:
+    if len(wave) < MINIMUM_SECONDS * now:
         raise AudioError(
-            f"{path}: {1000 * len(wave) / file_rate:.1f} ms of sound is too short; at least "
+            f"{path}: {1000 * len(wave) / now:.1f} ms of sound is too short; at least "
             f"{1000 * MINIMUM_SECONDS:.0f} ms are needed: leave it out"
         )
-    if file_rate == rate:
+    if now == rate:
         return wave
     import soxr
 
-    return soxr.resample(wave, file_rate, rate, quality="HQ")
+    return soxr.resample(wave, now, rate, quality="HQ")
 
 
 def stream_audio(
@@ -184,9 +204,8 @@ def stream_audio(
     """
     path = Path(path)
     with _open(path) as sound:
-        size = max(1, round(seconds * sound.samplerate))
-        blocks = _blocks(path, sound, 0, None, size, heed)
-        yield from resampled(blocks, sound.samplerate, rate, str(path))
+        blocks = _blocks(sound, size=max(1, round(seconds * sound.rate)), heed=heed)
+        yield from resampled(blocks, sound.rate, rate, str(path))
 
 
 def resampled(
@@ -233,18 +252,9 @@ def _too_loud(name: str, peak: float) -> str:
     )
 
 
-def file_name(path: str | os.PathLike) -> str | bytes:
-    """What libsndfile is given as the name: bytes where the name is no UTF-8 (Linux allows it)."""
-    name = os.fspath(path)
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(name)
-    return name
-
-
-def _open(path: Path) -> soundfile.SoundFile:
-    """Check what can be checked from the first bytes, then open; errors as AudioError."""
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[Sound]:
+    """A file whose sizes are checked, opened; what is wrong, also later, as AudioError."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -255,9 +265,16 @@ def _open(path: Path) -> soundfile.SoundFile:
                 "raw samples to `ser predict - --stream`"
             )
         size = status.st_size
+        if size == 0:
+            raise AudioError(f"{path}: is empty (0 bytes); copy or download it again")
         with path.open("rb") as stream:
             head = stream.read(512)
-            missing = missing_bytes(stream, size)
+            if head.startswith(_LFS):
+                raise AudioError(
+                    f"{path}: is a git-lfs pointer, not the sound itself; run `git lfs pull` in "
+                    "its repository"
+                )
+            parts, kind = parts_of(stream, size)
     except FileNotFoundError:
         raise AudioError(f"{path}: no such file; check the name and the corpus folder") from None
     except OSError as error:
@@ -265,84 +282,81 @@ def _open(path: Path) -> soundfile.SoundFile:
             f"{path}: cannot be read ({error.strerror or error}); check its permissions and the "
             "disk"
         ) from None
-    if size == 0:
-        raise AudioError(f"{path}: is empty (0 bytes); copy or download it again")
-    if head.startswith(_LFS):
-        raise AudioError(
-            f"{path}: is a git-lfs pointer, not the sound itself; run `git lfs pull` in its "
-            "repository"
-        )
-    if missing:
-        raise AudioError(_cut(path, f"its header promises {missing} bytes more than there are"))
-    import soundfile
-
+    except AudioError:
+        raise
+    except Fault as fault:
+        raise AudioError(_told(path, fault, head)) from None
+    except (ArithmeticError, LookupError, ValueError, struct.error):
+        fault = Fault("damaged", "its header cannot be made sense of")
+        raise AudioError(_told(path, fault, head)) from None
+    if not parts:
+        named = Fault("not read", f"is {kind}, which is not read")
+        raise AudioError(_told(path, named if kind else Fault("unknown", "no known format"), head))
     try:
-        return soundfile.SoundFile(file_name(path))
-    except (RuntimeError, TypeError, ValueError, OSError) as error:
-        reason = getattr(error, "error_string", None) or str(error)
-        raise AudioError(
-            f"{path}: is not a sound file that can be read ({_kind(head)}; libsndfile: "
-            f"{reason.rstrip('.')}); download it again or convert it to WAV or FLAC"
-        ) from None
+        with Sound(path, parts, kind, size) as sound:
+            yield sound
+    except Fault as fault:
+        raise AudioError(_told(path, fault, head)) from None
 
 
-def _read(
-    path: Path,
-    sound: soundfile.SoundFile,
-    first: int,
-    count: int | None,
-    heed: Callable[[np.ndarray], object] | None,
-) -> np.ndarray:
-    """Samples *first* .. *first + count* as the mean of the channels; fewer is an error."""
-    blocks = list(_blocks(path, sound, first, count, _BLOCK, heed))
-    if not blocks:
-        return np.zeros(0, dtype=np.float32)
-    return np.ascontiguousarray(blocks[0] if len(blocks) == 1 else np.concatenate(blocks))
+def _told(path: Path, fault: Fault, head: bytes) -> str:
+    """A fault in words: the file, the cause, the way out."""
+    if fault.kind == "not read":
+        return f"{path}: {fault}; convert it: {converting(path)}"
+    if fault.kind == "unknown":
+        return (
+            f"{path}: is not a sound file that can be read ({_kind(head)}; {fault}); download it "
+            f"again or convert it to WAV or FLAC: {converting(path)}"
+        )
+    return (
+        f"{path}: is {fault.kind}: {fault}; copy or download it again, or keep what can be "
+        f"decoded: {converting(path)}"
+    )
 
 
 def _blocks(
-    path: Path,
-    sound: soundfile.SoundFile,
-    first: int,
-    count: int | None,
-    size: int,
+    sound: Sound,
+    first: int = 0,
+    count: int | None = None,
+    size: int = BLOCK,
     heed: Callable[[np.ndarray], object] | None = None,
 ) -> Iterator[np.ndarray]:
-    """The same, *size* samples at a time."""
-    promised = sound.frames - first if count is None else count
-    known = promised < 1 << 40
-    done = 0
-    try:
-        if first:
-            sound.seek(first)
-        while not known or done < promised:
-            block = sound.read(
-                min(size, promised - done) if known else size, dtype="float32", always_2d=True
-            )
-            if not len(block):
-                break
-            done += len(block)
-            if heed is not None:
-                heed(block)
-            yield block[:, 0] if block.shape[1] == 1 else _mean(block)
-    except RuntimeError as error:
-        reason = getattr(error, "error_string", None) or str(error)
-        raise AudioError(
-            _cut(path, f"it cannot be decoded to its end ({reason.rstrip('.')})")
-        ) from None
-    if known and done < promised and sound.format != "MP3":  # an MP3's length is an estimate
-        raise AudioError(_cut(path, f"{done} of {promised} samples are there"))
+    """Samples *first* .. *first + count* as the mean of the channels, *size* at a time."""
+    for block in sound.blocks(first, count, size):
+        if heed is not None:
+            heed(block)
+        yield block[:, 0] if block.shape[1] == 1 else _mean(block)
 
 
 def _mean(block: np.ndarray) -> np.ndarray:
     return block.mean(axis=1, dtype=np.float64).astype(np.float32)
 
 
+def _limited(
+    path: Path, blocks: Iterable[np.ndarray], limit: float, rate: int
+) -> Iterator[np.ndarray]:
+    """Blocks of a file that does not tell its length, until they are too many."""
+    done = 0
+    for block in blocks:
+        done += len(block)
+        if done > limit * rate:
+            raise AudioError(_too_long(path, f"over {limit:,.0f}", limit))
+        yield block
+
+
+def _too_long(path: Path, seconds: str, limit: float) -> str:
+    return (
+        f"{path}: {seconds} s of sound are too long; at most {limit:,.0f} s are held in memory at "
+        "once: cut it, name a part of it (start and seconds), or raise the limit (seconds) by the "
+        "environment variable SER_LONGEST"
+    )
+
+
 def _segment(
-    path: Path, sound: soundfile.SoundFile, start: float, seconds: float | None
+    path: Path, sound: Sound, start: float, seconds: float | None
 ) -> tuple[int, int | None]:
     """First frame and number of frames of ``start .. start + seconds``; checked."""
-    total = sound.frames / sound.samplerate
+    total = sound.frames / sound.rate
     if not start >= 0 or (seconds is not None and not seconds > 0):
         raise AudioError(f"{path}: cannot read {seconds} s from {start} s; give positive times")
     end = total if seconds is None else start + seconds
@@ -351,13 +365,9 @@ def _segment(
             f"{path}: the part from {start:.3f} to {end:.3f} s lies outside the recording, which "
             f"ends at {total:.3f} s; check the start times, or whether the file is cut off"
         )
-    first = round(start * sound.samplerate)
-    last = min(round(end * sound.samplerate), sound.frames)
+    first = round(start * sound.rate)
+    last = min(round(end * sound.rate), sound.frames)
     return first, max(last - first, 0)
-
-
-def _cut(path: Path, how: str) -> str:
-    return f"{path}: is cut off: {how}; copy or download it again"
 
 
 def _kind(head: bytes) -> str:

@@ -13,7 +13,6 @@ import pytest
 import soundfile as sf
 
 from ser.audio import load_audio, probe, stream_audio
-from ser.containers import missing_bytes
 from ser.errors import AudioError
 
 
@@ -287,10 +286,55 @@ def test_no_samples(tmp_path):
     assert probe(path).frames == 0
 
 
-def test_recorder_that_wrote_no_size(tmp_path):
-    path = tmp_path / "crash.wav"
-    path.write_bytes(riff(FMT, chunk(b"data", SOUND, 0), size=0))
-    refused(path, "0 samples", "2044 bytes", "audio editor")
+@pytest.mark.parametrize("total", [0, 8, 36, 0xFFFFFFFF])
+def test_a_stream_whose_data_size_says_0(tmp_path, total):
+    path = tmp_path / "stream.wav"
+    path.write_bytes(riff(FMT, chunk(b"data", SOUND, 0), size=total))
+    assert np.array_equal(load_audio(path) * 32768, np.arange(1000))
+    assert probe(path).frames == 1000 and sum(map(len, stream_audio(path))) == 1000
+
+
+def test_no_sound_and_a_chunk_after_it_are_no_stream(tmp_path):
+    path = tmp_path / "none.wav"
+    path.write_bytes(riff(FMT, chunk(b"data", b""), chunk(b"LIST", b"x" * 2000)))
+    refused(path, "0 samples", "2052 bytes", "audio editor")
+
+
+@pytest.mark.parametrize("rate", [1, 8, 999, 800_000, 2**31 - 1])
+@pytest.mark.parametrize("function", [load_audio, probe])
+def test_a_rate_that_no_sound_has_is_an_error(tmp_path, rate, function):
+    path = tmp_path / "rate.wav"
+    speed = (2 * rate) & 0xFFFFFFFF
+    form = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, rate, speed, 2, 16))
+    path.write_bytes(riff(form, chunk(b"data", SOUND)))
+    refused(path, f"{rate} samples a second", "damaged", function=function)
+
+
+def test_a_rate_that_contradicts_the_bytes_a_second_is_an_error(tmp_path):
+    path = tmp_path / "rate.wav"
+    form = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 1024, 32000, 2, 16))
+    path.write_bytes(riff(form, chunk(b"data", SOUND)))
+    refused(path, "contradicts itself", "1024", "32000")
+
+
+def test_a_length_limit_that_can_be_raised(tmp_path, monkeypatch):
+    path = tmp_path / "long.flac"
+    sf.write(path, np.zeros(16000 * 3601, np.int16), 16000)
+    refused(path, "3,601 s", "SER_LONGEST", "name a part")
+    assert len(load_audio(path, start=3600.0, seconds=1.0)) == 16000
+    assert len(load_audio(path, start=3590.0)) == 11 * 16000
+    assert sum(map(len, stream_audio(path))) == 3601 * 16000
+    assert len(load_audio(path, longest=4000)) == 3601 * 16000
+    monkeypatch.setenv("SER_LONGEST", "2")
+    refused(path, "at most 2 s", start=0.0, seconds=2.5)
+
+
+def test_long_sound_at_another_rate_is_resampled_piece_by_piece(tmp_path, monkeypatch):
+    path = tmp_path / "long.wav"
+    sf.write(path, tone(44100, 3.0), 44100)
+    whole = load_audio(path)
+    monkeypatch.setattr("ser.audio._LARGE", 44100)
+    assert np.abs(load_audio(path) - whole).max() < 1e-5
 
 
 @pytest.mark.parametrize(("rate", "samples"), [(16000, 399), (44100, 1102), (8000, 199)])
@@ -353,8 +397,8 @@ def test_missing_pad_byte(tmp_path):
     unpadded = b"LIST" + struct.pack("<I", 3) + b"odd"
     path = tmp_path / "unpadded.wav"
     path.write_bytes(riff(FMT, unpadded, chunk(b"data", SOUND)))
-    with path.open("rb") as stream:
-        assert missing_bytes(stream, path.stat().st_size) == 0
+    assert np.array_equal(load_audio(path) * 32768, np.arange(1000))
+    assert probe(path).frames == 1000
 
 
 def test_importing_needs_no_sound_library():

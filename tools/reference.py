@@ -28,7 +28,7 @@ COMMAND = "<!-- command -->"
 TOP = "<!-- top -->"
 # room -> the modules of it that are no package of the room's own name
 ROOMS: dict[str, tuple[str, ...]] = {
-    "audio": (),
+    "audio": ("containers",),
     "corpora": (),
     "features": (),
     "nn": ("allocator",),
@@ -40,7 +40,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "report": (),
     "plots": (),
     "player": (),
-    "prediction": ("streaming", "containers"),
+    "prediction": ("streaming",),
     "foundations": ("errors", "paths"),  # and every module that has no other room
 }
 NOT_HERE = ("cli", "__main__")

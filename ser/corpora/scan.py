@@ -23,6 +23,19 @@ SUFFIXES: tuple[str, ...] = (
     ".rf64",
     ".snd",
     ".w64",
+    ".m4a",
+    ".m4b",
+    ".mp4",
+    ".mov",
+    ".3gp",
+    ".3g2",
+    ".aac",
+    ".amr",
+    ".webm",
+    ".mka",
+    ".mkv",
+    ".wma",
+    ".mp2",
 )
 """Endings taken for audio, the preferred first where a clip is there in several formats."""
 
