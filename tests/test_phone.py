@@ -189,3 +189,15 @@ def test_pyav_is_imported_only_where_it_is_needed(tmp_path):
     code = "import sys; from ser.audio import load_audio; load_audio(sys.argv[1]); "
     code += "assert 'av' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "a.wav")], check=True)
+
+
+def test_a_check_tells_a_reason_once_for_many_files(tmp_path):
+    from ser.corpora.findings import reason_of
+
+    reasons = set()
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.wv").write_bytes(b"wvpk" + bytes(100))
+        with pytest.raises(AudioError) as caught:
+            probe(tmp_path / f"{name}.wv")
+        reasons.add(reason_of(str(caught.value).removeprefix(f"{tmp_path / f'{name}.wv'}: ")))
+    assert len(reasons) == 1

@@ -119,7 +119,7 @@ def reason_of(error: str) -> str:
         >>> reason_of("is cut off: 310 of 800 samples are there; copy it again (WAV, 2 channels)")
         'is cut off: # of # samples are there; copy it again'
     """
-    return re.sub(r"\d+(\.\d+)?", "#", re.sub(r"\s*\([^)]*\)", "", error))
+    return re.sub(r"\d+(\.\d+)?", "#", re.sub(r"\s*\([^)]*\)|`[^`]*`", "", error))
 
 
 def many(count: int, noun: str) -> str:
