@@ -15,6 +15,16 @@ log = logging.getLogger(__name__)
 
 FAST = {"contract", "nsz"}
 
+SECONDS = {
+    "ser.features.kernels": 3,
+    "ser.nn.conv_kernels": 2,
+    "ser.nn.kernels": 2,
+    "ser.nn.lstm_kernels": 4,
+    "ser.nn.pool_kernels": 2,
+    "ser.nn.step_kernels": 6,
+}
+"""How long one core compiled all kernels of a module (numba 0.68, a server of 2024)."""
+
 
 def compiled(function: Callable | None = None, fastmath: set[str] = FAST) -> Callable:
     """numba.njit without the interpreter's lock, kept on disk where there is a place for it.
@@ -26,6 +36,7 @@ def compiled(function: Callable | None = None, fastmath: set[str] = FAST) -> Cal
         return functools.partial(compiled, fastmath=fastmath)
     import numba
 
+    _announce()
     kernel = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
     try:
         from ser.kernel_cache import KernelCache
@@ -45,6 +56,27 @@ def _not_kept(why: str) -> None:
 
 
 @functools.cache
+def _announce() -> None:
+    """Have numba tell of what it compiles, for a person would wait for it in silence."""
+    from numba.core import event
+
+    class Compiling(event.Listener):
+        def on_start(self, event: Any) -> None:
+            _tell(event.data["dispatcher"].py_func.__module__)
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    event.register("numba:compile", Compiling())
+
+
+@functools.cache
+def _tell(module: str) -> None:
+    if module in SECONDS:
+        log.info("compiling kernels (%s), once, about %d s", module, SECONDS[module])
+
+
+@functools.cache
 def load_kernels(name: str) -> Any:
     """The module *name* of compiled kernels, or None where numba does not import.
 
@@ -54,5 +86,5 @@ def load_kernels(name: str) -> Any:
     """
     try:
         return importlib.import_module(name)
-    except ImportError:
+    except (ImportError, OSError):  # OSError: LLVM's library cannot be loaded
         return None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 from made import make_corpus
 
-from ser import progress
+from ser import compiling, progress
 from ser.cli import main
 from ser.experiments import RunConfig, run
 from ser.experiments.bar import Monitor, Notes
@@ -84,6 +86,17 @@ def test_the_first_epoch_with_its_compiling_counts_until_a_second_is_known(tmp_p
     task.tell(2, 1.0)
     read(monitor)
     assert monitor.seconds_left() == (8.0, True)
+
+
+def test_a_network_of_one_epoch_is_no_baseline(tmp_path):
+    tasks = [Run("mfcc-lstm", fold, tmp_path, TrainConfig(epochs=1)) for fold in (1, 2)]
+    monitor = Monitor(tmp_path, tasks, found=0, jobs=1, shown=False)
+    tasks[0].tell(1, 3.0, first=True)
+    monitor.done(tasks[0], {"wall_seconds": 9.0})
+    tasks[1].notes.write_text('{"epoch": 0}')
+    read(monitor)
+    assert monitor.seconds_left() == (3.0, True)
+    assert monitor._state(str(tasks[1])) == "mfcc-lstm, fold 2, seed 0: 0 of 1 epochs"
 
 
 def test_baselines_say_nothing_of_networks_and_unknown_rows_are_told(tmp_path):
@@ -206,6 +219,30 @@ def test_features_and_check_count_to_an_end_in_lines(tmp_path, caplog, capsys, m
     assert json.loads(capsys.readouterr().out)
     lines = [r.getMessage() for r in caplog.records if r.name == "ser.progress"]
     assert re.match(r"reading: 12 of 12 files, 00:\d\d passed", lines[-1])
+
+
+def test_kernels_being_compiled_say_so_once(tmp_path):
+    """What is not kept is compiled with a word; what is kept is loaded without one."""
+    make_corpus(tmp_path / "wav", 2).table.to_csv(tmp_path / "me.csv", index=False)
+    command = [sys.executable, "-m", "ser", "features", "--corpus", "manifest", "--json"]
+    command += ["--root", str(tmp_path / "me.csv")]
+    told = []
+    for cache in ("a", "b"):
+        done = subprocess.run(
+            [*command, "--cache", str(tmp_path / cache)],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "kernels")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        told.append(done.stderr.count("compiling kernels (ser.features.kernels), once, about 3 s"))
+        assert json.loads(done.stdout)["utterances"] == 2
+    assert told == [1, 0]
+
+
+def test_how_long_compiling_takes_is_known_of_every_module_of_kernels():
+    files = [*Path(compiling.__file__).parent.glob("*/*kernels.py")]
+    assert {f"ser.{path.parent.name}.{path.stem}" for path in files} == compiling.SECONDS.keys()
 
 
 def test_lines_come_once_a_minute(caplog, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from ser.errors import FeatureError, TrainingError, shortage
 from ser.experiments import RunConfig, grid, run
 from ser.features import extract
 from ser.features import fill as fill_module
+from ser.prediction import SavedModel
 
 SHORTAGES = (
     MemoryError("Unable to allocate 3.20 GiB"),
@@ -187,3 +189,31 @@ def test_features_that_do_not_fit_into_memory_name_the_file(where, tmp_path, mon
     monkeypatch.setattr(module, where, short)
     with pytest.raises(FeatureError, match=r"\.wav: memory ran out \(Unable to allocate 9 GiB\)"):
         extract(corpus, cache=tmp_path / "cache", progress=False)
+
+
+def test_a_recording_that_does_not_fit_into_memory_is_named(monkeypatch, capsys):
+    def short(path, model):
+        raise MemoryError("Unable to allocate 9 GiB")
+
+    monkeypatch.setattr("ser.prediction.predict", short)
+    monkeypatch.setattr("ser.prediction.load_model", lambda *_: SavedModel)
+    monkeypatch.setattr(SavedModel, "trained_on", "x", raising=False)
+    assert main(["predict", "long.wav", "--checkpoint", "m", "--json"]) == 2
+    told = (
+        "long.wav: memory ran out (Unable to allocate 9 GiB); end other programs, or use --stream"
+    )
+    found = capsys.readouterr()
+    assert found.err == f"ser: {told}\n"
+    assert json.loads(found.out)["failed"] == [{"path": "long.wav", "error": told}]
+
+
+def test_mapped_features_that_do_not_fit_fail_their_run_as_memory(monkeypatch, tmp_path):
+    features = extract(make_corpus(tmp_path, 2), cache=tmp_path / "cache", progress=False)
+
+    def short(*_, **__):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("numpy.memmap", short)
+    with pytest.raises(OSError) as caught:
+        features.mfcc(0)
+    assert shortage(caught.value).startswith("memory ran out")

@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's encoding lacks is told so
         sys.stdout.reconfigure(errors="backslashreplace")
-    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(message)s", handlers=[_AboveBars()])
     logging.getLogger("ser").setLevel(logging.INFO)
     command = next((a for a in argv if a in COMMANDS), "")
     try:
@@ -89,3 +89,14 @@ def main(argv: list[str] | None = None) -> int:
         where = f": {error.filename}" if getattr(error, "filename", None) else ""
         print(f"ser: {told or f'{error.strerror or error}{where}'}", file=sys.stderr)
         return TrainingError.exit_code if told and command == "run" else SerError.exit_code
+
+
+class _AboveBars(logging.StreamHandler):
+    """Messages on standard error, over a progress bar where there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one message."""
+        if "tqdm" in sys.modules:
+            sys.modules["tqdm"].tqdm.write(self.format(record), file=self.stream)
+        else:
+            super().emit(record)

@@ -121,25 +121,27 @@ def recordings(names: list[str]) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def _files(args: argparse.Namespace, failed: list[dict[str, str]]) -> int:
-    from tqdm import tqdm
-
-    from ser.errors import SerError
+    from ser.errors import SerError, shortage
     from ser.prediction import load_model, predict
+    from ser.progress import counted
 
     model = load_model(args.checkpoint, args.device)
-    answers = []
-    with tqdm(
-        args.files, desc="listening", unit="file", file=sys.stderr, leave=False, delay=0.5,
-        disable=None if len(args.files) > 1 else True,
-    ) as bar:  # fmt: skip
+    answers, count = [], len(args.files)
+    with counted(
+        "listening", count, "files", count > 1, items=args.files, leave=False, delay=0.5
+    ) as bar:
         for path in bar:
             try:
                 answers.append(predict(path, model))
                 if not args.json:
                     bar.write(answers[-1].to_text() + "\n", file=sys.stdout)
-            except SerError as error:
-                failed.append({"path": path, "error": str(error)})
-                bar.write(f"ser: {error}", file=sys.stderr)
+            except (SerError, MemoryError, RuntimeError) as error:
+                lacking = shortage(error)
+                if not lacking and not isinstance(error, SerError):
+                    raise
+                told = f"{path}: {lacking}, or use --stream" if lacking else str(error)
+                failed.append({"path": path, "error": told})
+                bar.write(f"ser: {told}", file=sys.stderr)
     if args.json:
         body = {
             "trained_on": model.trained_on,

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ser import progress
 from ser.experiments.baselines import BASELINES
@@ -113,7 +112,6 @@ class Monitor:
                     file=sys.stderr,
                 )
                 self._open.callback(self.bar.close)
-                self._open.enter_context(logging_redirect_tqdm())
             thread = threading.Thread(target=self._watch, daemon=True)
             thread.start()
             self._open.callback(thread.join)
@@ -133,7 +131,7 @@ class Monitor:
             del self.left[name]
             self.running.pop(name, None)
             task.notes.unlink(missing_ok=True)
-            if record is not None and _units(task) == 1:
+            if record is not None and task.row in BASELINES:
                 self.speed[task.row] = record["wall_seconds"]
             self._show(f"{name} {'failed' if record is None else 'is done'}")
 
@@ -171,7 +169,7 @@ class Monitor:
 
     def _state(self, name: str) -> str:
         epochs, note = self.left[name].train.epochs, self.running[name]
-        if _units(self.left[name]) == 1:
+        if self.left[name].row in BASELINES:
             return name
         loss = f", loss {note['loss']:.3f}" if "loss" in note else ""
         return f"{name}: {note['epoch']} of {epochs} epochs{loss}"

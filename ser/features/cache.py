@@ -31,7 +31,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.errors import FeatureError
+from ser.errors import FeatureError, shortage
 from ser.paths import atomic_write, sealed, unseal
 
 log = logging.getLogger(__name__)
@@ -290,6 +290,8 @@ class FeatureStore:
         try:
             data = np.asarray(np.memmap(self._data(shard), mode="r"))
         except (OSError, ValueError) as error:
+            if shortage(error):
+                raise
             raise FeatureError(
                 f"{self._data(shard)}: features can no longer be read ({error}); {AGAIN}"
             ) from error
