@@ -291,7 +291,7 @@ def _open(path: Path) -> Iterator[Sound]:
         raise AudioError(_told(path, fault, head)) from None
     if not parts:
         named = Fault("not read", f"is {kind}, which is not read")
-        raise AudioError(_told(path, named if kind else Fault("unknown", "no known format"), head))
+        raise AudioError(_told(path, named if kind else Fault("unknown", ""), head))
     try:
         with Sound(path, parts, kind, size) as sound:
             yield sound
@@ -304,14 +304,12 @@ def _told(path: Path, fault: Fault, head: bytes) -> str:
     if fault.kind == "not read":
         return f"{path}: {fault}; convert it: {converting(path)}"
     if fault.kind == "unknown":
-        return (
-            f"{path}: is not a sound file that can be read ({_kind(head)}; {fault}); download it "
-            f"again or convert it to WAV or FLAC: {converting(path)}"
-        )
-    return (
-        f"{path}: is {fault.kind}: {fault}; copy or download it again, or keep what can be "
-        f"decoded: {converting(path)}"
-    )
+        what = f"libsndfile: {fault}" if str(fault) else _kind(head)
+        way = "" if what.startswith("it is ") else f" or convert it: {converting(path)}"
+        return f"{path}: is not a sound file that can be read ({what}); download it again{way}"
+    streamed = head[:4] not in (b"RIFF", b"RF64", b"FORM", b".snd", b"riff", b"caff", b"fLaC")
+    way = f", or keep what can be decoded: {converting(path)}" if streamed else ""
+    return f"{path}: is {fault.kind}: {fault}; copy or download it again{way}"
 
 
 def _blocks(
