@@ -246,7 +246,7 @@ def tell(copies: Sequence[Copy], root: Path) -> list[tuple[str, str, str, list[s
     for copy in groups["other format"]:
         kinds[copy.path.suffix.lower()].append(below(copy.path, root))
     for suffix, names in sorted(kinds.items()):
-        text = f"{len(names)} clips are there as {suffix} files too; those were not taken"
+        text = f"clips that are there as {suffix} files too: {len(names)}; those were not taken"
         told.append(("other format", "note", text, names))
     folders: dict[str, list[Copy]] = defaultdict(list)
     for copy in groups["other signal"]:
