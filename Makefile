@@ -6,7 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help book test outputs bench clean
+.PHONY: help book test test-all outputs bench clean
 
 # Python 3.11 or later that makes .venv; `make book PYTHON=/path/to/python3.12` overrides it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -18,13 +18,16 @@ STAMP := .venv/.made
 help:  ## this list
 	@echo "Speech emotion recognition with the Dual-Sequence LSTM: a book and a package"
 	@echo
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1|/' | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1|/' | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
 
 book: $(STAMP)  ## run every chapter on the built-in corpus and build the book: _build/html/index.html
 	@$(RUN) tools.book build
 
 test: $(STAMP)  ## lint, unit tests, doctests, every notebook, the built pages
 	@$(RUN) tools.check
+
+test-all: $(STAMP)  ## the same, and what is slow: every notebook once more on another corpus
+	@$(RUN) tools.check --all
 
 outputs: $(STAMP)  ## run the chapters and store their outputs in book/*.ipynb, before a commit
 	@$(RUN) tools.book store

@@ -178,6 +178,7 @@ def small_results(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_runs_with_other_parameters(path, tmp_path, small_corpus, small_results):
     import papermill

@@ -2,7 +2,8 @@
 
 Style (ruff), unit tests and doctests, and every notebook under nbval: each runs in a fresh
 kernel, and the cells tagged ``nbval-check-output`` must print what the stored copy shows. What ran
-is kept for ``make book``. Arguments go to pytest: ``python -m tools.check -k metrics``.
+is kept for ``make book``. Arguments go to pytest: ``python -m tools.check -k metrics``. Tests
+marked ``slow`` run with ``--all`` alone (``make test-all``).
 
 Two tests run side by side, so torch gets one thread in each: with more, those of one process wait
 for those of the other. ``OMP_NUM_THREADS`` wins where it is set.
@@ -27,7 +28,11 @@ def main(arguments: list[str]) -> int:
         done = subprocess.run([sys.executable, "-m", "ruff", *style], cwd=ROOT, check=False)
         if done.returncode:
             return done.returncode
-    command = [sys.executable, "-m", "pytest", *PYTEST, "book", "tests", "ser", "tools", *arguments]
+    every = "--all" in arguments
+    arguments = [a for a in arguments if a != "--all"]
+    chosen = [] if every else ["-m", "not slow"]
+    command = [sys.executable, "-m", "pytest", *PYTEST, *chosen, "book", "tests", "ser", "tools"]
+    command += arguments
     environment = {"OMP_NUM_THREADS": "1"} | os.environ
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
