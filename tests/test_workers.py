@@ -147,6 +147,17 @@ def test_a_full_disk_ends_the_grid_and_names_the_file(tiny_root, tmp_path, monke
     assert "the same command takes up where it stopped" in told
 
 
+def test_what_a_kill_left_half_written_is_swept_by_the_next_run(tiny_root, tmp_path):
+    for folder in ("work", "majority"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / ".x.json.a1b2.tmp").write_text("{")
+    config = RunConfig(
+        root=str(tiny_root), models=("majority",), folds=2, jobs=1, out=tmp_path, progress=False
+    )
+    run(config)
+    assert list(tmp_path.glob("*/.*")) == []
+
+
 @pytest.mark.parametrize("command, code", [("run", 3), ("check", 2), ("predict", 2)])
 @pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOSPC, "full", "a.json")])
 def test_a_shortage_anywhere_has_a_documented_exit_code(command, code, error, monkeypatch, capsys):

@@ -65,6 +65,8 @@ def run(config: RunConfig) -> list[dict]:
     lock = FileLock(out / "work" / "lock")
     try:
         with lock.acquire(timeout=0):
+            for half in out.glob("*/.*.tmp"):  # what a kill has left half written
+                half.unlink(missing_ok=True)
             return _run(config, out)
     except Timeout as error:
         raise RecordError(
