@@ -119,7 +119,8 @@ class PyAV:
                     if expected is not None and at - expected > _GAP:
                         raise Fault("damaged", f"{float(at - expected):.2f} s are missing in it")
                     expected = at + Fraction(len(block), self.rate)
-                    block = block[max(round(-at * self.rate), 0) :]
+                    if self.format not in _DEMUXERS:  # before the first edit of an M4A or its kin
+                        block = block[max(round(-at * self.rate), 0) :]
                 if len(block):
                     yield block
         if packets < track.frames and self.format not in _DEMUXERS:
