@@ -213,7 +213,7 @@ def test_front_end_bad_input():
         front(torch.zeros(2, 40, 4))
     with pytest.raises(ValueError, match=r"has 3 frames.*at least 7"):
         front(torch.zeros(2, 40, 30), torch.tensor([30, 3]))
-    with pytest.raises(ValueError, match="exceed the 30 frames"):
+    with pytest.raises(ValueError, match="0 to 30"):
         front(torch.zeros(2, 40, 30), torch.tensor([30, 31]))
     with pytest.raises(ValueError, match="s1"):
         FrontEnd(40, "s3")

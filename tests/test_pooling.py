@@ -34,8 +34,7 @@ def norm_of(channels: int, training: bool) -> torch.nn.BatchNorm2d:
 def plain(norm, z, cols):
     if cols is None:
         return F.relu(F.max_pool2d(norm(z), 2))
-    valid = (torch.arange(z.shape[3]) < cols[:, None])[:, None, None]
-    out = F.relu(F.max_pool2d(masked_batch_norm(norm, z, valid), 2))
+    out = F.relu(F.max_pool2d(masked_batch_norm(norm, z, cols), 2))
     inside = torch.arange(out.shape[3]) < (cols // 2)[:, None]
     return out.masked_fill(~inside[:, None, None], 0.0)
 

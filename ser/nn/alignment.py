@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ser.errors import FeatureError
+from ser.nn.inputs import check_lengths, check_tensors, shape_of
 
 
 def aligned_lengths(x_lengths: Tensor | int, y_lengths: Tensor | int) -> Tensor | int:
@@ -41,6 +42,7 @@ def align(
         x' (B, T3, X) and y' (B, T3, Y); with lengths also those of the result (B,).
 
     Raises:
+        TypeError: no tensors of floating point numbers.
         ValueError: shapes that do not fit, or a sequence too short for one step.
 
     Example:
@@ -48,17 +50,19 @@ def align(
         >>> x.shape, y.shape
         (torch.Size([2, 27, 5]), torch.Size([2, 27, 7]))
     """
+    check_tensors(None, x=x, y=y)
     if x.dim() != 3 or y.dim() != 3 or len(x) != len(y):
-        raise ValueError(f"x and y must be (B, T, size), got {tuple(x.shape)} and {tuple(y.shape)}")
+        raise ValueError(f"x and y must be (B, T, size), got {shape_of(x)} and {shape_of(y)}")
     if (x_lengths is None) != (y_lengths is None):
         raise ValueError("give the lengths of both sequences or of neither")
     lengths = None
     steps = aligned_lengths(x.shape[1], y.shape[1])
     shortest = steps
     if x_lengths is not None:
-        lengths = aligned_lengths(x_lengths, y_lengths)
-        if lengths.shape != (len(x),):
-            raise ValueError(f"lengths must be ({len(x)},), got {tuple(lengths.shape)}")
+        lengths = aligned_lengths(
+            check_lengths(x_lengths, *x.shape[:2], name="x_lengths", least=0),
+            check_lengths(y_lengths, *y.shape[:2], name="y_lengths", least=0),
+        )
         if len(lengths):
             shortest = min(shortest, int(lengths.min()))
             steps = min(steps, int(lengths.max()))

@@ -20,6 +20,7 @@ from ser.batch import Batch
 from ser.nn.alignment import align
 from ser.nn.dslstm import DSLSTM
 from ser.nn.frontend import FrontEnd
+from ser.nn.inputs import field_of
 from ser.nn.lstm import lstm_output
 from ser.nn.time_pool import TimePool, drop
 
@@ -33,8 +34,14 @@ def aligned_pair(
 
     Returns:
         x (B, T, front1.size), y (B, T, front2.size) and the valid steps (B,), or None: all.
+
+    Raises:
+        TypeError, ValueError: a batch without both spectrograms, or with one's lengths alone.
     """
-    x, y = front1(batch.s1, batch.s1_lengths), front2(batch.s2, batch.s2_lengths)
+    s1, s2 = field_of(batch, "s1"), field_of(batch, "s2")
+    if (batch.s1_lengths is None) != (batch.s2_lengths is None):
+        raise ValueError("the batch must have s1_lengths and s2_lengths, or neither")
+    x, y = front1(s1, batch.s1_lengths), front2(s2, batch.s2_lengths)
     if batch.s1_lengths is None:
         return *align(x, y), None
     lengths = front1.out_lengths(batch.s1_lengths), front2.out_lengths(batch.s2_lengths)
@@ -69,7 +76,7 @@ class MFCCBranch(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with mfcc (B, F, 39) and mfcc_lengths (B,) -> logits (B, classes)."""
-        output = lstm_output(self.lstm, batch.mfcc, batch.mfcc_lengths, self.fast)
+        output = lstm_output(self.lstm, field_of(batch, "mfcc"), batch.mfcc_lengths, self.fast)
         return self.linear(self.pool(output, batch.mfcc_lengths))
 
 
@@ -107,7 +114,7 @@ class CNNLSTMBranch(nn.Module):
 
     def pooled(self, batch: Batch) -> Tensor:
         """The LSTM's output pooled over time, (B, hidden)."""
-        spectrogram, lengths = getattr(batch, self.which), getattr(batch, f"{self.which}_lengths")
+        spectrogram, lengths = field_of(batch, self.which), getattr(batch, f"{self.which}_lengths")
         steps = drop(self.front(spectrogram, lengths), self.dropout, self.training)
         if lengths is not None:
             lengths = self.front.out_lengths(lengths)

@@ -16,6 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ser.nn.inputs import (
+    check_features,
+    check_pair,
+    check_size,
+    check_state,
+    check_tensors,
+    shape_of,
+)
+
 State = tuple[Tensor, Tensor]
 
 
@@ -44,8 +53,7 @@ class DSLSTMCell(nn.Module):
     def __init__(self, x_size: int, y_size: int, hidden_size: int, y_candidate: bool = True):
         super().__init__()
         for name, size in (("x_size", x_size), ("y_size", y_size), ("hidden_size", hidden_size)):
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+            check_size(name, size)
         self.x_size, self.y_size, self.hidden_size = x_size, y_size, hidden_size
         self.y_candidate = y_candidate
         gates = (4 if y_candidate else 3) * hidden_size
@@ -82,18 +90,19 @@ class DSLSTMCell(nn.Module):
         the sigmoid (see :class:`ser.nn.GateNorm`).
 
         Raises:
-            ValueError: sizes that do not fit.
+            TypeError: no tensors, or of another format than the weights.
+            ValueError: sizes that do not fit, another device.
         """
-        shape = (self.hidden_size,) if x.dim() == 1 else (len(x), self.hidden_size)
+        check_tensors(self, x=x, y=y)
         if x.dim() not in (1, 2) or x.dim() != y.dim() or x.shape[:-1] != y.shape[:-1]:
             raise ValueError(f"x {shape_of(x)} and y {shape_of(y)} must be (B, size) or (size,)")
         check_features(self, x, y)
+        shape = (*x.shape[:-1], self.hidden_size)
         if state is None:
-            h, c = x.new_zeros(shape), x.new_zeros(shape)
-        else:
-            h, c = state
-            if h.shape != shape or c.shape != shape:
-                raise ValueError(f"state must be {shape}, got h {shape_of(h)} and c {shape_of(c)}")
+            state = x.new_zeros(shape), x.new_zeros(shape)
+        check_pair(state, self)
+        check_state(state, shape)
+        h, c = state
 
         gates = torch.sigmoid(F.linear(torch.cat([x, y, h], dim=-1), self.W, self.b))
         if gate_norm is not None:
@@ -112,17 +121,3 @@ class DSLSTMCell(nn.Module):
     def extra_repr(self) -> str:
         text = f"{self.x_size}, {self.y_size}, {self.hidden_size}"
         return text if self.y_candidate else text + ", y_candidate=False"
-
-
-def shape_of(tensor: Tensor) -> tuple[int, ...]:
-    """The sizes of a tensor, as an error message shows them."""
-    return tuple(tensor.shape)
-
-
-def check_features(module: nn.Module, x: Tensor, y: Tensor) -> None:
-    """Raises ValueError where the last axes of x and y are not x_size and y_size."""
-    if x.shape[-1] != module.x_size or y.shape[-1] != module.y_size:
-        raise ValueError(
-            f"expected x with {module.x_size} and y with {module.y_size} features, got x "
-            f"{shape_of(x)} and y {shape_of(y)}"
-        )

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from ser.compiling import load_kernels
+from ser.nn.hooks import CONV
 from ser.nn.once import once_differentiable
 from ser.nn.precision import lowered
 from ser.threads import share_work
@@ -43,7 +44,8 @@ def worthwhile() -> bool:
 def applies(conv: nn.Conv2d, x: Tensor) -> bool:
     """Whether :func:`convolution` can and should stand in for ``conv(x)``: CPU, stride 1, zeros."""
     return (
-        x.device.type == "cpu"
+        not CONV.why_not(conv)
+        and x.device.type == "cpu"
         and x.dtype == conv.weight.dtype
         and x.dtype in (torch.float32, torch.float64)
         and x.requires_grad

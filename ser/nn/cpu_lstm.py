@@ -18,7 +18,7 @@ from torch.autograd import Function
 
 from ser.compiling import load_kernels
 from ser.nn.functional import Packing
-from ser.nn.hooks import hooked
+from ser.nn.hooks import LSTM
 from ser.nn.once import once_differentiable
 from ser.nn.precision import lowered
 from ser.threads import in_shares
@@ -34,10 +34,10 @@ def _kernels() -> Any:
 def applies(lstm: nn.LSTM, x: Tensor) -> bool:
     """Whether :func:`output` can and should stand in: float32, one direction, whole panels.
 
-    An LSTM that has hooks is called, so that they hear it, and so is one with a forward of its own.
+    An LSTM that has hooks is called, so that they hear it, and so is one of another class or with a
+    forward of its own.
     """
-    own = getattr(type(lstm), "forward", None) is not nn.LSTM.forward
-    if own or x.device.type != "cpu" or _kernels() is None:
+    if LSTM.why_not(lstm) or x.device.type != "cpu" or _kernels() is None:
         return False
     tiles = load_kernels("ser.nn.tiles")
     return (
@@ -45,7 +45,6 @@ def applies(lstm: nn.LSTM, x: Tensor) -> bool:
         and not (lstm.bidirectional or lstm.proj_size or (lstm.dropout and lstm.training))
         and 4 * lstm.hidden_size % tiles.WIDTH == 0
         and x.numel() > 0
-        and not hooked(lstm)
         and not lowered("cpu")
         and tiles.worthwhile()
     )

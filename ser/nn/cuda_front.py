@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from ser.nn import triton_front
-from ser.nn.fused import parameter_grads, scaled_weights, statistics
+from ser.nn.fused import parameter_grads, scaled_weights, standard, statistics
 from ser.nn.once import once_differentiable
 from ser.nn.precision import lowered
 from ser.nn.proof import doubt, largest_gap
@@ -32,14 +32,11 @@ TOLERANCE = 2e-3
 
 def applies(block: ConvBlock, x: Tensor, lengths: Tensor | None) -> bool:
     """Whether :func:`block` can stand in for torch: a GPU, one channel, 8 taps, all frames."""
-    conv = block.conv
     return (
         x.device.type == "cuda"
         and lengths is None
-        and conv.in_channels == 1
-        and conv.weight[0].numel() == triton_front.TAPS
-        and conv.weight.dtype == torch.float32
-        and triton_front.fits(x, conv.out_channels)
+        and standard(block)
+        and triton_front.fits(x, block.conv.out_channels)
         and not x.requires_grad
         and len(x) > 0
         and min(block.out_size(x.shape[2], 0), block.out_size(x.shape[3], 1)) > 0

@@ -30,7 +30,7 @@ from torch.autograd import Function
 
 from ser.nn import triton_steps
 from ser.nn.cuda_graphs import FUSED, CudaReplay, Graphs, Steps
-from ser.nn.hooks import hooked
+from ser.nn.hooks import LSTM
 from ser.nn.once import once_differentiable
 from ser.nn.precision import lowered
 from ser.nn.proof import doubt, largest_gap
@@ -58,6 +58,7 @@ def applies(lstm: nn.LSTM, x: Tensor) -> bool:
     """
     return (
         x.device.type == "cuda"
+        and not LSTM.why_not(lstm)
         and torch.is_grad_enabled()
         and lstm.weight_hh_l0.requires_grad
         and x.dtype == lstm.weight_hh_l0.dtype == torch.float32
@@ -65,7 +66,6 @@ def applies(lstm: nn.LSTM, x: Tensor) -> bool:
         and not (lstm.bidirectional or lstm.proj_size or (lstm.dropout and lstm.training))
         and lstm.bias
         and x.shape[1] > 0
-        and not hooked(lstm)
         and triton_steps.fits(len(x), x.dtype)
         and not lowered("cuda")
         and not torch.cuda.is_current_stream_capturing()

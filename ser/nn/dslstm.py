@@ -1,8 +1,10 @@
 """The stacked Dual-Sequence LSTM: the cell of :mod:`ser.nn.cell` over time, layers, directions.
 
-Two ways to the same numbers: ``_reference`` is the equations in a loop; ``_fast`` takes all
-products with x and y out of the loop and runs layer after layer, which is exact because a layer
-needs nothing of the one above.
+Two ways to the same numbers: the equations in a loop (``DSLSTMLayer.forward``), and a fast path
+that takes all products with x and y out of the loop and runs layer after layer, which is exact
+because a layer needs nothing of the one above. The fast path computes without calling the layers,
+their cells and norms: where one of them is not what this package made it, or is listened to, the
+equations run.
 """
 
 from __future__ import annotations
@@ -14,13 +16,27 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ser.nn import recurrent
-from ser.nn.cell import DSLSTMCell, State, check_features, shape_of
+from ser.nn.cell import DSLSTMCell, State
 from ser.nn.functional import Packing
+from ser.nn.hooks import Standard, tell
+from ser.nn.inputs import (
+    check_features,
+    check_lengths,
+    check_pair,
+    check_size,
+    check_state,
+    check_tensors,
+    shape_of,
+)
 from ser.nn.norms import GateNorm, OutputNorm, counts_of
 
 
 class DSLSTMLayer(nn.Module):
-    """One layer and direction: a cell and the release's norms, if asked for."""
+    """One layer and direction: a cell and the release's norms, if asked for.
+
+    The cell may be any module that maps (x, y, (h, c)) to (h, c), with the gate norm as a fourth
+    argument where there is one; norms are called as :class:`GateNorm` and :class:`OutputNorm` are.
+    """
 
     def __init__(self, cell: DSLSTMCell, gate_norm: bool, output_norm: bool, max_steps: int):
         super().__init__()
@@ -28,10 +44,37 @@ class DSLSTMLayer(nn.Module):
         self.gate_norm = GateNorm(len(cell.b), max_steps) if gate_norm else None
         self.output_norm = OutputNorm(cell.hidden_size) if output_norm else None
 
+    def forward(self, x: Tensor, y: Tensor, state: State, lengths: Tensor) -> tuple[Tensor, State]:
+        """The equations in a loop over time: slow, and short enough to be read.
+
+        Args:
+            x, y: (T, B, X) and (T, B, Y), finite beyond the lengths.
+            state: h and c, (B, H) each.
+            lengths: (B,) valid steps.
+
+        Returns:
+            Output (T, B, H), zero beyond the lengths, and h and c after the last valid step.
+        """
+        h, c = state
+        norm = self.gate_norm
+        before = norm.statistics(len(x)) if norm is not None else None
+        out = []
+        for t in range(len(x)):
+            valid = t < lengths
+            given = (x[t], y[t], (h, c))
+            if norm is not None:
+                given += (partial(norm, step=t, valid=valid, statistics=before),)
+            new_h, new_c = self.cell(*given)
+            h = torch.where(valid[:, None], new_h, h)
+            c = torch.where(valid[:, None], new_c, c)
+            o = h if self.output_norm is None else self.output_norm(h, valid)
+            out.append(torch.where(valid[:, None], o, torch.zeros_like(o)))
+        return torch.stack(out), (h, c)
+
     def run(
         self, x: Tensor, y: Tensor, h0: Tensor, c0: Tensor, sizes: list[int]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Packed x (N, X) and y (N, Y) -> packed output, h and c (N, H) each."""
+        """The fast path: packed x (N, X) and y (N, Y) -> packed output, h and c (N, H) each."""
         norm = self.gate_norm
         cell = self.cell
         weights = cell.W, cell.b, cell.W_T, cell.b_T, cell.W_F, cell.b_F
@@ -44,6 +87,9 @@ class DSLSTMLayer(nn.Module):
             norm.update(mean, var, counts_of(tuple(sizes), mean.device))
         output = h if self.output_norm is None else self.output_norm.sequence(h, sizes)
         return output, h, c
+
+
+_STANDARD = {kind: Standard(kind) for kind in (DSLSTMLayer, DSLSTMCell, GateNorm, OutputNorm)}
 
 
 class DSLSTM(nn.Module):
@@ -61,8 +107,9 @@ class DSLSTM(nn.Module):
         output_norm: batch norm of the output; the raw h recurs (:class:`OutputNorm`).
         dropout: probability, on the output of every layer but the last, in training.
         max_steps: steps for which gate_norm keeps statistics; later steps use the last ones.
-        reference: True runs the equations step by step (:meth:`reference`) instead of the fast
-            path; the results agree to rounding.
+        reference: True runs the equations step by step instead of the fast path; the results
+            agree to rounding. They run as well, which is told once, where a layer, cell or norm is
+            of another class, has a forward of its own, parametrizations or hooks.
 
     Example:
         >>> lstm = DSLSTM(x_size=5, y_size=7, hidden_size=4, num_layers=2, batch_first=True)
@@ -88,8 +135,7 @@ class DSLSTM(nn.Module):
         reference: bool = False,
     ):
         super().__init__()
-        if num_layers < 1:
-            raise ValueError(f"num_layers must be at least 1, got {num_layers}")
+        check_size("num_layers", num_layers)
         if not 0 <= dropout <= 1:
             raise ValueError(f"dropout must be between 0 and 1, got {dropout}")
         self.x_size, self.y_size, self.hidden_size = x_size, y_size, hidden_size
@@ -129,8 +175,15 @@ class DSLSTM(nn.Module):
             (num_layers * directions, B, H), at the last valid step of each sequence.
 
         Raises:
-            ValueError: shapes that do not fit, no steps, lengths outside 1 to T.
+            TypeError: no tensors, or of another format than the weights.
+            ValueError: shapes that do not fit, no steps, lengths outside 1 to T, another device.
         """
+        why = "" if self.reference else self._why_not_fast()
+        if why:
+            tell(self, "a DSLSTM", why)
+        # Who listens may bring weights to another device or format first; the cell looks then.
+        module = None if why else self
+        self._check_kinds(x, y, lengths, state, module)
         unbatched = x.dim() == 2 and y.dim() == 2
         if unbatched:
             x, y = x.unsqueeze(1), y.unsqueeze(1)
@@ -142,7 +195,7 @@ class DSLSTM(nn.Module):
         if state is None:
             zeros = x.new_zeros(len(self.layers), x.shape[1], self.hidden_size)
             state = (zeros, zeros)
-        run = self._reference if self.reference else self._fast
+        run = self._reference if self.reference or why else self._fast
         output, (h, c) = run(x, y, lengths, state)
         if unbatched:
             return output.squeeze(1), (h.squeeze(1), c.squeeze(1))
@@ -168,42 +221,62 @@ class DSLSTM(nn.Module):
                 seq = F.dropout(seq, self.dropout, self.training)
         return packing.unpack(seq), (torch.stack(h_n), torch.stack(c_n))
 
+    def _why_not_fast(self) -> str:
+        """What of the layers must be called; empty where nothing is."""
+        for k, layer in enumerate(self.layers):
+            why = _STANDARD[DSLSTMLayer].why_not(layer)
+            if why:
+                return f"layers[{k}]: {why}"
+            parts = ("cell", DSLSTMCell), ("gate_norm", GateNorm), ("output_norm", OutputNorm)
+            for name, kind in parts:
+                part = getattr(layer, name)
+                why = "" if part is None else _STANDARD[kind].why_not(part)
+                if why:
+                    return f"layers[{k}].{name}: {why}"
+        return ""
+
     def _reference(self, x: Tensor, y: Tensor, lengths: Tensor | None, state: State):
-        """The equations in a loop over time: slow, and short enough to be read."""
+        """Every layer called with the padded batch, see :meth:`DSLSTMLayer.forward`."""
         steps, batch = x.shape[:2]
         if lengths is None:
             lengths = torch.full((batch,), steps)
         lengths = lengths.to(x.device)
-        h_n, c_n = [], []
+        # What stands at the padding must not even be multiplied by a gradient of zero.
+        padding = (torch.arange(steps, device=x.device)[:, None] >= lengths)[:, :, None]
+        x, y = x.masked_fill(padding, 0.0), y.masked_fill(padding, 0.0)
+        states = []
         for depth in range(self.num_layers):
             outputs = []
             for way in range(self.directions):
                 k = depth * self.directions + way
-                layer, h, c = self.layers[k], state[0][k], state[1][k]
-                in_x, in_y = (flip(x, lengths), flip(y, lengths)) if way else (x, y)
-                norm, gate_norm = layer.gate_norm, None
-                before = norm.statistics(steps) if norm else None
-                out = []
-                for t in range(steps):
-                    valid = t < lengths
-                    if norm:
-                        gate_norm = partial(norm, step=t, valid=valid, statistics=before)
-                    new_h, new_c = layer.cell(in_x[t], in_y[t], (h, c), gate_norm)
-                    h = torch.where(valid[:, None], new_h, h)
-                    c = torch.where(valid[:, None], new_c, c)
-                    o = layer.output_norm(h, valid) if layer.output_norm else h
-                    out.append(torch.where(valid[:, None], o, torch.zeros_like(o)))
-                h_n.append(h)
-                c_n.append(c)
-                outputs.append(flip(torch.stack(out), lengths) if way else torch.stack(out))
+                inputs = (flip(x, lengths), flip(y, lengths)) if way else (x, y)
+                out, last = self.layers[k](*inputs, (state[0][k], state[1][k]), lengths)
+                states.append(last)
+                outputs.append(flip(out, lengths) if way else out)
             x = torch.cat(outputs, dim=2)
             if self.dropout and depth < self.num_layers - 1:
                 x = F.dropout(x, self.dropout, self.training)
-        return x, (torch.stack(h_n), torch.stack(c_n))
+        h_n, c_n = (torch.stack(last) for last in zip(*states, strict=True))
+        return x, (h_n, c_n)
+
+    def _check_kinds(self, x, y, lengths, state, module: nn.Module | None) -> None:
+        """Whether what must be tensors are, before any of them is asked for its shape."""
+        parts = [v[0] if type(v) in (tuple, list) and v else v for v in (y, lengths)]
+        if parts[0] is not y or (isinstance(parts[1], Tensor) and parts[1].dim() > 1):
+            raise TypeError(
+                "a DSLSTM is called as lstm(x, y, lengths, state): give (h_0, c_0) by name, as "
+                "lstm(x, y, state=(h_0, c_0))"
+            )
+        check_tensors(module, x=x, y=y)
+        if state is not None:
+            check_pair(state, module)
 
     def _check(self, x: Tensor, y: Tensor, lengths: Tensor | None, state: State | None):
         if x.dim() != 3 or y.dim() != 3:
-            raise ValueError(f"x and y must have 3 dimensions, got {shape_of(x)} and {shape_of(y)}")
+            raise ValueError(
+                "x and y must have 3 dimensions, or both 2 for one sequence, got "
+                f"{shape_of(x)} and {shape_of(y)}"
+            )
         if x.shape[:2] != y.shape[:2]:
             raise ValueError(
                 f"x has {x.shape[0]} steps of {x.shape[1]} sequences, y has {y.shape[0]} of "
@@ -213,20 +286,9 @@ class DSLSTM(nn.Module):
         steps, batch = x.shape[:2]
         if steps == 0:
             raise ValueError(f"sequences have no steps: x {shape_of(x)}, y {shape_of(y)}")
-        expected = (len(self.layers), batch, self.hidden_size)
-        if state is not None and any(s.shape != expected for s in state):
-            got = [shape_of(s) for s in state]
-            raise ValueError(f"state must be two tensors {expected}, got {got}")
-        if lengths is None:
-            return None
-        lengths = torch.as_tensor(lengths)
-        if lengths.is_floating_point() or lengths.dtype == torch.bool:
-            raise ValueError(f"lengths must be whole numbers, got {lengths.dtype}")
-        if lengths.shape != (batch,):
-            raise ValueError(f"lengths must be ({batch},), got {shape_of(lengths)}")
-        if batch and (int(lengths.min()) < 1 or int(lengths.max()) > steps):
-            raise ValueError(f"lengths must lie in 1 to {steps}, got {lengths.tolist()}")
-        return lengths
+        if state is not None:
+            check_state(state, (len(self.layers), batch, self.hidden_size))
+        return None if lengths is None else check_lengths(lengths, batch, steps)
 
 
 def flip(padded: Tensor, lengths: Tensor) -> Tensor:

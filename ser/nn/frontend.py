@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from ser.errors import FeatureError
 from ser.nn import conv, cuda_front, fused, pooling
-from ser.nn.hooks import hooked
+from ser.nn.hooks import CONV, NORM, tell
+from ser.nn.inputs import check_lengths, check_size, check_tensors
 
 KERNELS = {"s1": (4, 2), "s2": (2, 4)}
 """Kernel (mel bands, frames) for the time-fine and the frequency-fine spectrogram."""
@@ -27,7 +28,8 @@ class ConvBlock(nn.Module):
         kernel: (mel bands, frames); padding is (k - 1) // 2 on every side.
         fast: use the one-pass kernel where it applies (one input channel, float32, no gradient
             asked for the input; on a GPU without lengths); the results agree to rounding. Parts
-            that have hooks are called one after the other.
+            that have hooks, a forward of their own or another class are called one after the other,
+            which is told once.
     """
 
     def __init__(self, inputs: int, outputs: int, kernel: tuple[int, int], fast: bool = True):
@@ -50,7 +52,10 @@ class ConvBlock(nn.Module):
 
         ``clean`` says that x is zero beyond the lengths; what a block returns always is.
         """
-        fast = self.fast and not (hooked(self.conv) or hooked(self.norm))
+        why = CONV.why_not(self.conv) or NORM.why_not(self.norm)
+        if self.fast and why:
+            tell(self, "a block of the front end", why)
+        fast = self.fast and not why
         if fast and fused.applies(self, x):
             return fused.block(self, x, lengths)
         if fast and cuda_front.applies(self, x, lengths):
@@ -68,8 +73,13 @@ class ConvBlock(nn.Module):
             z = self.conv(x.masked_fill(beyond(lengths, x.shape[3]), 0.0))
         if lengths is None:
             return F.relu(F.max_pool2d(self.norm(z), 2))
-        valid = ~beyond(self.conv_size(lengths, 1), z.shape[3])
-        z = F.relu(F.max_pool2d(masked_batch_norm(self.norm, z, valid), 2))
+        if z.shape[3] != self.conv_size(x.shape[3], 1):
+            raise ValueError(
+                f"lengths cannot be counted: the convolution makes {z.shape[3]} frames of "
+                f"{x.shape[3]}, a kernel {self.kernel} {self.conv_size(x.shape[3], 1)}"
+            )
+        norm = called_norm if why else masked_batch_norm
+        z = F.relu(F.max_pool2d(norm(self.norm, z, self.conv_size(lengths, 1)), 2))
         return z.masked_fill(beyond(self.out_size(lengths, 1), z.shape[3]), 0.0)
 
 
@@ -99,6 +109,7 @@ class FrontEnd(nn.Module):
         fast: bool = True,
     ):
         super().__init__()
+        check_size("n_mels", n_mels)
         if isinstance(kernel, str):
             if kernel not in KERNELS:
                 raise ValueError(f"kernel must be 's1', 's2' or a pair, not {kernel!r}")
@@ -128,17 +139,18 @@ class FrontEnd(nn.Module):
         """spectrogram (B, n_mels, T), lengths (B,) valid frames or None -> (B, T', size).
 
         Raises:
-            ValueError: another number of mel bands.
+            TypeError: no tensor, or of another format than the weights.
+            ValueError: another number of mel bands, lengths outside the frames, another device.
             FeatureError: a clip too short for one step.
         """
+        check_tensors(self, spectrogram=spectrogram)
         if spectrogram.dim() != 3 or spectrogram.shape[1] != self.n_mels:
             shape = tuple(spectrogram.shape)
             raise ValueError(f"expected a spectrogram (B, {self.n_mels}, T), got {shape}")
         shortest = spectrogram.shape[2]
-        if lengths is not None and len(lengths):
-            if int(lengths.max()) > shortest:
-                raise ValueError(f"lengths {lengths.tolist()} exceed the {shortest} frames given")
-            shortest = int(lengths.min())
+        if lengths is not None:
+            lengths = check_lengths(lengths, len(spectrogram), shortest, least=0)
+            shortest = int(lengths.min()) if len(lengths) else shortest
         if self.out_lengths(shortest) < 1:
             needed = next(n for n in range(1, 1000) if self.out_lengths(n) >= 1)
             raise FeatureError(
@@ -158,9 +170,12 @@ def beyond(lengths: Tensor, frames: int) -> Tensor:
     return (torch.arange(frames, device=lengths.device) >= lengths[:, None])[:, None, None]
 
 
-def masked_batch_norm(norm: nn.BatchNorm2d, z: Tensor, valid: Tensor) -> Tensor:
-    """Batch norm of z (B, C, bands, frames) with statistics over the valid frames alone."""
+def masked_batch_norm(norm: nn.BatchNorm2d, z: Tensor, lengths: Tensor) -> Tensor:
+    """Batch norm of z (B, C, bands, frames) with statistics over the valid frames (B,) alone."""
+    if norm.weight is None or norm.running_mean is None or not norm.track_running_stats:
+        return called_norm(norm, z, lengths)
     if norm.training:
+        valid = ~beyond(lengths, z.shape[3])
         count = valid.sum() * z.shape[2]
         z0 = z.masked_fill(~valid, 0.0)
         mean = z0.sum((0, 2, 3)) / count
@@ -172,6 +187,22 @@ def masked_batch_norm(norm: nn.BatchNorm2d, z: Tensor, valid: Tensor) -> Tensor:
     scale = norm.weight * torch.rsqrt(var + norm.eps)
     shift = norm.bias - mean * scale
     return z * scale[:, None, None] + shift[:, None, None]
+
+
+def called_norm(norm: nn.Module, z: Tensor, lengths: Tensor) -> Tensor:
+    """What a norm makes of the valid frames, by calling it; zeros beyond.
+
+    A batch norm is given all of them as one long clip, as its statistics are over them; another
+    norm is given clip after clip.
+    """
+    if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+        valid = ~beyond(lengths, z.shape[3])[:, 0, 0]
+        found = norm(z.permute(1, 2, 0, 3)[:, :, valid][None])[0]
+        room = found.new_zeros(*found.shape[:2], *valid.shape)
+        room[:, :, valid] = found
+        return room.permute(2, 0, 1, 3)
+    clips = [norm(one[None, :, :, :n]) for one, n in zip(z, lengths.tolist(), strict=True)]
+    return torch.cat([F.pad(clip, (0, z.shape[3] - clip.shape[3])) for clip in clips])
 
 
 @torch.no_grad()

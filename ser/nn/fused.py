@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd import Function
 
 from ser.compiling import load_kernels
+from ser.nn.hooks import CONV, NORM
 from ser.nn.once import once_differentiable
 from ser.nn.precision import lowered
 from ser.threads import share_work
@@ -35,18 +36,36 @@ def as_numpy(tensor: Tensor) -> Any:
     return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
+def standard(block: ConvBlock) -> bool:
+    """Whether convolution and norm are those that the formulas here are of: 1 channel, 8 taps."""
+    conv, norm = block.conv, block.norm
+    return (
+        not (CONV.why_not(conv) or NORM.why_not(norm))
+        and conv.in_channels == 1
+        and conv.kernel_size == block.kernel
+        and conv.weight[0].numel() == 8
+        and conv.stride == conv.dilation == (1, 1)
+        and conv.padding == block.padding
+        and conv.padding_mode == "zeros"
+        and conv.bias is not None
+        and conv.weight.dtype == torch.float32
+        and has_statistics(norm)
+    )
+
+
+def has_statistics(norm: nn.BatchNorm2d) -> bool:
+    """Whether a norm has what the formulas read of it: scale, shift, statistics."""
+    return norm.weight is not None and norm.running_mean is not None and norm.track_running_stats
+
+
 def applies(block: ConvBlock, x: Tensor) -> bool:
     """Whether :func:`block` can stand in for torch: 1 channel to 64, 8 taps, float32, CPU."""
-    conv = block.conv
     return (
         x.device.type == "cpu"
-        and x.dtype == conv.weight.dtype == torch.float32
-        and conv.in_channels == 1
-        and conv.weight[0].numel() == 8
-        and conv.out_channels == 64
+        and x.dtype == torch.float32
+        and standard(block)
+        and block.conv.out_channels == 64
         and not x.requires_grad
-        and block.norm.running_mean is not None
-        and block.norm.weight is not None
         and len(x) > 0
         and load_kernels("ser.nn.kernels") is not None
         and bool(torch.isfinite(x.sum()))

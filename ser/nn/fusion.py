@@ -11,15 +11,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ser.nn.inputs import check_lengths, check_tensors, field_of, shape_of
+
 
 def fuse(*logits: Tensor) -> Tensor:
     """Mean of the branches' logits, each (B, classes).
 
-    >>> fuse(torch.tensor([[1.0, 3.0]]), torch.tensor([[3.0, 5.0]]))
-    tensor([[2., 4.]])
+    Raises:
+        TypeError, ValueError: no logits, no tensors, other shapes.
+
+    Example:
+        >>> fuse(torch.tensor([[1.0, 3.0]]), torch.tensor([[3.0, 5.0]]))
+        tensor([[2., 4.]])
     """
     if not logits:
         raise ValueError("nothing to fuse: no branch gave logits")
+    check_tensors(None, **{f"logits {k}": one for k, one in enumerate(logits)})
+    if len({one.shape for one in logits}) > 1:
+        raise ValueError(f"logits must be alike, got {[shape_of(one) for one in logits]}")
     return torch.stack(logits).mean(0)
 
 
@@ -28,7 +37,15 @@ def fused_loss(logits: Mapping[str, Tensor], labels: Tensor) -> Tensor:
 
     The branches share no weight and Adam does not care for a gradient's scale, so training with
     this loss is training each branch apart.
+
+    Raises:
+        TypeError, ValueError: no logits, or labels that are not one class for each row of them.
     """
+    if not logits:
+        raise ValueError("nothing to fuse: no branch gave logits")
+    rows, classes = next(iter(logits.values())).shape
+    if not (isinstance(labels, Tensor) and labels.is_cuda):  # there, looking costs a wait
+        labels = check_lengths(labels, rows, classes - 1, name="labels", least=0)
     return torch.stack([F.cross_entropy(branch, labels) for branch in logits.values()]).mean()
 
 
@@ -53,7 +70,7 @@ class Fused(nn.Module):
 
     def loss(self, batch) -> Tensor:
         """The training loss, see :func:`fused_loss`."""
-        return fused_loss(self.branch_logits(batch), batch.labels)
+        return fused_loss(self.branch_logits(batch), field_of(batch, "labels"))
 
     def forward(self, batch) -> Tensor:
         """Batch with what the branches need -> logits (B, classes), the mean of theirs."""

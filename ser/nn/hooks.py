@@ -1,12 +1,25 @@
-"""Whether someone listens to a part of a network."""
+"""Whether a part of a network is the one that a faster way stands in for, and nobody listens to it.
+
+A faster way computes what the part's class would, and does not call it: a subclass, another module
+put in its place, a forward of its own, a hook and a parametrization would go unheard.
+"""
 
 from __future__ import annotations
 
+import logging
+from weakref import WeakSet
+
 from torch import nn
+from torch.nn.modules import module as torch_module
+
+log = logging.getLogger(__name__)
+
+_HOOKS = "_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"
+_TOLD: WeakSet[nn.Module] = WeakSet()
 
 
 def hooked(part: nn.Module) -> bool:
-    """Whether the part has hooks of its own, which hear nothing where the part is not called.
+    """Whether the part has hooks, its own or those that all modules have.
 
     Example:
         >>> part = nn.Linear(1, 1)
@@ -14,9 +27,38 @@ def hooked(part: nn.Module) -> bool:
         >>> hooked(part), hooked(nn.Linear(1, 1))
         (True, False)
     """
-    return bool(
-        part._forward_hooks
-        or part._forward_pre_hooks
-        or part._backward_hooks
-        or part._backward_pre_hooks
-    )
+    return any(getattr(part, name) or getattr(torch_module, f"_global{name}") for name in _HOOKS)
+
+
+class Standard:
+    """Knows a class as it was when this was made, and whether a module is one of it and no more.
+
+    Example:
+        >>> standard = Standard(nn.Linear)
+        >>> changed = nn.utils.parametrizations.weight_norm(nn.Linear(1, 1))
+        >>> standard.why_not(nn.Linear(1, 1)), standard.why_not(changed)
+        ('', 'it is a ParametrizedLinear')
+    """
+
+    def __init__(self, kind: type[nn.Module]):
+        self.kind, self.forward = kind, kind.forward
+
+    def why_not(self, part: nn.Module) -> str:
+        """What must be called, and not stood in for; empty where nothing is."""
+        if type(part) is not self.kind:
+            return f"it is a {type(part).__name__}"
+        if "forward" in vars(part) or self.kind.forward is not self.forward:
+            return "its forward was replaced"
+        return "it has hooks" if hooked(part) else ""
+
+
+def tell(part: nn.Module, name: str, why: str) -> None:
+    """Says once for each part that it is called, which is slower."""
+    if part not in _TOLD:
+        _TOLD.add(part)
+        log.warning(
+            "%s is called as it is written, which is slower than the fast path: %s", name, why
+        )
+
+
+LSTM, CONV, NORM = Standard(nn.LSTM), Standard(nn.Conv2d), Standard(nn.BatchNorm2d)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ser.nn import cpu_lstm, cuda_lstm
+from ser.nn.hooks import LSTM, tell
+from ser.nn.inputs import check_lengths, check_tensors
 from ser.nn.precision import lowered
 
 GROUPS = 8
@@ -29,10 +31,15 @@ def lstm_output(
         lstm: with ``batch_first=True``, any number of layers.
         x: (B, T, size).
         lengths: (B,) valid steps, or None: all.
-        fast: False always packs.
+        fast: False always packs, and so does an LSTM that is not ``nn.LSTM`` itself or that has
+            hooks or a forward of its own; that is told once.
 
     Returns:
         (B, T, hidden), times two where the LSTM has two directions.
+
+    Raises:
+        TypeError: no tensor, or of another format than the weights.
+        ValueError: shapes that do not fit, lengths outside 1 to T, another device.
 
     Example:
         >>> lstm = nn.LSTM(39, 8, 2, batch_first=True)
@@ -40,27 +47,34 @@ def lstm_output(
         >>> output.shape, bool((output[1, 30:] == 0).all())
         (torch.Size([2, 50, 8]), True)
     """
+    check_tensors(lstm, x=x)
+    if x.dim() != 3 or x.shape[1] == 0 or x.shape[2] != getattr(lstm, "input_size", x.shape[2]):
+        raise ValueError(
+            f"expected x (B, T, {getattr(lstm, 'input_size', 'size')}) of at least one step, got "
+            f"{tuple(x.shape)}"
+        )
+    if lengths is not None:
+        if not lstm.batch_first:
+            raise ValueError("lengths need an LSTM with batch_first=True")
+        lengths = check_lengths(lengths, *x.shape[:2]).cpu()
     if x.device.type == "cpu" and (_half() or (lowered("cpu") and not _low_works())):
         with torch.autocast("cpu", enabled=False):
             return lstm_output(lstm, x.float(), lengths, fast)
-    if lengths is None:
+    if fast and (why := LSTM.why_not(lstm)):
+        tell(lstm, "an LSTM", why)
+        fast = False
+    if lengths is None or x.is_meta or not len(x):  # nothing that can be packed
         if fast and lstm.batch_first and cpu_lstm.applies(lstm, x):
             return cpu_lstm.output(lstm, x)
         return lstm(x)[0]
-    if lengths.shape != (len(x),) or not lstm.batch_first:
-        raise ValueError(f"lengths {tuple(lengths.shape)} do not go with x {tuple(x.shape)}")
-    lengths = lengths.to("cpu", torch.long)
-    if len(lengths) and not 1 <= int(lengths.min()) <= int(lengths.max()) <= x.shape[1]:
-        raise ValueError(f"lengths must lie in 1 to {x.shape[1]}, got {lengths.tolist()}")
     if fast and cpu_lstm.applies(lstm, x):
         return cpu_lstm.output(lstm, x, lengths)
     if fast and x.device.type == "cpu" and not lstm.bidirectional:
         return shrinking(lstm, x, lengths)
     if fast and cuda_lstm.applies(lstm, x):
-        output = cuda_lstm.output(lstm, x)
+        padding = torch.arange(x.shape[1], device=x.device) >= lengths.to(x.device)[:, None]
+        output = cuda_lstm.output(lstm, x.masked_fill(padding[:, :, None], 0.0))
         if output is not None:
-            time = torch.arange(x.shape[1], device=x.device)
-            padding = time >= lengths.to(x.device)[:, None]
             return output.masked_fill(padding[:, :, None], 0.0)
     packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     output, _ = lstm(packed)

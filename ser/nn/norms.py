@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from ser.nn.inputs import check_size, check_tensors, shape_of
 from ser.nn.once import once_differentiable
 
 
@@ -26,6 +27,22 @@ def counts_of(sizes: tuple[int, ...], device: torch.device) -> Tensor:
     """
     with torch.inference_mode(False):
         return torch.tensor(sizes, device=device)
+
+
+def _running(norm: nn.Module, rows: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Rows (B, features) with zeros where they are not valid, and the valid ones."""
+    check_tensors(None, rows=rows)
+    own = norm.training or valid is not None
+    if (own and rows.dim() != 2) or rows.shape[-1:] != (norm.features,):
+        raise ValueError(f"expected (B, {norm.features}), got {shape_of(rows)}")
+    if valid is None:
+        return rows, rows
+    if valid.dtype != torch.bool or valid.shape != rows.shape[:1]:
+        raise ValueError(
+            f"valid must be {len(rows)} truth values, got {valid.dtype} {shape_of(valid)}"
+        )
+    # What is not valid may be no number, of which not even a gradient of zero is free.
+    return rows.masked_fill(~valid[:, None], 0.0), rows[valid]
 
 
 class GateNorm(nn.Module):
@@ -48,8 +65,7 @@ class GateNorm(nn.Module):
 
     def __init__(self, features: int, max_steps: int, eps: float = 1e-5, momentum: float = 0.1):
         super().__init__()
-        if max_steps < 1:
-            raise ValueError(f"max_steps must be at least 1, got {max_steps}")
+        check_size("max_steps", max_steps)
         self.features, self.max_steps = features, max_steps
         self.eps, self.momentum = eps, momentum
         self.weight = nn.Parameter(torch.full((features,), 0.1))
@@ -101,8 +117,13 @@ class GateNorm(nn.Module):
 
         ``valid`` (B,) marks the sequences which are still running; the others do not count.
         ``statistics`` are those from before the first step (they change on the way).
+
+        Raises:
+            TypeError, ValueError: gates, valid or step that do not fit.
         """
-        running = gates if valid is None else gates[valid]
+        if step < 0:
+            raise ValueError(f"step must be at least 0, got {step}")
+        gates, running = _running(self, gates, valid)
         if self.training and len(running) > 1:
             mean, var = running.mean(0), running.var(0, unbiased=False)
             count = torch.tensor([len(running)], device=gates.device)
@@ -153,8 +174,12 @@ class OutputNorm(nn.Module):
         self.running_var.mul_(keep**steps).add_(weights @ (var * counts / (counts - 1)))
 
     def forward(self, h: Tensor, valid: Tensor | None = None) -> Tensor:
-        """One step, as written: h (B, features) -> the same shape; ``valid`` as in GateNorm."""
-        running = h if valid is None else h[valid]
+        """One step, as written: h (B, features) -> the same shape; ``valid`` as in GateNorm.
+
+        Raises:
+            TypeError, ValueError: h or valid that do not fit.
+        """
+        h, running = _running(self, h, valid)
         if self.training and len(running) > 1:
             mean, var = running.mean(0), running.var(0, unbiased=False)
             count = torch.tensor([len(running)], device=h.device)

@@ -14,18 +14,19 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from ser.compiling import load_kernels
-from ser.nn.fused import as_numpy
+from ser.nn.fused import as_numpy, has_statistics
+from ser.nn.hooks import NORM
 from ser.nn.once import once_differentiable
 from ser.threads import share_work
 
 
 def applies(z: Tensor, norm: nn.BatchNorm2d) -> bool:
     """Whether :func:`norm_pool_relu` can compute this: CPU, float32 or bfloat16."""
+    if NORM.why_not(norm) or not has_statistics(norm):
+        return False
     return (
         z.device.type == "cpu"
         and z.dtype in (torch.float32, torch.bfloat16)
-        and norm.weight is not None
-        and norm.running_mean is not None
         and norm.weight.dtype == torch.float32
         and z.numel() > 0
         and min(z.shape[2:]) > 1

@@ -56,6 +56,16 @@ def in_software(precision: str, device: torch.device | str) -> bool:
         return False
 
 
+def autocast(kind: str) -> bool:
+    """Whether autocast is on for devices of this kind; there are some that have none.
+
+    Example:
+        >>> autocast("meta")
+        False
+    """
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+
+
 def lowered(kind: str) -> bool:
     """Whether autocast to bfloat16 is on for devices of this kind (``cpu``, ``cuda``)."""
-    return torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.bfloat16
+    return autocast(kind) and torch.get_autocast_dtype(kind) == torch.bfloat16

@@ -6,27 +6,43 @@ import torch
 from torch import Tensor, nn
 
 from ser.errors import ModelError
+from ser.nn.inputs import check_lengths, check_tensors, shape_of
 
 ATTENTION = 64
 """Size of the hidden layer that scores a step."""
 
 
-def mean_over_time(steps: Tensor, lengths: Tensor | None = None, clean: bool = False) -> Tensor:
+def mean_over_time(steps: Tensor, lengths: Tensor | None = None) -> Tensor:
     """(B, T, H) -> (B, H), over the valid steps.
 
-    ``clean`` says that steps are zero beyond the lengths, as those of our layers are.
+    Raises:
+        TypeError: no tensor of floating point numbers.
+        ValueError: no (B, T, H), or lengths that are not B whole numbers from 1 to T.
 
-    >>> mean_over_time(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([2]))
-    tensor([[2.]])
+    Example:
+        >>> mean_over_time(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([2]))
+        tensor([[2.]])
     """
-    if lengths is None:
+    steps, padding = clean(steps, lengths)
+    if padding is None:
         return steps.mean(1)
-    lengths = lengths.to(steps.device)
-    if clean:
-        return steps.sum(1) / lengths[:, None].to(steps.dtype)
-    valid = torch.arange(steps.shape[1], device=steps.device) < lengths[:, None]
-    total = steps.masked_fill(~valid[:, :, None], 0.0).sum(1)
-    return total / lengths[:, None].to(steps.dtype)
+    return steps.sum(1) / (~padding).sum(1, keepdim=True).to(steps.dtype)
+
+
+def clean(steps: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Steps (B, T, H) with zeros beyond the lengths, and where that is (B, T); None: nowhere.
+
+    Raises:
+        TypeError, ValueError: as :func:`mean_over_time`.
+    """
+    check_tensors(None, steps=steps)
+    if steps.dim() != 3 or steps.shape[1] == 0:
+        raise ValueError(f"expected steps (B, T, H), at least one, got {shape_of(steps)}")
+    if lengths is None:
+        return steps, None
+    lengths = check_lengths(lengths, len(steps), steps.shape[1]).to(steps.device)
+    padding = torch.arange(steps.shape[1], device=steps.device) >= lengths[:, None]
+    return steps.masked_fill(padding[:, :, None], 0.0), padding
 
 
 class TimePool(nn.Module):
@@ -53,22 +69,26 @@ class TimePool(nn.Module):
         super().__init__()
         if pooling not in ("mean", "attention"):
             raise ModelError(f"unknown pooling {pooling!r}; there are mean, attention")
-        self.pooling, self.dropout = pooling, dropout
+        self.hidden, self.pooling, self.dropout = hidden, pooling, dropout
         if pooling == "attention":
             self.project = nn.Linear(hidden, ATTENTION)
             self.score = nn.Linear(ATTENTION, 1, bias=False)
 
     def forward(self, steps: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """(B, T, H), zero beyond the valid steps (B,) (None: all are) -> (B, H)."""
+        """(B, T, H), lengths (B,) valid steps (None: all are) -> (B, H).
+
+        Raises:
+            TypeError, ValueError: as :func:`mean_over_time`.
+        """
+        check_tensors(self, steps=steps)
+        if steps.shape[-1] != self.hidden:
+            raise ValueError(f"expected steps (B, T, {self.hidden}), got {shape_of(steps)}")
         if self.pooling == "mean":
-            pooled = mean_over_time(steps, lengths, clean=True)
-            return drop(pooled, self.dropout, self.training)
+            return drop(mean_over_time(steps, lengths), self.dropout, self.training)
+        steps, padding = clean(steps, lengths)
         scores = self.score(torch.tanh(self.project(steps)))
-        if lengths is not None:
-            time = torch.arange(steps.shape[1], device=steps.device)
-            padding = time >= lengths.to(steps.device)[:, None]
+        if padding is not None:
             scores = scores.masked_fill(padding[:, :, None], -torch.inf)
-            steps = steps.masked_fill(padding[:, :, None], 0.0)
         pooled = (scores.softmax(1) * steps).sum(1)
         return drop(pooled, self.dropout, self.training)
 

@@ -9,8 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ser.nn.cell import check_features, shape_of
+from ser.nn.cell import DSLSTMCell
 from ser.nn.dslstm import DSLSTMLayer
+from ser.nn.hooks import Standard
+from ser.nn.inputs import check_features, check_tensors, shape_of
+
+_CELL = Standard(DSLSTMCell)
 
 
 @torch.no_grad()
@@ -28,7 +32,9 @@ def trace(layer: DSLSTMLayer, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         Without y-candidate ``iF`` and ``gF`` are absent.
 
     Raises:
-        ValueError: shapes that do not fit, or a layer with norms in training mode.
+        TypeError: no tensors, or of another format than the weights.
+        ValueError: shapes that do not fit, a layer with norms in training mode, or a cell that is
+            not :class:`ser.nn.DSLSTMCell` as it is.
 
     Example:
         >>> from ser.nn import DSLSTM
@@ -37,6 +43,9 @@ def trace(layer: DSLSTMLayer, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         >>> sorted(seen), seen["iT"].shape
         (['c', 'f', 'gF', 'gT', 'h', 'iF', 'iT', 'o'], torch.Size([10, 4]))
     """
+    if why := _CELL.why_not(layer.cell):
+        raise ValueError(f"the gates of this layer's cell cannot be written out: {why}")
+    check_tensors(layer.cell, x=x, y=y)
     if x.dim() not in (2, 3) or x.shape[:-1] != y.shape[:-1] or len(x) == 0:
         raise ValueError(
             f"x and y must be (T, size) or (T, B, size) with the same T and B, got "
