@@ -23,6 +23,8 @@ def what_a_run_leaves(out) -> dict:
 
 
 def test_a_kill_at_any_write_costs_no_bit(tiny_root, tmp_path, monkeypatch):
+    killed = []
+
     def go(name: str, at: int | None = None, whole: bool = False) -> int:
         """Run, or be killed at a write, before its file or with it; the number of writes."""
         replace, count = os.replace, 0
@@ -46,20 +48,20 @@ def test_a_kill_at_any_write_costs_no_bit(tiny_root, tmp_path, monkeypatch):
                     out=tmp_path / name / "out", cache=str(tmp_path / name / "cache"),
                     jobs=1, threads=1, progress=False,
                 ))  # fmt: skip
-                assert at is None
             except Killed:
-                assert at is not None
+                killed.append(at)
         monkeypatch.undo()
         return count
 
     writes = go("never")
     right = what_a_run_leaves(tmp_path / "never" / "out")
-    assert len(right) == 4 and writes >= 12
+    assert len(right) == 4 and writes >= 10
     for at in range(1, writes + 1, 2):
         name = f"killed {at}"
         go(name, at, whole=at % 4 == 1)
         go(name)
         assert what_a_run_leaves(tmp_path / name / "out") == right, name
+    assert len(killed) >= 5, "how often the progress is written depends on the time"
 
 
 def test_a_half_written_file_is_never_taken(tmp_path):
