@@ -11,6 +11,7 @@ ELSEWHERE: set[tuple[str, str]] = {
         "collections.abc.Sequence",
         "contextlib.AbstractContextManager",
         "http.client.HTTPResponse",
+        "logging.Handler",
         "matplotlib.axes._axes.Axes",
         "matplotlib.axes.Axes",
         "matplotlib.figure.Figure",
