@@ -41,5 +41,7 @@ ELSEWHERE: set[tuple[str, str]] = {
         "torch.nn.modules.module.Module",
         "torch.nn.modules.rnn.LSTM",
         "torch.optim.optimizer.Optimizer",
+        "tqdm.std.tqdm",
+        "tqdm.tqdm",
     )
 } | {("py:meth", "reference")}  # an argument of ser.nn.DSLSTM
