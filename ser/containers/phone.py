@@ -33,7 +33,7 @@ _ELEMENTS = frozenset(
     for name in re.findall(
         r"\w+",
         "1A45DFA3 18538067 114D9B74 EC 1549A966 1654AE6B 1254C367 1C53BB6B 1941A469 1043A770 BF "
-        "1F43B675 E7 A3 A0 A7 AB 5854",
+        "1F43B675 E7 A3 A0 A7 AB 5854 A1 75A1 75A2 9B FB FA FD A4 A2 8E",
     )
 )
 _OTHERS = {
@@ -124,7 +124,7 @@ def _boxes(stream: BinaryIO, size: int) -> list[Part]:
 
 
 def _webm(stream: BinaryIO, size: int) -> list[Part]:
-    """Elements of Matroska, into segments and clusters, whose lengths need not be told."""
+    """Elements of Matroska, into segments, clusters (whose lengths need not be told) and groups."""
     starts, position = [], 0
     while position < size:
         stream.seek(position)
@@ -145,7 +145,7 @@ def _webm(stream: BinaryIO, size: int) -> list[Part]:
         if lacking > 0:
             raise Fault("cut off", f"its header promises {lacking} bytes more than there are")
         position += wide + more
-        if name not in (b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75"):
+        if name not in (b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75", b"\xa0"):
             position += 0 if unknown else length
     return [Part(a, b) for a, b in zip(starts, [*starts[1:], size], strict=True)]
 
