@@ -25,6 +25,7 @@ def table(folders: list[Path]) -> str:
 
     A row by our recipe brings the same row without it, whatever that was run under.
     """
+    from ser.normalise import MARK
     from ser.report import make_report, row_order
 
     report = make_report([str(folder) for folder in folders])
@@ -42,7 +43,8 @@ def table(folders: list[Path]) -> str:
     lines = [head, rule]
     for model in sorted(frame.model.unique(), key=row_order):
         seeds = [frame[(frame.model == model) & (frame.protocol == p)].seeds for p in protocols]
-        line = [f"`{model}`", ", ".join(_range(part) if len(part) else "-" for part in seeds)]
+        mark = f" {MARK}" * bool(frame[frame.model == model].transductive.any())
+        line = [f"`{model}`{mark}", ", ".join(_range(part) if len(part) else "-" for part in seeds)]
         for protocol in protocols:
             here = frame[(frame.model == model) & (frame.protocol == protocol)]
             rows = {row.selection: row for row in here.itertuples()}
@@ -85,9 +87,13 @@ def _caption(frame, held: dict[str, bool]) -> str:
     ) * bool(told)
     if len({held.get(p, False) for p in frame.protocol.unique()}) > 1:
         dev += " Under the other protocol they held out nothing: do not subtract their columns."
+    tuned = (
+        " C and class weights of functionals were chosen in each fold, on inner folds of its "
+        "training side."
+    ) * bool((frame.tuning == "nested").any())
     return (
         f"{CORPORA[frame.corpus.iloc[0]]}, four classes, {n} utterances, {speakers} speakers; "
-        f"{seeds} training seed(s), {epochs} epochs; in percent.{dev} "
+        f"{seeds} training seed(s), {epochs} epochs; in percent.{dev}{tuned} "
         f"Every utterance is tested once, folds pooled.{_recipe(frame)} "
         "Intervals resample speakers. The first pair of each protocol is the last epoch's, fixed "
         "before training.\n\\* The epoch was chosen on the test fold, as the paper did: it shows "
@@ -96,18 +102,16 @@ def _caption(frame, held: dict[str, bool]) -> str:
 
 
 def _recipe(frame) -> str:
-    """What a plus behind a row's name stands for, where there is one."""
+    """What the mark and a plus behind a row's name stand for, where there are such."""
+    from ser.normalise import TRANSDUCTIVE
     from ser.rows import PLUS
 
+    mark = f" {TRANSDUCTIVE}, few where folds are random." * bool(frame.transductive.any())
     if not frame.model.str.endswith("+").any():
-        return ""
+        return mark
     told = ", ".join(f"`--{key} {value}`" for key, value in PLUS.items())
-    seen = (
-        ", transductive: the features of each speaker, those tested too, are normalised by that "
-        "speaker's recordings on the same side of the split, few where folds are random"
-    ) * (PLUS.get("normalise") == "speaker")
     return (
-        f" A plus: trained by our recipe ({told}{seen}). It was chosen on EmoDB's dev speakers, "
+        f"{mark} A plus: trained by our recipe ({told}). It was chosen on EmoDB's dev speakers, "
         "who are test speakers of other folds: on EmoDB the plus is flattered, on nEMO not."
     )
 

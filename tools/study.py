@@ -55,7 +55,7 @@ def tables(
     found = {"questions": questions(report, only)}
     for row in _looked_into(report, model):
         where = {"corpus": row.corpus, "protocol": row.protocol, "preset": row.preset}
-        name = f"{row.model}, {row.corpus}, {row.protocol}"
+        name = f"{row.label}, {row.corpus}, {row.protocol}"
         try:
             found[f"selection: {name}"] = selection_gap(report, row.model, **where)
         except RecordError:

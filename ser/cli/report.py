@@ -27,6 +27,9 @@ how to read it:
   last    the model after its last epoch; the honest number without a dev set
   dev     the epoch that a dev set, taken from the training side, chose
   test*   the epoch that the test fold itself chose, as the paper did; too good to be true
+  (T)     transductive: it heard all recordings of a test speaker, though no label, before it
+          answered; not to be set against rows that did not
+  n of    how much of the whole corpus was tested; UA over 3 classes is not UA over four
   folds   finished/all; the command that made the records runs the missing ones
   p       of swapping the two rows' answers for whole speakers; with n speakers never below 2/2^n
 

@@ -56,7 +56,7 @@ def figures(
     for row in last:
         place = [row.corpus, row.test_corpus, row.protocol, row.preset, row.model]
         name = "-".join(filter(None, [*place, "" if row.selection == "last" else row.selection]))
-        heading = f"{row.model}, {row.test_corpus or row.corpus}, {row.protocol}"
+        heading = f"{row.label}, {row.test_corpus or row.corpus}, {row.protocol}"
         heading += ", test-chosen*" if row.test_chosen else f", {row.selection} epoch"
         yield f"confusion-{name}", confusion_matrix(row.confusion, heading)
         yield f"reliability-{name}", reliability_diagram(row.labels, row.logits[0], heading)

@@ -106,7 +106,7 @@ def protocol_table(records: Iterable[Record], resamples: int = 2000) -> dict[str
             continue
         if side == "unseen" and row.protocol not in UNSEEN:
             continue
-        model = table.setdefault(row.corpus, {}).setdefault(row.model, {})
+        model = table.setdefault(row.corpus, {}).setdefault(row.label, {})
         known = model.setdefault(side, _about(row))
         if known["name"] == row.protocol and known["preset"] == row.preset:
             known[row.selection] = _scores(row, resamples)

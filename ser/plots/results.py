@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from ser.corpora.base import EMOTIONS
 from ser.metrics import row_percent
+from ser.normalise import MARK, TRANSDUCTIVE
 from ser.plots.style import (
     BLUE,
     CARD,
@@ -27,6 +28,7 @@ from ser.plots.style import (
     VERMILLION,
     drawing,
     ink_on,
+    mark_legend,
     set_alt,
     set_title,
 )
@@ -98,18 +100,19 @@ def _say_confusion(
 
 
 def results_table_plot(
-    table: pd.DataFrame, metric: str = "ua", title: str | None = None, chance: float = 25.0
+    table: pd.DataFrame, metric: str = "ua", title: str | None = None, chance: float | None = None
 ) -> Figure:
     """The table of results as points with their 95 % intervals over speakers.
 
     One panel a corpus and protocol, one line a row, one mark a selection: last epoch (filled
-    disc), dev-chosen (square), test-chosen (open diamond, starred).
+    disc), dev-chosen (square), test-chosen (open diamond, starred). A transductive row's name has
+    :data:`ser.normalise.MARK` behind it.
 
     Args:
         table: ``Report.table``, or some of its lines.
         metric: ``"ua"`` or ``"wa"``.
         title: of the figure.
-        chance: the dashed line, in percent.
+        chance: the dashed line, in percent; by default that of as many classes as were tested.
 
     Returns:
         Figure.
@@ -133,7 +136,10 @@ def results_table_plot(
     ):
         axes = grid[:, 0]
         for ax, panel, names in zip(axes, panels, lines, strict=True):
-            ax.axvline(chance, color=MUTED, linestyle="--", linewidth=1, label="chance")
+            classes = table.loc[table["where"] == panel].get("classes")
+            least = 25.0 if classes is None else 100 / classes.max()
+            least = least if chance is None else chance
+            ax.axvline(least, color=MUTED, linestyle="--", linewidth=1, label="chance")
             for number, selection in enumerate(chosen):
                 part = table[(table["where"] == panel) & (table.selection == selection)]
                 offset = (number - (len(chosen) - 1) / 2) * step
@@ -145,7 +151,8 @@ def results_table_plot(
             set_title(
                 ax, panel if title is None else f"{title}\n{panel}" if ax is axes[0] else panel
             )
-        axes[-1].set_xlabel(f"{metric.upper()} in percent, 95 % interval over speakers")
+        legend = mark_legend(table.label)
+        axes[-1].set_xlabel(f"{metric.upper()} in percent, 95 % interval over speakers{legend}")
         handles, names = [], []
         for ax in axes:
             for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
@@ -175,9 +182,13 @@ def _where(table: pd.DataFrame) -> list[str]:
 
 def _labels(table: pd.DataFrame) -> list[str]:
     presets = {p for p in table.preset if isinstance(p, str)}
+    marked = table.get("transductive", pd.Series(False, table.index))
+    models = [f"{m} {MARK}" if t else m for m, t in zip(table.model, marked, strict=True)]
     if len(presets) < 2:
-        return list(table.model)
-    return [f"{m} ({p})" if isinstance(p, str) else m for m, p in zip(table.model, table.preset)]  # noqa: B905
+        return models
+    return [
+        f"{m} ({p})" if isinstance(p, str) else m for m, p in zip(models, table.preset, strict=True)
+    ]
 
 
 def _say_table(table: pd.DataFrame, metric: str, panels: Sequence[str]) -> str:
@@ -188,6 +199,8 @@ def _say_table(table: pd.DataFrame, metric: str, panels: Sequence[str]) -> str:
             f"{r.label} {r.selection} {100 * getattr(r, metric):.1f} %" for r in part.itertuples()
         )
         text.append(f"{panel}: {said}.")
+    if any(MARK in label for label in table.label):
+        text.append(f"{TRANSDUCTIVE}.")
     if "test" in set(table.selection):
         text.append("Test-chosen scores are chosen on the test fold and too good to be true.")
     return " ".join(text)
@@ -234,14 +247,14 @@ def paired_difference(
                 bbox={"facecolor": CARD, "edgecolor": "none", "pad": 1},
             )
             star = "*" if c.a.test_chosen else ""
-            labels.append(f"{c.a.model}{star}\n− {c.b.model}{star}\n({c.a.protocol})")
+            labels.append(f"{c.a.label}{star}\n− {c.b.label}{star}\n({c.a.protocol})")
             said.append(
-                f"{c.a.model} minus {c.b.model} on {c.a.corpus} {c.a.protocol}: "
+                f"{c.a.label} minus {c.b.label} on {c.a.corpus} {c.a.protocol}: "
                 f"{100 * middle:+.1f} points, {100 * low:+.1f} to {100 * high:+.1f}, {shown}."
             )
         ax.set_yticks(range(len(labels)), labels)
         ax.set_ylim(len(labels) - 0.5, -0.6)
-        ax.set_xlabel(f"difference in {metric.upper()}, points")
+        ax.set_xlabel(f"difference in {metric.upper()}, points{mark_legend(labels)}")
         ax.grid(axis="x", color=GRID)
         ax.margins(x=0.18)
         set_title(ax, title)

@@ -24,6 +24,7 @@ from ser.plots.style import (
     PURPLE,
     VERMILLION,
     drawing,
+    mark_legend,
     set_alt,
     set_title,
 )
@@ -84,7 +85,7 @@ def question_forest(table: pd.DataFrame, title: str | None = None) -> Figure:
         ax.set_ylim(len(labels) - 0.5, -0.5)
         ax.tick_params(axis="y", length=0)
         ax.grid(axis="x")
-        ax.set_xlabel("difference in UA, points")
+        ax.set_xlabel(f"difference in UA, points{mark_legend(labels)}")
         fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
         set_title(ax, title)
     said = " ".join(

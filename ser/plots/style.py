@@ -6,7 +6,7 @@ import base64
 import contextlib
 import io
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import matplotlib
@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ser.corpora.base import EMOTIONS
+from ser.normalise import MARK
 from ser.plots.html import Html, escape
 
 CARD = "#f8f8f5"
@@ -92,6 +93,15 @@ def drawing(
         for each in np.atleast_1d(axes).ravel():
             for axis, size in ((each.xaxis, "xtick"), (each.yaxis, "ytick")):
                 axis.set_tick_params(labelsize=STYLE[f"{size}.labelsize"], colors=INK, which="both")
+
+
+def mark_legend(names: Iterable[str]) -> str:
+    """A line for below an axis that says what a transductive row's mark is, where a name has it.
+
+    >>> mark_legend(["dual"]), mark_legend(["dual+ (T)"]).strip()
+    ('', '(T) transductive: normalised by speaker')
+    """
+    return f"\n{MARK} transductive: normalised by speaker" * any(MARK in name for name in names)
 
 
 def set_title(ax: Axes, text: str | None, characters: int = 38) -> None:

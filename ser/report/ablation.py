@@ -130,8 +130,8 @@ def answers(asked: Sequence[tuple[Question, Comparison]], metric: str = "ua") ->
     results = [comparison.result for _, comparison in asked]
     table = pd.DataFrame(
         {
-            "with": [q.with_it for q, _ in asked],
-            "without": [q.without for q, _ in asked],
+            "with": [c.a.label for _, c in asked],
+            "without": [c.b.label for _, c in asked],
             "difference": [100 * of(r, "difference") for r in results],
             "low": [100 * of(r, "low") for r in results],
             "high": [100 * of(r, "high") for r in results],

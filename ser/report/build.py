@@ -43,7 +43,13 @@ class Comparison:
         """JSON-able, in a fixed order."""
         keys = ("corpus", "test_corpus", "protocol", "preset", "selection")
         head = {k: getattr(self.a, k) or None for k in keys}
-        return {**head, "a": self.a.model, "b": self.b.model, **finite(self.result.as_dict())}
+        rows = {
+            "a": self.a.model,
+            "b": self.b.model,
+            "a_transductive": self.a.transductive,
+            "b_transductive": self.b.transductive,
+        }
+        return {**head, **rows, **finite(self.result.as_dict())}
 
 
 class Report:
@@ -53,10 +59,13 @@ class Report:
         rows: the lines of the table, in the order of the paper's table within each block
             (corpus, protocol).
         table: DataFrame, one line a row: ``corpus``, ``test_corpus``, ``protocol``, ``preset``,
-            ``model``, ``selection``, ``seeds`` and ``folds`` (how many), ``folds_total``, ``n``
-            utterances, ``speakers``, ``wa``, ``wa_sd``, ``wa_low``, ``wa_high``, ``ua`` and so
-            on (fractions of 1; sd over seeds is NaN with one seed), ``parameters``, ``epochs``,
-            ``test_chosen``.
+            ``model``, ``label`` (the model, marked where it is transductive), ``selection``,
+            ``seeds`` and ``folds`` (how many), ``folds_total``, ``n``
+            utterances, ``n_expected`` (of the whole corpus), ``classes`` (how many were tested),
+            ``missing`` (of the corpus, in words), ``speakers``, ``wa``, ``wa_sd``, ``wa_low``,
+            ``wa_high``, ``ua`` and so on (fractions of 1; sd over seeds is NaN with one seed),
+            ``parameters``, ``epochs``, ``test_chosen``, ``transductive``, ``tuning`` (of
+            baselines).
         confusions: (model, selection, protocol, corpus, preset) -> DataFrame of counts, rows true.
         notes: what the reader should know.
         resamples: bootstrap resamples behind every interval.
@@ -75,6 +84,9 @@ class Report:
         self.table = pd.DataFrame(
             [{k: v for k, v in d.items() if k not in wide} for d in self._dicts]
         )
+        self.table["classes"] = self.table["classes"].map(len)
+        self.table["missing"] = self.table["missing"].map("; ".join)
+        self.table["n_expected"] = self.table["n_expected"].astype("Int64")
         for column in ("wa_sd", "wa_low", "wa_high", "ua_sd", "ua_low", "ua_high"):
             self.table[column] = self.table[column].astype(float)
         self.notes = all_notes(self.rows)

@@ -170,9 +170,9 @@ def calibration_table(
                 ends = percentiles(drawn[0][name] - drawn[1][name], 0.95)
                 line[f"{name}_change"] = line[name] - float(start[name][0])
                 line[f"{name}_low"], line[f"{name}_high"] = ends if several else (np.nan, np.nan)
-            lines[model, when] = line
+            lines[row.label, when] = line
         if not several:
-            lines[model, "others"] = {}
+            lines[row.label, "others"] = {}
     keys = pd.MultiIndex.from_tuples(lines, names=["model", "when"])
     return pd.DataFrame(list(lines.values()), index=keys, columns=list(COLUMNS), dtype=float)
 

@@ -46,7 +46,7 @@ def above_floor(report: Report, floors: Iterable[Record]) -> pd.DataFrame:
             result = compare(row, floor, report.resamples).result
             points = 100 * result.ua_difference
             between = f"{100 * result.ua_low:+.1f} to {100 * result.ua_high:+.1f}"
-            lines[row.model] = {"points": f"{points:+.1f} ({between})", "p": f"{result.ua_p:.3f}"}
+            lines[row.label] = {"points": f"{points:+.1f} ({between})", "p": f"{result.ua_p:.3f}"}
     table = pd.DataFrame.from_dict(lines, orient="index", columns=["points", "p"])
     table.index.name = "row"
     table.attrs["floor"] = f"{floor.model}, {100 * floor.ua.mean():.1f} %"

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ser.metrics import Paired
+from ser.normalise import MARK
 from ser.report.ablation import answers, ask
 from ser.report.build import Report, compare
 from ser.report.pool import Row
@@ -85,11 +86,12 @@ def scores(report: Report) -> pd.DataFrame:
     Returns:
         DataFrame of text, percent; the index is protocol and row, the columns are the choice of
         epoch and ``WA``, ``UA``, ``interval`` (95 % of UA over speakers), ``sd`` (of UA over
-        seeds).
+        seeds). A transductive row is marked, and the index says so.
     """
     table = report.table
     percent = (100 * table[["wa", "ua", "ua_low", "ua_high", "ua_sd"]]).map("{:.1f}".format)
     cells = table[["protocol", "model", "selection"]].assign(
+        model=table.label,
         WA=percent.wa,
         UA=percent.ua,
         interval=percent.ua_low + "–" + percent.ua_high,
@@ -101,6 +103,8 @@ def scores(report: Report) -> pd.DataFrame:
         others = [(name, s) for s in set(cells.selection) - {"last"}]
         wide = wide.drop(columns=others, errors="ignore")
     wide = wide.reindex(pd.MultiIndex.from_frame(order)).fillna("")
+    if table.transductive.any():
+        wide.index = wide.index.rename({"model": f"model, {MARK} transductive"})
     return wide.swaplevel(axis=1)[list(dict.fromkeys(cells.selection))]
 
 
@@ -162,7 +166,8 @@ def effect_table(report: Report) -> pd.DataFrame:
         for name, results in effects(report).items()
     }  # fmt: skip
     table = pd.DataFrame(columns).fillna("")
-    return table.reindex([m for m in dict.fromkeys(report.table.model) if m in table.index])
+    table = table.reindex([m for m in dict.fromkeys(report.table.model) if m in table.index])
+    return table.rename(index={r.model: r.label for r in report.rows})
 
 
 def worth(report: Report) -> pd.DataFrame:
@@ -219,20 +224,22 @@ def _standing(rows: Sequence[Row], resamples: int) -> list[str]:
         if some:
             best = max(some, key=lambda r: r.ua.mean())
             ends = best.interval("ua", resamples)
-            head = f"of {len(some)} row(s) of {what}, the highest"
+            mark = f" {MARK}" * best.transductive
+            head = f"of {len(some)} row(s) of {what}, the highest is `{best.model}`{mark}"
             told.append(
-                f"{head} is `{best.model}` with {100 * best.ua.mean():.1f} % "
+                f"{head} with {100 * best.ua.mean():.1f} % "
                 f"({100 * ends.low:.1f} to {100 * ends.high:.1f}; {len(best.seeds)} seed(s))"
             )
     if not told:
         return []
+    classes = max(len(set(r.labels)) for r in rows)
+    chance = f"Guessing scores {100 / classes:.0f} %."
     who = "Random folds" if rows[0].protocol == "random" else "Unseen speakers"
     picked = ""
     if len(networks) > 1:
-        plus = any(r.model.endswith("+") for r in networks)
-        more = "; a row with a plus is transductive" if plus else ""
+        more = f"; {MARK} is transductive" if any(r.transductive for r in rows) else ""
         picked = f" The highest of several is flattered by being picked{more}."
-    return [f"- {who}, last epoch, UA: {'; '.join(told)}. Guessing scores 25 %.{picked}"]
+    return [f"- {who}, last epoch, UA: {'; '.join(told)}. {chance}{picked}"]
 
 
 def _protocol(report: Report) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from ser.errors import RecordError
 from ser.metrics import Interval, confusion, counts_interval, row_percent, speaker_counts
 from ser.metrics.scores import count_recalls, count_ua, count_wa
+from ser.normalise import MARK
 from ser.report.load import Record
 
 ORDER: tuple[str, ...] = (
@@ -91,10 +92,21 @@ class Row:
         return self.corpus, self.test_corpus, self.protocol
 
     @property
+    def transductive(self) -> bool:
+        """Whether its features were normalised by speaker, whatever the row is called."""
+        configs = (r.data.get("config") or {} for r in self.records)
+        return any(config.get("normalise") == "speaker" for config in configs)
+
+    @property
+    def label(self) -> str:
+        """The model as tables and figures show it: :data:`ser.normalise.MARK` if transductive."""
+        return f"{self.model} {MARK}" if self.transductive else self.model
+
+    @property
     def name(self) -> str:
         """For messages: model, selection and where."""
         other = f" -> {self.test_corpus}" if self.test_corpus else ""
-        return f"{self.model} ({self.selection}; {self.corpus}{other}, {self.protocol})"
+        return f"{self.label} ({self.selection}; {self.corpus}{other}, {self.protocol})"
 
     @property
     def test_chosen(self) -> bool:

@@ -232,7 +232,7 @@ def _named(row: Row, other: Row) -> str:
     star = "*" if row.test_chosen else ""
     if row.records[0].data.get("parameters") is None or other.preset == "" or row.preset == "":
         parts = [p for p in parts if p not in ("paper", "release")]
-    return f"{row.model}{star} ({', '.join(parts)})" if parts else f"{row.model}{star}"
+    return f"{row.label}{star} ({', '.join(parts)})" if parts else f"{row.label}{star}"
 
 
 def _verdict(difference: float, p: float, question: StudyQuestion) -> str:

@@ -6,7 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ser.corpora.base import EMOTIONS
+from ser.corpora.registry import CORPORA
+from ser.experiments.baselines import INPUTS
+from ser.normalise import one_class_speakers
 from ser.report.pool import Row
 
 TEST_CHOSEN = (
@@ -30,12 +35,16 @@ def row_dict(row: Row, resamples: int) -> dict[str, Any]:
             "protocol": row.protocol,
             "preset": row.preset or None,
             "model": row.model,
+            "label": row.label,
             "selection": row.selection,
             "test_chosen": row.test_chosen,
+            "transductive": row.transductive,
+            "tuning": tuning(row),
             "seeds": len(row.seeds),
             "folds": row.folds,
             "folds_total": row.folds_total,
             "n": len(row.labels),
+            **completeness(row),
             "speakers": len(set(row.speakers)),
             "wa": float(row.wa.mean()),
             "wa_sd": float(row.wa.std(ddof=1)) if several else None,
@@ -56,6 +65,52 @@ def row_dict(row: Row, resamples: int) -> dict[str, Any]:
             "leak": leak_counts(row),
             "notes": list(row.notes),
         }
+    )
+
+
+def completeness(row: Row) -> dict[str, Any]:
+    """How much of the tested corpus stands behind a row.
+
+    Returns:
+        ``n_expected`` (utterances of the whole corpus; None where nobody knows), ``classes`` (those
+        that were tested, by name), ``missing`` (sentences, as the run's record has them).
+    """
+    name, tested = row.test_corpus or row.corpus, np.bincount(row.labels, minlength=len(EMOTIONS))
+    told = [r.data.get("test_corpus") or r.data["corpus"] for r in row.records]
+    known = CORPORA.get(name)
+    expected = known.four_class if known else None
+    return {
+        "n_expected": expected,
+        "classes": [e for e, count in zip(EMOTIONS, tested, strict=True) if count],
+        "missing": list(dict.fromkeys(str(m) for each in told for m in each.get("missing") or ())),
+    }
+
+
+def tuning(row: Row) -> str | None:
+    """``nested`` or ``fixed``: how C and class weights of a baseline came about; None: it has none.
+
+    See :func:`ser.experiments.baselines.tune`.
+    """
+    if row.records[0].data["model"] not in INPUTS:
+        return None
+    return "nested" if any(r.data.get("tuning") for r in row.records) else "fixed"
+
+
+def tuning_told(row: Row) -> str:
+    """What the folds of a tuned baseline chose, in words."""
+    if tuning(row) != "nested":
+        return "C = 1, no class weights, the same in every fold"
+    found = [r.data.get("tuning") or {} for r in row.records]
+    chosen = [f["chosen"] for f in found if f.get("chosen")]
+    inner = ", ".join(sorted({str(f.get("inner")) for f in found}))
+    if not chosen:
+        return f"{inner}: C = 1, no class weights"
+    values = sorted(float(c["C"]) for c in chosen)
+    weighted = sum(c["class_weight"] == "balanced" for c in chosen)
+    ends = f"{values[0]:g}" if values[0] == values[-1] else f"{values[0]:g} to {values[-1]:g}"
+    return (
+        f"chosen in each fold on its training side ({inner}): C {ends}, classes weighted in "
+        f"{weighted} of {len(found)}"
     )
 
 
@@ -85,7 +140,21 @@ def all_notes(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         if len(set(row.speakers)) < 2:
             notes.append(f"{row.name}: one speaker, so no interval over speakers")
+        if alone := one_class(row):
+            notes.append(
+                f"{row.name}: normalised by speaker although {len(alone)} of "
+                f"{len(set(row.speakers))} speakers are heard in one class only, which takes away "
+                "what tells that class from others"
+            )
     return list(dict.fromkeys(notes))
+
+
+def one_class(row: Row) -> list[str]:
+    """Speakers of a transductive row with test utterances of one class only in a fold."""
+    found: set[str] = set()
+    for record in row.records if row.transductive else ():
+        found.update(one_class_speakers(record.labels.tolist(), record.data["test"]["speakers"]))
+    return sorted(found)
 
 
 def finite(value: Any) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ser.corpora.base import EMOTIONS
+from ser.normalise import TRANSDUCTIVE
+from ser.report.summary import tuning, tuning_told
 
 if TYPE_CHECKING:
     from ser.report.build import Comparison, Report
@@ -30,6 +32,8 @@ def render(report: Report, confusions: Sequence[Row], comparisons: Sequence[Comp
             "* chosen on the test fold, as the paper did; not an estimate of anything a user would "
             "get"
         )
+    if any(r.transductive for r in report.rows):
+        parts.append(TRANSDUCTIVE)
     others = [n for n in report.notes if not n.startswith("selection test:")]
     if others:
         parts.append("\n".join(f"note: {n}" for n in others))
@@ -51,7 +55,7 @@ def _block(report: Report, block: tuple[str, str, str]) -> str:
     head += ["WA %", "sd", "95 % interval", "UA %", "sd", "95 % interval", "params"]
     lines = [head]
     for row, d in rows:
-        line = [row.model, row.preset or "-", row.selection + "*" * row.test_chosen]
+        line = [row.label, row.preset or "-", row.selection + "*" * row.test_chosen]
         line += [str(d["seeds"]), f"{d['folds']}/{d['folds_total']}", str(d["n"])]
         for metric in ("wa", "ua"):
             line += [percent(d[metric]), percent(d[f"{metric}_sd"])]
@@ -76,6 +80,12 @@ def _under(rows: Sequence[tuple[Row, dict]]) -> list[str]:
         f"{_range(seeds)} seed{'' if seeds == [1] else 's'}{trained}; sd over seeds; intervals "
         f"over {speakers} speaker{'' if speakers == 1 else 's'}, resampled"
     ]
+    lines += whole([d for _, d in rows])
+    told: dict[str, list[str]] = {}
+    for row, _ in rows:
+        if tuning(row) and row.selection == "last":
+            told.setdefault(tuning_told(row), []).append(row.label)
+    lines += [f"{', '.join(names)}: {words}" for words, names in told.items()]
     leaks = [d["leak"] for _, d in rows if d["leak"]]
     if leaks:
         every = dict.fromkeys(kind for leak in leaks for kind in leak)
@@ -88,6 +98,25 @@ def _under(rows: Sequence[tuple[Row, dict]]) -> list[str]:
         found = ", ".join(f"{count} {names.get(k, k)}" for k, count in kinds.items())
         lines.append(f"leak check, shared by training and test in the worst fold: {found}")
     return lines
+
+
+def whole(rows: Sequence[dict]) -> list[str]:
+    """How much of the corpus was tested, over which classes UA is, and what is missing.
+
+    Args:
+        rows: of one corpus and protocol, as the JSON report has them.
+    """
+    most = max(rows, key=lambda d: d["n"])
+    of = f" of {most['n_expected']}" if most["n_expected"] else ""
+    classes = max((d["classes"] for d in rows), key=len)
+    absent = [e for e in EMOTIONS if e not in classes]
+    over = "all four classes"
+    if absent:
+        count = f"{len(classes)} class{'es' * (len(classes) > 1)}"
+        over = f"UA over {count} (no {' or '.join(absent)})"
+    lines = [f"{most['n']}{of} utterances tested; {over}"]
+    missing = dict.fromkeys(m for d in rows for m in d["missing"] if not m.startswith("no utter"))
+    return lines + [f"missing: {m}" for m in missing]
 
 
 def _confusion(row: Row) -> str:
@@ -113,7 +142,7 @@ def _comparisons(comparisons: Sequence[Comparison]) -> str:
             difference = 100 * getattr(c.result, f"{metric}_difference")
             lines.append(
                 [
-                    *((f"{c.a.model} - {c.b.model}{star}", where) if metric == "wa" else ("", "")),
+                    *((f"{c.a.label} - {c.b.label}{star}", where) if metric == "wa" else ("", "")),
                     *(
                         metric.upper(),
                         percent(value["a"]),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ser.report.load import Record
 
-ALWAYS: tuple[str, ...] = ("frames", "hidden")
+ALWAYS: tuple[str, ...] = ("frames", "hidden", "tuning")
 """Settings that set runs of a row apart even where no two of them are of one fold and seed."""
 
 _OWN_WAY = frozenset({"seed", "permute", "leave_dev"})
@@ -85,7 +85,7 @@ def _told(runs: Sequence[Record], name: str) -> list[str]:
         return [""] * len(runs)
     from ser.training.config import TrainConfig  # imports torch, which a report rarely needs
 
-    own = asdict(TrainConfig()) | {"joint": False, HELD_OUT: False}
+    own = asdict(TrainConfig()) | {"joint": False, HELD_OUT: False, "tuning": "nested"}
     values = [_of(run, name, own) for run in runs]
     usual = setting(own, runs[0].data.get("preset"), name)
     if usual not in values:
@@ -96,6 +96,8 @@ def _told(runs: Sequence[Record], name: str) -> list[str]:
 
 def _of(run: Record, name: str, own: Mapping[str, Any]) -> Any:
     """The setting; where a record does not say, *own*: options that came later are left out."""
+    if name == "tuning":  # of baselines; records of before chose nothing
+        return (run.data.get("config") or {}).get(name, "fixed")
     if name == HELD_OUT:
         return bool(run.data["protocol"].get("dev"))
     value = setting({**own, **(run.data.get("config") or {})}, run.data.get("preset"), name)
