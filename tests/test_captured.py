@@ -60,6 +60,20 @@ def test_what_has_lengths_is_not_captured(dual):
     assert captures.made == []
 
 
+def test_a_branch_that_someone_listens_to_is_not_captured(dual):
+    """A replay would call no hook."""
+    captures, heard = Captures(), []
+    forward = Captured(dual, captures)
+    handle = dual.parts[1].front1.register_forward_hook(lambda *_: heard.append(1))
+    for _ in range(3):
+        forward(batch_of(3))
+    assert captures.made == [] and len(heard) == 3
+    handle.remove()
+    forward(batch_of(3))
+    forward(batch_of(3))
+    assert captures.made == [(3, 3)]
+
+
 def test_capturing_leaves_statistics_and_random_numbers_alone(dual):
     """The same batches with and without: same logits, same running statistics, same next draw."""
     other = build_model("dual", hidden=4, seed=0, channels=(2, 2)).train()
