@@ -52,7 +52,7 @@ def compiled(function: Callable | None = None, fastmath: set[str] = FAST) -> Cal
 @functools.cache
 def _not_kept(why: str) -> None:
     """Says so once for each reason."""
-    log.warning("every process compiles its kernels anew, for minutes: %s", why)
+    log.warning("every process compiles its kernels anew: %s", why)
 
 
 @functools.cache
