@@ -240,21 +240,25 @@ class Channels:
 
     def add(self, block: np.ndarray) -> None:
         """Take note of samples (n, channels); given to :func:`ser.load_audio` as ``heed``."""
-        sums = np.einsum("ij,ij->j", block, block, dtype=np.float64)
+        sums = block.sum(axis=0, dtype=np.float64)
+        squares = np.einsum("ij,ij->j", block, block, dtype=np.float64)
         mixed = block.mean(axis=1, dtype=np.float64)
         cut = max(flat(channel, 1.0) for channel in block.T)
-        self._blocks.append((len(block), sums, float(mixed @ mixed), cut))
+        self._blocks.append((len(block), sums, squares, float(mixed @ mixed), cut))
 
     def told(self) -> dict[str, str]:
         """As :func:`listen`: cancelling, one side, clipped."""
         if not self._blocks:
             return {}
-        samples, sums, mixed, cut = map(sum, zip(*self._blocks, strict=True))
+        samples, sums, squares, mixed, cut = map(sum, zip(*self._blocks, strict=True))
         count, found = len(sums), {}
-        if count > 1 and mixed < CANCELLED * sums.sum() / count**2:
+        # An offset is no sound: it would hide that voices cancel, or that a channel is empty.
+        sound = np.maximum(squares - sums**2 / max(samples, 1) - 1e-12 * squares, 0.0)
+        mixed = max(mixed - (sums.sum() / count) ** 2 / max(samples, 1), 0.0)
+        if count > 1 and mixed < CANCELLED * sound.sum() / count**2:
             found["cancelling"] = f"its {count} channels cancel when they are mixed"
-        elif count > 1 and sums.min() < ONE_SIDE * sums.max():
-            sounding = int((sums >= ONE_SIDE * sums.max()).sum())
+        elif count > 1 and sound.min() < ONE_SIDE * sound.max():
+            sounding = int((sound >= ONE_SIDE * sound.max()).sum())
             found["one side"] = f"only {sounding} of its {count} channels have sound"
         if cut > FLAT * samples:
             found["clipped"] = f"{100 * cut / samples:.1f} % of it is cut off at full scale"

@@ -158,6 +158,23 @@ def test_channels_that_cancel_or_are_empty_are_told(voices, model, tmp_path, cap
     assert "2 channels" in out and err.count(EFFECTS[kind]) == 1
 
 
+@pytest.mark.parametrize("kind", ["cancelling", "one side"])
+@pytest.mark.parametrize("offsets", [(0.2, 0.2), (0.3, 0.0), (-0.1, 0.25)])
+def test_an_offset_hides_neither_channels_that_cancel_nor_empty_ones(voices, kind, offsets):
+    channels = Channels()
+    for block in np.array_split(stereo(0.5 * voices[0], kind) + np.float32(offsets), 3):
+        channels.add(block)
+    assert list(channels.told()) == [kind]
+
+
+def test_channels_of_an_offset_alone_and_two_alike_with_one_are_no_fault(voices):
+    alike = np.stack([voices[0], voices[0]], axis=1) * 0.5
+    for block in (np.full((4000, 2), 0.3, np.float32), alike + np.float32([0.2, -0.2]), alike[:0]):
+        channels = Channels()
+        channels.add(block)
+        assert channels.told() == {}
+
+
 def test_two_different_microphones_are_no_fault():
     channels = Channels()
     channels.add(DRAW.normal(size=(16000, 2)).astype(np.float32))
