@@ -18,6 +18,7 @@ from ser.features import mel_pair, mfcc39
 from ser.models import build_model, count_parameters
 from ser.nn.time_pool import TimePool
 from ser.normalise import Normalised, measure, normalised
+from ser.paths import sealed
 from ser.prediction import load_model, predict
 from ser.rows import PLUS, ROWS, recipe_rows
 from ser.training import TrainConfig, train
@@ -338,10 +339,9 @@ def test_a_run_with_options_predicts_from_its_saved_model(tmp_path, tiny_root, o
     body = json.loads(description.read_text())
     for rule, message in (("moon", "'moon'"), ("train", "mean and deviation of mfcc-lstm")):
         if settings.normalise != rule:
-            description.write_text(json.dumps(body | {"normalise": rule}))
+            description.write_text(sealed(body | {"normalise": rule}))
             with pytest.raises(ModelError, match=message):
                 load_model(folder)
-    description.write_text(json.dumps(body))
     rng = np.random.default_rng(0)
     answer = predict((0.1 * rng.standard_normal(24000)).astype(np.float32), model)
     assert math.isclose(sum(answer.probabilities.values()), 1, abs_tol=1e-4)

@@ -13,12 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
-from ser import progress
 from ser.experiments.baselines import BASELINES
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from ser.experiments.task import Task
 
 log = logging.getLogger(__name__)
@@ -103,6 +102,10 @@ class Monitor:
         for path in self.names:  # a killed run's
             path.unlink(missing_ok=True)
         if self.shown:
+            from tqdm import tqdm
+
+            from ser import progress
+
             if progress.looked_on():
                 self.bar = tqdm(
                     total=self.total,
@@ -152,6 +155,8 @@ class Monitor:
 
     def text(self) -> str:
         """How many runs are done, the time passed and the time left."""
+        from tqdm import tqdm
+
         passed = tqdm.format_interval(time.monotonic() - self.began)
         told = f"{self.total - len(self.left)} of {self.total} runs, {passed} passed"
         left = self.seconds_left()
@@ -160,6 +165,8 @@ class Monitor:
         return f"{told}, {'about' if left[1] else 'at least'} {tqdm.format_interval(left[0])} left"
 
     def _watch(self) -> None:
+        from ser import progress
+
         while not self._stop.wait(1.0):
             with self._lock:
                 for path in self.names.keys() & set(self.folder.glob("*.progress")):
