@@ -121,8 +121,7 @@ def split(
         if side.emotion.nunique() == 1:
             raise ProtocolError(
                 f"every utterance is {side.emotion.iloc[0]}: with one class there is nothing to "
-                "tell apart, and every answer would be right. Look at the labels with "
-                "`ser check CORPUS --root DIR`"
+                "tell apart, and every answer would be right. Look at the labels with `ser check`"
             )
     if (test is not None) != (protocol == "cross"):
         raise ProtocolError("protocol 'cross' and a test corpus go together")
@@ -227,7 +226,7 @@ def _sides(
             )
             raise ProtocolError(
                 f"protocol {protocol!r} would test sound that it trained on: {column}s "
-                f"{some(_joined(groups, joined))} have rows of the same sound ('ser check' names "
+                f"{some(_joined(groups, joined))} have rows of the same sound (`ser check` names "
                 f"them); {way_out}"
             )
         return [(n, rows[groups != n], rows[groups == n]) for n in names]

@@ -39,6 +39,8 @@ RANGE = 16.0
 PERIODIC = 0.28
 """90th percentile of the highest peak of the autocorrelation. Clean: 0.34 and more; white, pink
 and brown noise: 0.21 and less."""
+GAP = 0.25
+"""Seconds of samples that do not move, between others that do. Clean: 0.11 and less."""
 BANG = 15.0
 """dB of the highest peak above all 0.1 s and more away. Clean: 12 and less."""
 HUM = -24.0
@@ -67,6 +69,8 @@ EFFECTS = {
     "same, and it may look sure",
     "noise": "loud noise, or not one pause; up to 8 answers in 10 change, and may look surer",
     "bang": "the voice is soft beside it, and Praat's F0 may be lost; cut it out",
+    "gap": "sound was lost there (a recorder's or a connection's drop-out); the voice around it is "
+    "heard as if it had paused",
     "pauses": "the rest is heard as part of the utterance, and most answers may change; cut it off",
 }
 """Kind -> what it does to an answer."""
@@ -101,7 +105,25 @@ def listen(wave: np.ndarray, part: bool = False) -> dict[str, str]:
         found["clipped"] = f"{100 * share:.1f} % of it is cut off at its peak"
     if len(wave) >= RATE * (SHORTEST_PART if part else SHORTEST):
         found |= _over_time(wave)
+        start, samples = _longest_gap(wave)
+        if samples > GAP * RATE and "pauses" not in found:
+            found["gap"] = (
+                f"nothing at all for {samples / RATE:.2f} s, from {start / RATE:.2f} s on"
+            )
     return found
+
+
+def _longest_gap(wave: np.ndarray) -> tuple[int, int]:
+    """Where the longest run of equal samples within *wave* begins, and how long it is."""
+    same = wave[1:] == wave[:-1]
+    edges = np.flatnonzero(np.diff(same, prepend=False, append=False))
+    starts, ends = edges[::2], edges[1::2]
+    within = (starts > 0) & (ends < len(same))
+    if not within.any():
+        return 0, 0
+    lengths = np.where(within, ends - starts + 1, 0)
+    longest = int(lengths.argmax())
+    return int(starts[longest]), int(lengths[longest])
 
 
 def flat(wave: np.ndarray, peak: float) -> int:
@@ -174,7 +196,8 @@ def _edge(frames: np.ndarray) -> float | None:
     speech = mean(band(300, 3400))
     if fall < EDGE and speech - mean(band(5500, 7600)) < BAND:
         return None
-    return float(hertz[decibels > speech - 40].max())
+    highest = float(hertz[(decibels > speech - 40) & (hertz <= 7600)].max())
+    return highest if highest < 7000 else None
 
 
 def _periodicity(frames: np.ndarray, loud: np.ndarray) -> float:
@@ -206,6 +229,7 @@ def _hum(wave: np.ndarray) -> int | None:
     long = 1 << (size - 1).bit_length()  # an FFT of a prime length is slow
     power = np.abs(np.fft.rfft(wave[start : start + size] * np.hanning(size), long)) ** 2
     total, power = power.sum(), power[: 400 * long // RATE]
+    floor = 1e-7 * total + 1e-30  # below it there are skirts of other tones
     hertz = np.arange(len(power)) * RATE / long
     width = max(0.75, 2 * RATE / size)
     for mains in (50, 60):
@@ -214,7 +238,7 @@ def _hum(wave: np.ndarray) -> int | None:
             away = np.abs(hertz - mains * harmonic)
             near = power[(away > 2 * width) & (away <= max(12, 6 * width))]
             line = power[away <= width].max()
-            lines.append(10 * np.log10((line + 1e-30) / (np.percentile(near, 75) + 1e-30)))
+            lines.append(10 * np.log10((line + floor) / (np.percentile(near, 75) + floor)))
         alone = power[np.abs(hertz - mains) <= max(1, width)].sum()
         if 10 * np.log10(alone / total + 1e-12) > HUM or sorted(lines)[-3] > LINES:
             return mains

@@ -107,6 +107,14 @@ def test_laryngograms_alone_are_no_corpus_unless_asked_for(tmp_path):
     assert [p for p in corpus.problems if p.startswith("other signal")]
 
 
+def test_the_owners_own_clips_may_lie_in_a_folder_of_any_name(tmp_path, monkeypatch):
+    emodb(tmp_path / "augmented", "wav")
+    warned = [p for p in load_corpus("emodb", tmp_path / "augmented").problems if "other sig" in p]
+    monkeypatch.setattr("ser.corpora.tables._original", lambda *_: True)
+    trusted = [p for p in load_corpus("emodb", tmp_path / "augmented").problems if "other sig" in p]
+    assert len(warned) == 1 and trusted == []
+
+
 def test_where_nothing_decides_run_refuses_and_check_says_what_differs(tmp_path):
     emodb(tmp_path / "my data", "16k", seconds=0.2)
     emodb(tmp_path / "my data", "48k", seconds=0.2, rate=48000)

@@ -120,9 +120,9 @@ def test_ravdess_nested_copy_is_not_doubled(tmp_path):
     assert corpus.table.utterance.is_unique and corpus.table.path.is_unique
     assert not corpus.table.path.str.contains("audio_speech").any()
     assert corpus.problems == (
-        "nested copy: 16 files below audio_speech_actors_01-24 are there already below ., byte for "
-        "byte; each clip was taken once (a recursive search counts it twice and leaks it into the "
-        "test side)",
+        "nested copy: 16 files below audio_speech_actors_01-24 and as many below . are the same, "
+        "byte for byte; each clip was taken once (a recursive search counts it twice and leaks it "
+        "into the test side)",
     )
 
 

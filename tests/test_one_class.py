@@ -88,3 +88,10 @@ def test_part_of_a_corpus_is_told_in_the_record(tmp_path):
     assert (told["utterances"], told["expected"]) == (12, None)
     assert told["classes"] == ["angry", "happy", "neutral"]
     assert told["missing"] == ["no utterance is sad: scores are over three classes, not four"]
+
+
+def test_a_refusal_names_the_whole_command(tmp_path, capsys):
+    root = manifest(tmp_path, {"Ada": "a", "Bo": "a", "Cy": "a"})
+    asked = ["run", "--corpus", "manifest", "--root", root, "--model", "majority", "--folds", "2"]
+    assert main([*asked, "--out", str(tmp_path / "r")]) == 2
+    assert f"`ser check manifest --root {root}`" in capsys.readouterr().err

@@ -67,6 +67,7 @@ SPOILED = {
     "clipped, then made softer": ("clipped", lambda wave: np.clip(wave, -0.02, 0.02)),
     "one bang": ("bang", bang),
     "mostly silence": ("pauses", padded),
+    "a drop-out": ("gap", lambda wave: np.insert(wave, len(wave) // 2, np.zeros(5000))),
     "silence as A-law has it": ("silence", lambda wave: np.full(len(wave), 8 / 32768)),
     "A-law's idle noise": ("silence", lambda wave: DRAW.choice([-8, 8], len(wave)) / 32768),
     "digital silence": ("silence", np.zeros_like),
@@ -212,3 +213,18 @@ def test_ser_check_tells_what_predict_tells(voices, tmp_path, capsys):
     assert EFFECTS["band"] in told["band"]["message"] and "0.wav" in told["band"]["files"]
     assert main(["check", "manifest", "--root", str(tmp_path / "m.csv")]) == 1
     assert "almost nothing above" in capsys.readouterr().out
+
+
+def test_sound_that_is_lost_in_the_middle_is_told(voices):
+    whole = np.concatenate([voices[0], voices[1]])
+    assert "gap" not in listen(whole)
+    lost = whole.copy()
+    lost[len(whole) // 2 : len(whole) // 2 + 5000] = 0
+    assert listen(lost)["gap"].startswith("nothing at all for 0.31 s")
+    assert "gap" not in listen(np.pad(whole, 5000))  # silence before and behind is no loss
+
+
+def test_a_tone_is_no_hum_and_a_full_band_no_telephone():
+    time = np.arange(32000) / 16000
+    assert "hum" not in listen(0.2 * np.sin(2 * np.pi * 440 * time))
+    assert "hum" in listen(0.2 * np.sin(2 * np.pi * 440 * time) + 0.1 * np.sin(100 * np.pi * time))

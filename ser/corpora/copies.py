@@ -222,7 +222,7 @@ def tell(copies: Sequence[Copy], root: Path) -> list[tuple[str, str, str, list[s
             f"({len(same)}); {_ways_out(same, root)}"
         )
         told.append(("conflicting copies", "error", text, lines))
-    parting = "{count} files below {folder} are there already below {first}"
+    parting = "{count} files below {folder} and as many below {first} are the same"
     told += _parted(
         groups["same bytes"], root, "nested copy", "warning",
         parting + ", byte for byte; each clip was taken once (a recursive search counts it twice "
@@ -240,7 +240,7 @@ def tell(copies: Sequence[Copy], root: Path) -> list[tuple[str, str, str, list[s
     )  # fmt: skip
     told += _parted(
         groups["same sound"], root, "same sound", "note",
-        parting + ": other bytes, the same samples; each clip was taken once",
+        parting + " samples in other bytes; each clip was taken once",
     )  # fmt: skip
     kinds: dict[str, list[str]] = defaultdict(list)
     for copy in groups["other format"]:

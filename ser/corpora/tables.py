@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ser.audio import END_TOLERANCE
 from ser.corpora.base import Copy, Corpus, make_table
 from ser.corpora.copies import choose, names_other_signal, tell
 from ser.corpora.copies import lines as copy_lines
+from ser.corpora.originals import file_digest, originals
 from ser.corpora.people import alike
 from ser.corpora.registry import CorpusInfo
 from ser.corpora.scan import Problems, below, find, look, walk
@@ -154,7 +155,8 @@ def finish(
     here = everything["_state"] != "missing"
     everything = everything[[name for name in everything if not name.startswith("_")]]
     table = everything[here & (everything.emotion != "")].reset_index(drop=True)
-    if info.total and names_other_signal(root.name):  # one's own recordings may lie anywhere
+    # One's own recordings may lie anywhere; so may the owners', byte for byte.
+    if info.total and names_other_signal(root.name) and not _original(info.name, table.path):
         problems.add("other signal", f"{root.name}/ by its name holds no clips as recorded")
     lines = (*copy_lines(copies, root), *problems.lines())
     if not len(table):
@@ -172,6 +174,16 @@ def finish(
         citation=info.citation,
         problems=lines,
         copies=copies,
+    )
+
+
+def _original(corpus: str, paths: Iterable[str]) -> bool:
+    """Whether the first file that is there is the owners' own."""
+    known, path = originals(corpus), next((Path(p) for p in paths if os.path.isfile(p)), None)
+    return (
+        known is not None
+        and path is not None
+        and known.verdict(path.name, file_digest(path)) == "original"
     )
 
 

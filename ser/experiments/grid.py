@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ser.errors import FULL, RecordError, SerError, TrainingError, shortage
+from ser.errors import FULL, ProtocolError, RecordError, SerError, TrainingError, shortage
 from ser.experiments.bar import Monitor
 from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig, cores, resolve_device
@@ -76,16 +76,19 @@ def run(config: RunConfig) -> list[dict]:
 
 def plan(config: RunConfig, side: Side, test: Side) -> tuple[list[Task], list[Task]]:
     """The tasks of a grid: those that train (or fit), and those that fuse their records."""
-    folds = split(
-        side.table,
-        config.protocol,
-        config.folds,
-        config.split_seed,
-        config.dev_share,
-        test.table if config.protocol == "cross" else None,
-        side.features.keys,
-        config.distinct_speakers,
-    )
+    try:
+        folds = split(
+            side.table,
+            config.protocol,
+            config.folds,
+            config.split_seed,
+            config.dev_share,
+            test.table if config.protocol == "cross" else None,
+            side.features.keys,
+            config.distinct_speakers,
+        )
+    except ProtocolError as error:
+        raise ProtocolError(side.completed(str(error))) from None
     device = resolve_device(config.device)
     fused, trained = _rows(config)
     tasks: dict[str, list[Task]] = {"trained": [], "fused": []}

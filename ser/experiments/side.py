@@ -22,6 +22,11 @@ class Side:
     level: np.ndarray | None = field(default=None, repr=False)
     duration: np.ndarray | None = field(default=None, repr=False)
     whole: dict = field(default_factory=dict, repr=False)
+    check: str = "ser check"
+
+    def completed(self, message: str) -> str:
+        """*message* with the whole command where it says to type `ser check`."""
+        return message.replace("`ser check`", f"`{self.check}`")
 
     def describe(self) -> dict:
         """What a record says of the corpus: its name, its content, and what of it is missing.

@@ -99,7 +99,7 @@ def _side(
                 "with the corpus itself"
             )
         name = features.corpus["name"]
-        licence = features.corpus.get("licence", "")
+        licence, check = features.corpus.get("licence", ""), "ser check"
     else:
         from ser.corpora import load_corpus
         from ser.corpora.completeness import completeness
@@ -125,7 +125,7 @@ def _side(
             progress=config.progress,
             skip_bad=config.skip_bad,
         )
-        licence = corpus.licence
+        licence, check = corpus.licence, corpus.check_command
         whole = completeness(replace(corpus, table=features.table))
         for speed in speeds:
             others[speed] = extract(
@@ -156,4 +156,5 @@ def _side(
         duration=log_seconds(features.samples) if "duration" in inputs else None,
         speeds=others,
         whole=whole,
+        check=check,
     )

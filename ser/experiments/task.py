@@ -201,7 +201,7 @@ def execute(task: Task, side: Side, test: Side) -> dict:
                 _baseline(task, side, test) if baseline else _network(task, side, test, notes)
             )
     except TrainingError as error:
-        raise TrainingError(f"{base['id']}: {error}") from error
+        raise TrainingError(f"{base['id']}: {side.completed(str(error))}") from error
     except FeatureError as error:
         raise FeatureError(f"{base['id']}: {error}; {shortest(side, test)}") from error
     record["wall_seconds"] = round(time.monotonic() - started, 3)
@@ -286,8 +286,7 @@ def _network(task: Task, side: Side, test: Side, notes: Notes) -> dict:
     if not np.isfinite(outcome.test_logits).all():
         raise TrainingError(
             "its answers to test utterances are not finite; look for broken audio with "
-            "`ser check CORPUS --root DIR`, or use a smaller --lr or --clip 1. Finished runs are "
-            "kept."
+            "`ser check`, or use a smaller --lr or --clip 1. Finished runs are kept."
         )
     result = {
         "parameters": sum(p.numel() for p in outcome.model.parameters()),

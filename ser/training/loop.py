@@ -222,8 +222,8 @@ def _one_epoch(
         if not value <= DIVERGED:
             raise TrainingError(
                 f"the loss is {value:.3g} in epoch {epoch}, step {step}: the run cannot go on. "
-                "Look for broken audio with `ser check CORPUS --root DIR`, or use a smaller --lr "
-                f"(now {config.rate(epoch):g}) or --clip 1. Finished runs are kept."
+                "Look for broken audio with `ser check`, or use a smaller --lr (now "
+                f"{config.rate(epoch):g}) or --clip 1. Finished runs are kept."
             )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
