@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# soundfile 0.14.0 (libsndfile 1.2.2): an MP3 of variable rate, read block by block, is not the sound
-# that one call reads. A FLAC is, and so is an MP3 of constant rate.
+# soundfile 0.14.0 (libsndfile 1.2.2): an MP3 of few bits, of variable or constant rate, read block by
+# block, is not the sound that one call reads (libmpg123 complains on stderr). A FLAC is.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -27,10 +27,12 @@ def worst(**how):
         blocks.append(block)
     return float(np.abs(np.concatenate(blocks)[: len(whole)] - whole).max())
 
-variable = worst(format="MP3", bitrate_mode="VARIABLE", compression_level=0.5)
-constant = worst(format="MP3", bitrate_mode="CONSTANT", compression_level=0.5)
+variable = worst(format="MP3", bitrate_mode="VARIABLE", compression_level=0.9)
+constant = worst(format="MP3", bitrate_mode="CONSTANT", compression_level=0.9)
+many = worst(format="MP3", bitrate_mode="CONSTANT", compression_level=0.1)
 flac = worst(format="FLAC")
 print("expected: blocks of 4,000 samples, put together, are what one call reads")
-print(f"largest difference: variable MP3 {variable:.3f}, constant {constant:.1e}, FLAC {flac:.1e}")
-sys.exit(0 if variable > 0.005 and constant < 1e-5 and flac == 0 else 1)
+print(f"largest difference: variable MP3 {variable:.3f}, constant at 24 kbit/s {constant:.3f},")
+print(f"constant at 144 kbit/s {many:.0e}, FLAC {flac:.0e}")
+sys.exit(0 if min(variable, constant) > 0.005 and many < 1e-5 and flac == 0 else 1)
 PYTHON
