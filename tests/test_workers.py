@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ from ser import cli
 from ser.cli import main
 from ser.errors import FeatureError, TrainingError, shortage
 from ser.experiments import RunConfig, grid, run
+from ser.experiments.engine import spread
 from ser.features import extract
 from ser.features import fill as fill_module
 from ser.prediction import SavedModel
@@ -228,3 +231,13 @@ def test_mapped_features_that_do_not_fit_fail_their_run_as_memory(monkeypatch, t
     with pytest.raises(OSError) as caught:
         features.mfcc(0)
     assert shortage(caught.value).startswith("memory ran out")
+
+
+def held_back(item) -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_ctrl_c_is_for_the_main_process_alone():
+    assert list(spread(held_back, [0, 1], jobs=2, threads=1)) == [True, True]
+    assert not held_back(0)

@@ -12,6 +12,7 @@ import itertools
 import logging
 import os
 import re
+import signal
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
@@ -70,8 +71,12 @@ def _local(
     joblib's executor itself, not its ``Parallel``: that one leaves a folder in shared memory when
     it is killed, and does not say which items a lost worker was at.
     """
+    from multiprocessing import resource_tracker
+
     from joblib.externals.loky import ProcessPoolExecutor
 
+    if os.name != "nt":  # its start would let through what _uninterrupted holds back
+        resource_tracker.ensure_running()
     pool = ProcessPoolExecutor(
         jobs,
         initializer=end_with,
@@ -86,7 +91,8 @@ def _local(
             warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
             while True:
                 for item in itertools.islice(left, jobs - len(running)):
-                    running[pool.submit(function, item)] = item
+                    with _uninterrupted():
+                        running[pool.submit(function, item)] = item
                 if not running:
                     break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -98,6 +104,23 @@ def _local(
         # Idle workers would hold their memory; after an error or a Ctrl-C, what they are at is
         # resumed by the next command.
         pool.shutdown(wait=True, kill_workers=bool(running))
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold a Ctrl-C back, here until the end, in processes that are started meanwhile for good.
+
+    A terminal sends it to all processes. This one ends the others; each of them would say so too,
+    with a traceback of whatever it was importing.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _lost(error: Exception, items: Iterable[Any]) -> str:
