@@ -166,7 +166,8 @@ def tell(listed: pd.DataFrame, audio: Sequence[str | None]) -> tuple[str, list[s
     usable = [i for i, key in enumerate(audio) if key is not None and listed.emotion.iloc[i]]
     table = listed.iloc[usable]
     rows = spans(table, [str(audio[i]) for i in usable])
-    spots = pd.DataFrame({"recording": rows.recording, "start": rows.start, "end": rows.end})
+    end = np.where(table.segment, rows.end, 0.0)  # a whole file ends where it ends
+    spots = pd.DataFrame({"recording": rows.recording, "start": rows.start, "end": end})
     first = np.flatnonzero(~spots.duplicated())
     rows, table = rows[first], table.iloc[first]
     groups = rows.groups()
