@@ -82,6 +82,7 @@ def find_leaks(
     """
 
     def shared(column: str, key=str) -> tuple[str, ...]:
+        """Names in *column* that both sides have, alike by *key*."""
         left, right = ({key(v): str(v) for v in side[column]} for side in (train, test))
         names = {name: {left[name], right[name]} for name in left.keys() & right.keys() - {""}}
         same = key is person

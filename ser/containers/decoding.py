@@ -166,6 +166,13 @@ class _Sndfile:
             self._window.close()
 
     def blocks(self, first: int, last: int | None, size: int) -> Iterator[np.ndarray]:
+        """Samples *first* to *last* (None: the end), float32 (at most *size*, channels) each.
+
+        A lossy part is decoded from some way before *first*, whose samples it may lean on.
+
+        Raises:
+            Fault: it cannot be decoded to its end.
+        """
         sound, end = self._sound, self.frames if last is None else min(last, self.frames)
         lossy = self.format in ("MP3", "OGG") and self.subtype != "FLAC"
         position = max(first - _BEFORE, 0) if lossy else first

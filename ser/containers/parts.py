@@ -91,6 +91,12 @@ def tag_bytes(stream: BinaryIO, position: int, size: int) -> int:
 
 
 def checksum(data: bytes, bits: int, polynomial: int) -> int:
+    """Cyclic redundancy check of 8 *bits* or more, highest bit first, from 0, as Ogg and FLAC do.
+
+    Example:
+        >>> hex(checksum(b"123456789", 16, 0x8005))
+        '0xfee8'
+    """
     table, mask, value = _table(bits, polynomial), (1 << bits) - 1, 0
     for byte in data:
         value = (value << 8 ^ table[(value >> bits - 8 ^ byte) & 0xFF]) & mask
@@ -117,6 +123,7 @@ class Window:
         self._size = len(part.head) + part.end - part.begin
 
     def read(self, count: int = -1) -> bytes:
+        """The next *count* bytes, or fewer at the end; all that is left, if negative."""
         head, left = self._part.head, self._size - self._at
         count = left if count < 0 else max(min(count, left), 0)
         data = head[self._at : self._at + count]

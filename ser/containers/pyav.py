@@ -63,6 +63,13 @@ class PyAV:
         return sum(len(block) for block in self.blocks(0, None, 1 << 20))
 
     def blocks(self, first: int, last: int | None, size: int) -> Iterator[np.ndarray]:
+        """Samples *first* to *last* (None: the end), float32 (*size*, channels) each.
+
+        All that is before *first* is decoded too: what a container says of places is rounded.
+
+        Raises:
+            Fault: it is damaged, or cannot be decoded.
+        """
         position, held = 0, 0
         pieces: list[np.ndarray] = []
         with self._container() as container:

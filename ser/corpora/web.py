@@ -122,6 +122,11 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
     """Redirects stay on the web: no ftp, no files of this computer."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
+        """The request that follows a redirect.
+
+        Raises:
+            FetchError: it leads off the web, or to an address that is none.
+        """
         if urlsplit(newurl).scheme not in ("http", "https"):
             raise FetchError(
                 f"{req.full_url}: redirected to {plain(newurl)}, which is not on the web; "
