@@ -218,7 +218,7 @@ def test_features_and_check_count_to_an_end_in_lines(tmp_path, caplog, capsys, m
     assert main(["check", "manifest", "--root", str(table), "--json"]) in (0, 1)
     assert json.loads(capsys.readouterr().out)
     lines = [r.getMessage() for r in caplog.records if r.name == "ser.progress"]
-    assert re.match(r"reading: 12 of 12 files, 00:\d\d passed", lines[-1])
+    assert re.match(r"reading: 12 of 12 utterances, 00:\d\d passed", lines[-1])
 
 
 def test_kernels_being_compiled_say_so_once(tmp_path):

@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
     from ser.progress import counted
 
     def bar(results, total):
-        return counted("reading", total, "files", items=results, leave=False, delay=0.5)
+        return counted("reading", total, "utterances", items=results, leave=False, delay=0.5)
 
     report = check(args.name, args.root, progress=bar)
     if args.json:
