@@ -47,5 +47,5 @@ $(STAMP): requirements.txt pyproject.toml
 	@echo "Making the environment in .venv (one to five minutes, once)"
 	"$(PYTHON)" -m venv .venv
 	$(RUN) pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(RUN) pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e book
 	@touch $(STAMP)

@@ -21,17 +21,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from chapters.training.random_corpus import CORPUS, Plan, RandomFeatures
+from chapters.training.study_time import totals
 
 from benchmarks.pairs import wait
 from benchmarks.throughput import resolve
 from benchmarks.throughput_record import describe, load, now, save
 from ser.batch import Batch, Dataset
 from ser.errors import SerError
-from ser.experiments.random_corpus import CORPUS, Plan, RandomFeatures
 from ser.experiments.records import provenance
 from ser.models import ROWS, build_model
 from ser.nn import tune_allocator
-from ser.plots.study_time import totals
 from ser.training import TrainConfig, train
 
 TRAINED = ("mfcc-lstm", "cnn-lstm-s1", "cnn-lstm-s2", "cnn-lstm-pair", "ds-lstm")

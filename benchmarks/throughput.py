@@ -18,13 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
-from benchmarks.throughput_record import begin, load, now, save, table
-from ser.batch import Dataset
-from ser.errors import SerError, TrainingError
-from ser.experiments.profiling import profile_work
-from ser.experiments.random_corpus import Plan, random_dataset
-from ser.experiments.throughput import (
+from chapters.shared.profiling import profile_work
+from chapters.training.random_corpus import Plan, random_dataset
+from chapters.training.throughput import (
     MODELS,
     PLACES,
     PRECISIONS,
@@ -34,6 +30,10 @@ from ser.experiments.throughput import (
     precision,
     start_memory,
 )
+
+from benchmarks.throughput_record import begin, load, now, save, table
+from ser.batch import Dataset
+from ser.errors import SerError, TrainingError
 from ser.models import get_row
 from ser.nn import tune_allocator
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from chapters.training.random_corpus import Plan
 
 from ser.errors import TrainingError
-from ser.experiments.random_corpus import Plan
 from ser.experiments.records import provenance
 from ser.paths import atomic_write
 

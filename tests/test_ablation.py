@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from records_maker import make_results
-
-from ser.errors import RecordError
-from ser.report import make_report
-from ser.report.ablation import (
+from chapters.ablations.published import PUBLISHED, published, told
+from chapters.shared.paired_questions import (
     QUESTIONS,
     Question,
     answers,
@@ -19,7 +16,10 @@ from ser.report.ablation import (
     speaker_differences,
     speakers_needed,
 )
-from ser.report.published import PUBLISHED, published, told
+from records_maker import make_results
+
+from ser.errors import RecordError
+from ser.report import make_report
 from ser.rows import ROWS
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from chapters.training.random_corpus import Plan, random_dataset
 
 from ser.batch import Batch
-from ser.experiments.random_corpus import Plan, random_dataset
 from ser.models import build_model
 from ser.training import TrainConfig, train
 from ser.training import captured as module

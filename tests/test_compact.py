@@ -9,6 +9,7 @@ import stat
 
 import numpy as np
 import pytest
+from chapters.confusion.calibration import dev_fit
 from records_maker import record, write
 from test_report_calibration import EPOCHS, FOLDS, network
 
@@ -17,7 +18,6 @@ from ser.experiments.compact import coded, plain, thinned, unpack_logits
 from ser.experiments.records import fuse_records, read_record, write_record
 from ser.paths import atomic_write
 from ser.report import load_records, make_report
-from ser.report.calibration import dev_fit
 from tools.thin import main
 
 BRANCHES = ("mfcc-lstm", "ds-lstm")

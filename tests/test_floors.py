@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from chapters.shared.paired_questions import equal_size
 from made import make_corpus
 
 from ser.batch import Batch
@@ -21,7 +22,6 @@ from ser.experiments.baselines import baseline_logits
 from ser.features.floors import SILENCE_DB, levels, log_seconds
 from ser.metrics import bootstrap_interval, ua
 from ser.models import build_model, count_parameters
-from ser.report.ablation import equal_size
 from ser.rows import ROWS
 from ser.training import TrainConfig
 

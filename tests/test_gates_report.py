@@ -10,18 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
-
-from ser.batch import Batch
-from ser.corpora.base import EMOTIONS
-from ser.errors import RecordError
-from ser.experiments import RunConfig, run
-from ser.nn.branches import DSBranch, MFCCBranch, aligned_pair
-from ser.paths import sealed
-from ser.plots import describe
-from ser.plots.gates_by_emotion import doors
-from ser.report import load_records
-from ser.report.gates import (
+from chapters.ablations.gates import (
     GATES,
     QUANTITIES,
     SHARE,
@@ -31,6 +20,17 @@ from ser.report.gates import (
     gates_table,
     load_gates,
 )
+from chapters.ablations.gates_by_emotion import doors
+from conftest import ROOT
+
+from ser.batch import Batch
+from ser.corpora.base import EMOTIONS
+from ser.errors import RecordError
+from ser.experiments import RunConfig, run
+from ser.nn.branches import DSBranch, MFCCBranch, aligned_pair
+from ser.paths import sealed
+from ser.plots import describe
+from ser.report import load_records
 from ser.training import TrainConfig
 from tools import gates as tool
 

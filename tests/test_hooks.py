@@ -7,12 +7,12 @@ import logging
 
 import pytest
 import torch
+from chapters.shared.gate_trace import trace
 from torch import nn
 from torch.nn.utils import parametrize, prune
 
 from ser.batch import Batch
 from ser.nn import DSLSTM, ConcatBranch, DSLSTMCell, FrontEnd, GateNorm, OutputNorm, lstm_output
-from ser.nn.trace import trace
 
 
 class Own(DSLSTMCell):

@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from chapters.shared.gate_trace import trace
 from torch import nn
 
 from ser.batch import Batch
@@ -29,7 +30,6 @@ from ser.nn import (
     lstm_output,
     mean_over_time,
 )
-from ser.nn.trace import trace
 
 torch.manual_seed(0)
 X, Y = torch.randn(8, 3, 5), torch.randn(8, 3, 7)

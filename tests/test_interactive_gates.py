@@ -9,9 +9,8 @@ import subprocess
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-
-from ser.player import player
-from ser.plots.interactive_gates import interactive_gates
+from chapters.ds_lstm.gate_widget import interactive_gates
+from chapters.shared.player import player
 
 STEPS, UNITS = 90, 32
 

@@ -9,9 +9,9 @@ import subprocess
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
+from chapters.protocols.protocol_widget import interactive_protocols, protocol_table, recorded
 from records_maker import make_results
 
-from ser.plots.interactive_protocols import interactive_protocols, protocol_table, recorded
 from ser.report import load_records, make_report
 
 MODELS = {"majority": 0.0, "mfcc-lstm": 0.8, "dual": 2.0}

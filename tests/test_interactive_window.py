@@ -11,11 +11,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-
-from ser.player import player
-from ser.plots import describe, show
-from ser.plots.interactive_window import interactive_window
-from ser.plots.windows import (
+from chapters.shared.player import player
+from chapters.shared.windows import (
     DIP,
     WINDOWS,
     burst_vowel,
@@ -25,6 +22,9 @@ from ser.plots.windows import (
     told_apart,
     vowel_tones,
 )
+from chapters.two_resolutions.window_widget import interactive_window
+
+from ser.plots import describe, show
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from chapters.protocols.ladder import RUNGS, gains, ladder, recorded_rungs, train_many
+from chapters.protocols.maxima import expected_best, known_speaker_accuracy
+from chapters.protocols.waterfall import waterfall
 from records_maker import make_results
 
 from ser.corpora.base import EMOTIONS
 from ser.errors import RecordError
-from ser.experiments.ladder import RUNGS, gains, ladder, recorded_rungs, train_many
 from ser.metrics import paired_test, ua
-from ser.metrics.maxima import expected_best, known_speaker_accuracy
 from ser.plots import describe
-from ser.plots.waterfall import waterfall
 from ser.protocols import split
 from ser.report import load_records, make_report
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chapters.confusion.calibration import calibration_table
+from chapters.shared import result_tables as page
+from chapters.shared.study_questions import questions
 from records_maker import corpus_rows, record, write
 
 from ser.normalise import MARK, TRANSDUCTIVE
 from ser.plots import describe, paired_difference, results_table_plot
-from ser.report import make_report, page
-from ser.report.calibration import calibration_table
-from ser.report.questions import questions
+from ser.report import make_report
 from tools import readme
 
 

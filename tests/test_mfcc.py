@@ -1,4 +1,4 @@
-"""``mfcc39`` against openSMILE run with ser/features/MFCC12_E_D_A.conf, and its own promises.
+"""``mfcc39`` against openSMILE run with book/chapters/mfcc/MFCC12_E_D_A.conf, and its own promises.
 
 Tolerance: 5e-3 on all 39 columns, whose values reach about 110 (both sides compute in float32).
 Measured: at most SPEECH on 137 clips of EmoDB and nEMO and 0.0001 on noise. Most bands of a pure
@@ -11,12 +11,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from chapters.mfcc.toolkits import CONFIGURATION
 
 from ser.errors import FeatureError
 from ser.features import mfcc39, mfcc39_batch
 from ser.features.mfcc import EMPHASIS, FRAME, HOP, N_FFT, cepstral_matrix, htk_filterbank
 from ser.features.presets import INT16_SCALE
-from ser.features.recipes import CONFIGURATION
 
 TOLERANCE = 5e-3
 

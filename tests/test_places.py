@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from chapters.shared.study_folders import corpora, page_folders, study_folders
 from records_maker import make_results
-
-from ser.report.places import corpora, page_folders, study_folders
 
 
 @pytest.fixture

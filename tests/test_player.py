@@ -9,9 +9,9 @@ import re
 import numpy as np
 import pytest
 import soundfile
+from chapters.shared.player import page_gain, player, players
 
 from ser.errors import AudioError
-from ser.player import page_gain, player, players
 
 RATE = 16000
 

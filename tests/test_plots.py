@@ -13,6 +13,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from chapters.shared import distributions, sound_figures
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from records_maker import make_results
@@ -55,13 +56,13 @@ def all_figures(report) -> dict[str, Figure]:
         "learning": plots.learning_curves([HISTORY, HISTORY]),
         "reliability": plots.reliability_diagram(row.labels, row.logits[0]),
         "branches": plots.branch_probabilities({"dual": even, "ds-lstm": [0.7, 0.1, 0.1, 0.1]}),
-        "waveform": plots.waveform(RNG.normal(size=40000) * 0.1),
-        "spectrogram": plots.spectrogram(s1),
-        "pair": plots.spectrogram_pair(s1, s2),
-        "mfcc": plots.mfcc(RNG.normal(size=(50, 39))),
-        "classes": plots.class_distribution(TABLE),
-        "by speaker": plots.class_distribution(TABLE, "speaker"),
-        "feature": plots.feature_by_emotion(TABLE, "F0", "Hz"),
+        "waveform": sound_figures.waveform(RNG.normal(size=40000) * 0.1),
+        "spectrogram": sound_figures.spectrogram(s1),
+        "pair": sound_figures.spectrogram_pair(s1, s2),
+        "mfcc": sound_figures.mfcc(RNG.normal(size=(50, 39))),
+        "classes": distributions.class_distribution(TABLE),
+        "by speaker": distributions.class_distribution(TABLE, "speaker"),
+        "feature": distributions.feature_by_emotion(TABLE, "F0", "Hz"),
     }
 
 
@@ -210,29 +211,29 @@ def test_learning_curves_find_the_best_test_epoch():
 def test_spectrogram_times_and_frequencies():
     s = np.full((128, 100), -80.0)
     s[40] = 0  # one band
-    fig = plots.spectrogram(s)
+    fig = sound_figures.spectrogram(s)
     assert fig.axes[0].get_xlim()[1] == pytest.approx(100 * 256 / 16000)
     librosa = pytest.importorskip("librosa")
     center = librosa.mel_frequencies(130, fmin=0, fmax=8000)[41]
     said = float(re.search(r"near (\d+) Hz", plots.describe(fig))[1])
     assert said == pytest.approx(center, abs=15)
-    squashed = plots.spectrogram(s, seconds=2.5)
+    squashed = sound_figures.spectrogram(s, seconds=2.5)
     assert squashed.axes[0].get_xlim()[1] == 2.5
-    plots.spectrogram(np.zeros((8, 4)))  # no range of levels at all
+    sound_figures.spectrogram(np.zeros((8, 4)))  # no range of levels at all
     with pytest.raises(ValueError, match="n_mels"):
-        plots.spectrogram(np.zeros(5))
+        sound_figures.spectrogram(np.zeros(5))
 
 
 def test_waveform_keeps_its_scale_and_its_peaks():
     wave = np.zeros(100_000)
     wave[777] = 0.5
-    fig = plots.waveform(wave)
+    fig = sound_figures.waveform(wave)
     assert fig.axes[0].get_ylim() == (-1, 1)
     drawn = fig.axes[0].collections[0].get_paths()[0].vertices
     assert drawn[:, 1].max() == 0.5
     assert "peak 0.50" in plots.describe(fig)
     with pytest.raises(ValueError, match="no samples"):
-        plots.waveform([])
+        sound_figures.waveform([])
 
 
 def test_branches_must_be_probabilities():
@@ -243,21 +244,23 @@ def test_branches_must_be_probabilities():
 
 
 def test_corpus_figures_count_what_there_is():
-    assert "40 utterances: angry 10" in plots.describe(plots.class_distribution(TABLE))
-    assert "5 values of speaker" in plots.describe(plots.class_distribution(TABLE, "speaker"))
+    assert "40 utterances: angry 10" in plots.describe(distributions.class_distribution(TABLE))
+    assert "5 values of speaker" in plots.describe(
+        distributions.class_distribution(TABLE, "speaker")
+    )
     three = TABLE[TABLE.emotion != "sad"]
-    assert "sad" not in plots.describe(plots.class_distribution(three))
+    assert "sad" not in plots.describe(distributions.class_distribution(three))
     with pytest.raises(ValueError, match="no values"):
-        plots.feature_by_emotion(TABLE.assign(F0=np.nan), "F0", "Hz")
+        distributions.feature_by_emotion(TABLE.assign(F0=np.nan), "F0", "Hz")
     with pytest.raises(ValueError, match="no utterance"):
-        plots.class_distribution(TABLE[:0])
+        distributions.class_distribution(TABLE[:0])
 
 
 def test_axes_of_ones_own_are_drawn_into():
     fig = Figure()
     left, right = fig.subplots(1, 2)
     assert plots.confusion_matrix(COUNTS, ax=left) is fig
-    plots.waveform(np.ones(100) * 0.1, ax=right)
+    sound_figures.waveform(np.ones(100) * 0.1, ax=right)
     assert "Confusion" in plots.describe(fig) and "Waveform" in plots.describe(fig)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
+from chapters.confusion.matrices import reading, recall_by_group, side_by_side
+from chapters.shared.interval_figures import dots_by_group, interval_plot
 
 from ser.plots import describe
-from ser.plots.confusion import reading, recall_by_group, side_by_side
-from ser.plots.intervals import dots_by_group, interval_plot
 
 COUNTS = np.array([[6, 2, 0, 0], [1, 3, 0, 0], [0, 0, 5, 5], [0, 0, 0, 0]])
 

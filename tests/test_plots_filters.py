@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from chapters.front_end import filter_grid, response_maps, two_clocks
 
 from ser.plots import describe
-from ser.plots.filters import filter_grid, response_maps, two_clocks
 
 
 def test_filters_lie_side_by_side_with_the_low_band_below():

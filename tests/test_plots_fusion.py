@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from chapters.fusion import FATES, fates, gain_curves, margin_plane, margins
 
 from ser.plots import describe
-from ser.plots.fusion import FATES, fates, gain_curves, margin_plane, margins
 
 
 @pytest.fixture

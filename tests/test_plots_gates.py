@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from chapters.shared.gate_figures import gate_map, over_time
 
 from ser.plots import describe
-from ser.plots.gates import gate_map, over_time
 from ser.plots.style import drawing
 
 

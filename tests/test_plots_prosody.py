@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from chapters.mfcc.figures import contours, cue_strips, effect_plot
 
 from ser.plots import describe
-from ser.plots.prosody import contours, cue_strips, effect_plot
 
 NOISE = np.random.default_rng(0).normal(0, 0.1, 8000)
 TRACK = (np.array([0.1, 0.2, 0.3]), np.array([120.0, np.nan, 140.0]))

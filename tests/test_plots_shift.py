@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from chapters.your_voice import answer_bars
 
 from ser.plots import describe
-from ser.plots.shift import answer_bars
 
 ANSWERS = {"as recorded": [0.6, 0.2, 0.1, 0.1], "telephone": [0.1, 0.2, 0.3, 0.4]}
 

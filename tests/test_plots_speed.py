@@ -7,11 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-
-from benchmarks.record import reduce, verdict
-from ser.plots import describe
-from ser.plots.speed import ladder, roofline
-from ser.plots.speed_record import (
+from chapters.fast.benchmark_figures import (
     against_cudnn,
     devices,
     figures,
@@ -22,6 +18,10 @@ from ser.plots.speed_record import (
     scaling,
     scaling_plot,
 )
+from chapters.fast.ladder_figures import ladder, roofline
+
+from benchmarks.record import reduce, verdict
+from ser.plots import describe
 
 
 def measured(name: str, seconds: float, **extra: object) -> dict:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
+from chapters.training.random_corpus import CORPUS
+from chapters.training.throughput import Setting
+from chapters.training.throughput_figures import (
+    by_batch,
+    cells,
+    device_name,
+    load_records,
+    where_time_goes,
+)
 
-from ser.experiments.random_corpus import CORPUS
-from ser.experiments.throughput import Setting
 from ser.plots import describe
-from ser.plots.throughput import by_batch, cells, device_name, load_records, where_time_goes
 
 
 @pytest.fixture

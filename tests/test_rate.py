@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pytest
+from chapters.mfcc.rate import cues, intensity, syllable_nuclei
 
 from ser.errors import FeatureError
 from ser.features.prosody import level
-from ser.features.rate import cues, intensity, syllable_nuclei
 
 RATE = 16000
 

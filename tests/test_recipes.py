@@ -8,13 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-
-from ser.errors import FeatureError
-from ser.features import mfcc39
-from ser.features.envelope import hum, smooth_spectrum, speak
-from ser.features.mfcc import cepstral_matrix, htk_filterbank
-from ser.features.prosody import level
-from ser.features.recipes import (
+from chapters.mfcc.envelope import hum, smooth_spectrum, speak
+from chapters.mfcc.toolkits import (
     CONFIGURATION,
     LIBROSA,
     OPENSMILE,
@@ -27,6 +22,11 @@ from ser.features.recipes import (
     lifter,
     log_bands,
 )
+
+from ser.errors import FeatureError
+from ser.features import mfcc39
+from ser.features.mfcc import cepstral_matrix, htk_filterbank
+from ser.features.prosody import level
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,13 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from records_maker import corpus_rows, record, restated, write
-
-from ser.errors import RecordError
-from ser.metrics import ua
-from ser.plots import describe
-from ser.plots.recipe import dev_against_test, feature_panels, recipe_gains, weights_over_time
-from ser.protocols import split
-from ser.report.nested import choice_table, dev_speakers, nested
-from ser.report.recipe_page import recipe_summary, tried
-from ser.report.recipes import (
+from chapters.recipe.figures import (
+    dev_against_test,
+    feature_panels,
+    recipe_gains,
+    weights_over_time,
+)
+from chapters.recipe.gains import (
     BASE,
     OPTIONS,
     changed,
@@ -32,6 +29,14 @@ from ser.report.recipes import (
     recipe_table,
     recipe_words,
 )
+from chapters.recipe.nested import choice_table, dev_speakers, nested
+from chapters.recipe.summary import recipe_summary, tried
+from records_maker import corpus_rows, record, restated, write
+
+from ser.errors import RecordError
+from ser.metrics import ua
+from ser.plots import describe
+from ser.protocols import split
 
 SPEAKERS, EACH = 6, 12
 FOLDS = [f"S{s:02d}" for s in range(SPEAKERS)]

@@ -6,6 +6,9 @@ import json
 
 import numpy as np
 import pytest
+from chapters.confusion.calibration import COLUMNS, calibration_table, dev_fit
+from chapters.confusion.dev_logits import dev_answers
+from chapters.confusion.groups import gender_gap
 from records_maker import corpus_rows, make_results, record, restated, state_scores, write
 from scipy.special import log_softmax
 
@@ -21,9 +24,6 @@ from ser.metrics import (
 )
 from ser.metrics.scores import count_recalls, count_ua
 from ser.report import load_records, make_report
-from ser.report.calibration import COLUMNS, calibration_table, dev_fit
-from ser.report.dev_logits import dev_answers
-from ser.report.groups import gender_gap
 
 SPEAKERS, EACH, DEV, EPOCHS = 6, 16, 30, 4
 FOLDS = [f"S{s:02d}" for s in range(SPEAKERS)]

@@ -139,6 +139,24 @@ def test_an_old_python_is_refused_in_words(tmp_path):
     assert "Python 3.11" in done.stderr
 
 
+@pytest.mark.parametrize("folder", [".", "book", "tests"])
+def test_the_chapters_code_is_found_from_any_folder(folder):
+    command = [sys.executable, "-c", "import chapters; print(chapters.__path__[0])"]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        command, cwd=ROOT / folder, env=environment, capture_output=True, text=True, check=True
+    )
+    assert Path(done.stdout.strip()).name == "chapters"
+
+
+def test_the_installed_package_does_not_hold_the_chapters_code():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert project["tool"]["setuptools"]["packages"]["find"]["include"] == ["ser", "ser.*"]
+    for file in (ROOT / "ser").rglob("*.py"):
+        imported = re.search(r"^\s*(from|import) chapters\b", file.read_text("utf-8"), re.MULTILINE)
+        assert not imported, f"{file} uses the chapters' code"
+
+
 def test_continuous_integration_calls_both_commands():
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     assert script.startswith("#!/usr/bin/env bash")
@@ -163,7 +181,8 @@ def project(tmp_path) -> Path:
 def test_key_follows_package_records_versions_and_cells(project):
     path = project / "book" / "one.ipynb"
     keys = [execute.notebook_key(path, project)]
-    for change in ("ser/__init__.py", "ser/new.py", "requirements.txt", "book/results/a/b.json"):
+    package = ("ser/__init__.py", "ser/new.py", "book/chapters/one.py")
+    for change in (*package, "requirements.txt", "book/results/a/b.json"):
         (project / change).parent.mkdir(exist_ok=True)
         (project / change).write_text("changed")
         keys.append(execute.notebook_key(path, project))

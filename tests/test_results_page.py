@@ -6,12 +6,13 @@ import json
 
 import numpy as np
 import pytest
+from chapters.recipe.summary import on_gpu
+from chapters.shared import result_tables as page
+from chapters.shared.baseline_gap import above_floor
+from chapters.shared.commands import commands
 from records_maker import corpus_rows, make_results, record, write
 
-from ser.report import load_records, make_report, page
-from ser.report.floor import above_floor
-from ser.report.ran import commands
-from ser.report.recipe_page import on_gpu
+from ser.report import load_records, make_report
 
 SPEAKERS, EACH = 8, 12
 

@@ -7,8 +7,7 @@ import sys
 import pandas as pd
 import pytest
 import torch
-
-from ser.experiments.speed_ladder import (
+from chapters.fast.speed_ladder import (
     AS_IT_COMES,
     KEPT,
     by_turns,

@@ -7,16 +7,9 @@ import shlex
 
 import numpy as np
 import pytest
-from records_maker import corpus_rows, make_results, record, write
-
-from ser.cli import build_parser
-from ser.corpora.base import EMOTIONS
-from ser.errors import RecordError
-from ser.plots import describe
-from ser.plots.study import question_forest, selection_slopes, speaker_dots
-from ser.report import load_records, make_report
-from ser.report.family import QUESTIONS
-from ser.report.study import (
+from chapters.ablations.verdicts import posed, too_many, verdict_summary
+from chapters.shared.question_family import QUESTIONS
+from chapters.shared.study import (
     by_group,
     genders,
     misheard,
@@ -24,7 +17,14 @@ from ser.report.study import (
     questions,
     selection_gap,
 )
-from ser.report.verdicts import posed, too_many, verdict_summary
+from chapters.shared.study_figures import question_forest, selection_slopes, speaker_dots
+from records_maker import corpus_rows, make_results, record, write
+
+from ser.cli import build_parser
+from ser.corpora.base import EMOTIONS
+from ser.errors import RecordError
+from ser.plots import describe
+from ser.report import load_records, make_report
 from ser.rows import ROWS
 from tools import study
 

@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from chapters.training.study_time import ALL, combined, load_study_times, told, totals, verdicts
 
 from benchmarks import study
 from ser.errors import SerError
-from ser.plots.study_time import ALL, combined, load_study_times, told, totals, verdicts
 
 SMALL = ["--device", "cpu", "--utterances", "10", "--hidden", "4", "--batch", "4"]
 

@@ -9,18 +9,18 @@ import textwrap
 
 import pytest
 import torch
-from conftest import ROOT
-
-from benchmarks import throughput, throughput_record
-from ser.errors import ModelError, TrainingError
-from ser.experiments.profiling import by_kind, kind_of, profile_work
-from ser.experiments.random_corpus import CORPUS, Plan, random_dataset
-from ser.experiments.throughput import (
+from chapters.shared.profiling import by_kind, kind_of, profile_work
+from chapters.training.random_corpus import CORPUS, Plan, random_dataset
+from chapters.training.throughput import (
     Setting,
     Trainer,
     measure,
     precision,
 )
+from conftest import ROOT
+
+from benchmarks import throughput, throughput_record
+from ser.errors import ModelError, TrainingError
 from ser.models import build_model
 
 SMALL = Plan(utterances=8, longest=2.0, hidden=8, warmup=0, rounds=2, round_seconds=0.0)
@@ -271,7 +271,7 @@ def test_imports_without_sound_libraries_or_jupyter():
         sys.modules["tqdm"] = sys.modules["safetensors"] = None
         import benchmarks.study
         from benchmarks.throughput import main
-        from ser.experiments.throughput import Plan, Setting, Trainer
+        from chapters.training.throughput import Plan, Setting, Trainer
         print(Trainer(Setting("dual", 2), Plan(utterances=2, hidden=4), "cpu").step() > 0)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]

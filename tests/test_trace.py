@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from chapters.shared.gate_trace import trace
 
 from ser.nn import DSLSTM
-from ser.nn.trace import trace
 
 RELEASE = {"gate_norm": True, "output_norm": True}
 

@@ -14,7 +14,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.nodes import make_refnode
 
-from tools.chapters import Chapter, canonical, chapters, chapters_named, lookup
+from tools.chapters import OURS, Chapter, canonical, chapters, chapters_named, lookup
 from tools.reference import described
 
 SEVERAL = re.compile(r"^(:(?:ivar|param|vartype) )([\w*\\]+(?:, [\w*\\]+)+)(?=:)")
@@ -93,14 +93,14 @@ def after_napoleon(
 def skip_foreign(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: Any):
     """Autodoc event: what another package puts into a class of ours is not described here."""
     home = getattr(thing, "__module__", None)
-    return True if isinstance(home, str) and not home.startswith("ser") else None
+    return True if isinstance(home, str) and not home.startswith(OURS) else None
 
 
 @cache
 def imported_names(module: str) -> dict[str, str]:
     """Names that *module* imports, for type checkers or for all -> where they come from.
 
-    >>> imported_names("ser.nn.trace")["Tensor"]
+    >>> imported_names("chapters.shared.gate_trace")["Tensor"]
     'torch.Tensor'
     """
     found = {}
@@ -138,7 +138,7 @@ def full_types(
 
 
 def _ours(thing: Any) -> bool:
-    return str(getattr(thing, "__module__", "")).startswith("ser")
+    return str(getattr(thing, "__module__", "")).startswith(OURS)
 
 
 def resolve(app: Sphinx, env: Any, node: nodes.Element, content: nodes.Node):

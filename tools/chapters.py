@@ -1,4 +1,5 @@
-"""The chapters, seen by the build: their titles, and which names of ``ser`` each one uses."""
+"""The chapters, seen by the build: their titles, and which names of ``ser`` and of the chapters'
+own code each one uses."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from typing import Any
 import nbformat
 import yaml
 
-DOTTED = re.compile(r"^(ser(?:\.\w+)+)(?:\(.*\))?$", re.DOTALL)
+OURS = ("ser", "chapters")
+DOTTED = re.compile(r"^((?:ser|chapters)(?:\.\w+)+)(?:\(.*\))?$", re.DOTALL)
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 # book: chapter "The LSTM" / book: chapters "A" and "B" / (book: "Corpora")
 NAMED = re.compile(
@@ -120,7 +122,7 @@ def canonical(name: str) -> str:
     if isinstance(thing, ModuleType):
         return thing.__name__
     home, inner = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
-    if isinstance(home, str) and isinstance(inner, str) and home.startswith("ser"):
+    if isinstance(home, str) and isinstance(inner, str) and home.startswith(OURS):
         return f"{home}.{inner}"
     return name
 
@@ -151,13 +153,13 @@ def names_in_code(source: str, known: dict[str, str]) -> set[str]:
     tree = ast.parse("\n".join(lines))
     used = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ser":
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:
             for alias in node.names:
                 known[alias.asname or alias.name] = f"{node.module}.{alias.name}"
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name.split(".")[0] == "ser":
-                    known[alias.asname or "ser"] = alias.name if alias.asname else "ser"
+                if (first := alias.name.split(".")[0]) in OURS:
+                    known[alias.asname or first] = alias.name if alias.asname else first
     for node in ast.walk(tree):
         parts: list[str] = []
         inner: ast.AST = node
@@ -166,4 +168,4 @@ def names_in_code(source: str, known: dict[str, str]) -> set[str]:
             inner = inner.value
         if isinstance(inner, ast.Name) and inner.id in known:
             used.add(".".join([known[inner.id], *parts]))
-    return {name for name in used if name != "ser"}
+    return {name for name in used if name not in OURS}

@@ -1,9 +1,9 @@
 """Run notebooks in fresh kernels, and run none twice without need.
 
-A notebook's key covers what its outputs depend on: its own cells, every file of ``ser/``,
-the pinned environment, the records under ``book/results`` and the Python in use. An executed
-notebook is kept under its key, so a change in ``ser/`` runs the chapters again and a second
-build runs none.
+A notebook's key covers what its outputs depend on: its own cells, every file of ``ser/`` and of the
+chapters' own code, the pinned environment, the records under ``book/results`` and the Python in
+use. An executed notebook is kept under its key, so a change there runs the chapters again and a
+second build runs none.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ def notebook_key(notebook: Path, root: Path = ROOT) -> str:
         (cell.cell_type, cell.source, cell.metadata.get("tags", []))
         for cell in nbformat.read(notebook, as_version=4).cells
     ]
-    surroundings = tree_digest(root / "ser", root / "requirements.txt", root / "book" / "results")
+    book = root / "book"
+    surroundings = tree_digest(
+        root / "ser", book / "chapters", root / "requirements.txt", book / "results"
+    )
     parts = [notebook.name, cells, surroundings, platform.python_version(), platform.system()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 

@@ -45,7 +45,8 @@ With --untrained the same is measured on the networks as they were drawn, before
 training: what is there already was not learnt. Only their norms' means and variances are taken,
 from the utterances outside the test side.
 
-ser.report.gates.load_gates reads the file, gates_by_emotion makes the table with intervals."""
+chapters.ablations.gates.load_gates reads the file, gates_by_emotion makes the table with
+intervals."""
 
 
 def runs(folder: Path, row: str) -> list[tuple[Record, Path]]:
@@ -114,11 +115,11 @@ def measure(
         RecordError: an utterance of the record is not in the corpus.
     """
     import torch
+    from chapters.ablations.gates import gate_means
 
     from ser.batch import Dataset
     from ser.normalise import normalised
     from ser.prediction import load_model
-    from ser.report.gates import gate_means
 
     model = load_model(place, "cpu")
     network, test = model.branches[row], record.data["test"]
@@ -171,10 +172,11 @@ def make(
     corpus: str, root: str | None, folder: Path, row: str, command: str, untrained: bool = False
 ) -> dict[str, Any]:
     """The whole record, to be written as JSON; for what it raises see the parts above."""
+    from chapters.ablations.gates import gate_record
+
     from ser.corpora import load_corpus
     from ser.experiments.records import provenance
     from ser.features import extract
-    from ser.report.gates import gate_record
     from ser.rows import get_row
 
     if get_row(row).branches != (row,) or not row.startswith("ds-lstm"):
@@ -221,7 +223,7 @@ def make(
 
 def summary(path: Path) -> str:
     """A few lines for people: what each door lets in, by layer and emotion."""
-    from ser.report.gates import INFLOWS, SHARE, gates_by_emotion, load_gates
+    from chapters.ablations.gates import INFLOWS, SHARE, gates_by_emotion, load_gates
 
     table = gates_by_emotion(load_gates(path).table, ["iT", "iF", *INFLOWS, SHARE])
     return table["mean"].unstack("quantity").round(4).to_string()

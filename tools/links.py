@@ -69,7 +69,7 @@ def short_names() -> dict[str, str]:
     """Exported names that cannot be taken for plain words -> where they are described."""
     names: dict[str, str] = {}
     for room in reference.ROOMS:
-        for entry in reference.entries(room).get(f"ser.{room}", []):
+        for entry in reference.entries(room).get(reference.own(room), []):
             if LOOKS_LIKE_CODE.search(entry.name):
                 names[entry.name] = entry.dotted
     return names

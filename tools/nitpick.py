@@ -24,7 +24,7 @@ ELSEWHERE: set[tuple[str, str]] = {
         "pandas.Series",
         "pathlib.Path",
         "ser.normalise.Scale",  # a dict of arrays
-        "ser.player.Sound",  # a path or samples
+        "chapters.shared.player.Sound",  # a path or samples
         "threading.Event",
         "ser.features.presets.Spectrogram",  # a type variable: an array or a tensor
         "torch.Tensor",

@@ -15,10 +15,10 @@ TARGET = ROOT / "book" / "images" / "two_resolutions.png"
 
 def main() -> int:
     prepare(ROOT / "_build")
+    from chapters.shared.sound_figures import spectrogram, waveform
     from matplotlib.figure import Figure
 
     from ser import load_audio, load_corpus, mel_pair
-    from ser.plots import spectrogram, waveform
 
     table = load_corpus("synthetic").table
     utterance = table[(table.emotion == "angry") & (table.gender == "female")].iloc[0]

@@ -10,7 +10,8 @@ import re
 import sys
 from pathlib import Path
 
-from ser.report.places import page_folders, study_folders
+from chapters.shared.study_folders import page_folders, study_folders
+
 from tools.execute import ROOT
 
 CORPORA = {"emodb": "EmoDB", "nemo": "nEMO"}
@@ -59,7 +60,7 @@ def table(folders: list[Path]) -> str:
 
 def _held_out(report) -> dict[str, bool]:
     """Protocol -> whether the networks had some of the training side held out as a dev set."""
-    from ser.report.page import held_out
+    from chapters.shared.result_tables import held_out
 
     held: dict[str, bool] = {}
     for row in report.rows:
@@ -123,9 +124,10 @@ def _range(values) -> str:
 
 def answers(results: Path) -> str:
     """What the study's records answer to the questions that the project was set."""
+    from chapters.ablations.verdicts import posed
+    from chapters.shared.study_questions import questions
+
     from ser.report import make_report
-    from ser.report.questions import questions
-    from ser.report.verdicts import posed
 
     text = posed(questions(make_report(study_folders(results))))
     for name, title in CORPORA.items():

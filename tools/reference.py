@@ -1,4 +1,5 @@
-"""The API reference, written at build time: every public object of ``ser``, room by room.
+"""The API reference, written at build time: every public object of ``ser``, room by room, and
+of ``chapters``, the chapters' own code.
 
 A page under ``book/reference`` holds the words; the comment ``<!-- objects: nn -->`` in it is
 replaced by directives that autodoc turns into descriptions, ``<!-- command -->`` by the help of
@@ -39,9 +40,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "experiments": (),
     "report": (),
     "plots": (),
-    "player": (),
     "prediction": ("streaming",),
     "foundations": ("errors", "paths"),  # and every module that has no other room
+    "chapters": (),  # the package beside the notebooks
 }
 NOT_HERE = ("cli", "__main__")
 
@@ -62,6 +63,8 @@ class Entry:
 @cache
 def modules() -> dict[str, list[str]]:
     """Room -> its modules, the room's own first; no module of ``ser`` is in two or in none."""
+    import chapters
+
     import ser
 
     rooms: dict[str, list[str]] = {room: [] for room in ROOMS}
@@ -70,9 +73,15 @@ def modules() -> dict[str, list[str]]:
         if first not in NOT_HERE:
             owner = first if first in ROOMS else _adopted(first)
             rooms[owner].append(found.name)
-    return {
-        room: sorted(names, key=lambda n: (n != f"ser.{room}", n)) for room, names in rooms.items()
-    }
+    rooms["chapters"] = [
+        found.name for found in pkgutil.walk_packages(chapters.__path__, "chapters.")
+    ]
+    return {room: sorted(names, key=lambda n: (n != own(room), n)) for room, names in rooms.items()}
+
+
+def own(room: str) -> str:
+    """The module that bears the room's name: ``ser.nn``, ``chapters``."""
+    return room if room == "chapters" else f"ser.{room}"
 
 
 def _adopted(module: str) -> str:
@@ -148,11 +157,11 @@ def page(room: str) -> str:
     """The objects of *room* as Markdown with ``eval-rst`` blocks for autodoc."""
     parts = []
     for module, here in entries(room).items():
-        own = module == f"ser.{room}"
-        if not own:
+        its_own = module == own(room)
+        if not its_own:
             parts.append(f"## `{module}`")
         parts.append(_block(_module(module)))
-        if own and len(here) > 1:
+        if its_own and len(here) > 1:
             parts.append(_table(here))
         elif not here:
             links = ", ".join(f"{{py:obj}}`~{name}`" for name in _listed_above(module, room))
@@ -209,7 +218,7 @@ def described(name: str) -> str:
 
 
 def _listed_above(module: str, room: str) -> list[str]:
-    exports = entries(room).get(f"ser.{room}", [])
+    exports = entries(room).get(own(room), [])
     return [e.dotted for e in exports if defined_in(e) == module]
 
 

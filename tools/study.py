@@ -1,8 +1,9 @@
 """Print every table of the study from its records: ``python -m tools.study [FOLDER ...]``.
 
-Without folders, those of ``book/results`` that are the study (:mod:`ser.report.places`): all with
-a dev set, so that no row is compared with one that was trained on other speakers; and the tables
-of the recipes tried. The README's tables have a command of their own, ``python -m tools.readme``.
+Without folders, those of ``book/results`` that are the study
+(:mod:`chapters.shared.study_folders`): all with a dev set, so that no row is compared with one that
+was trained on other speakers; and the tables of the recipes tried. The README's tables have a
+command of their own, ``python -m tools.readme``.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from chapters.recipe.gains import ROWS_TRIED, recipe_sets, recipe_table, recipe_words
+from chapters.shared.study import by_group, misheard, pair_confusion, questions, selection_gap
+from chapters.shared.study_folders import study_folders
 
 from ser.errors import RecordError, SerError
 from ser.report import make_report
-from ser.report.places import study_folders
-from ser.report.recipes import ROWS_TRIED, recipe_sets, recipe_table, recipe_words
-from ser.report.study import by_group, misheard, pair_confusion, questions, selection_gap
 from tools.execute import ROOT
 
 if TYPE_CHECKING:

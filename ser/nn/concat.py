@@ -22,7 +22,7 @@ class ConcatBranch(nn.Module):
     Front ends, alignment, pooling and sizes are those of :class:`ser.nn.DSBranch`; only the cell
     differs, and it has fewer numbers. With the preset ``release`` a hidden size of 323 comes
     nearest to the ``ds-lstm`` of hidden size 200, with ``paper`` one of 295
-    (:func:`ser.report.ablation.equal_size`).
+    (:func:`chapters.shared.paired_questions.equal_size`).
 
     Args:
         n_mels: mel bands of S1 and S2.

@@ -1,4 +1,4 @@
-"""Every figure of the book; each function takes data and returns a matplotlib ``Figure``.
+"""Figures of a report and of one run; each function takes data and returns a matplotlib ``Figure``.
 
 A figure stands on a light card of its own with dark text, so that it reads the same on a light
 and on a dark page (no single text colour has enough contrast on both). Colours are Okabe and
@@ -14,10 +14,8 @@ caption and alternative text.
 'Confusion matrix of 12 answers, rows true: angry recalled 75 %'
 """
 
-from ser.plots.corpus import class_distribution, feature_by_emotion
 from ser.plots.html import Html
 from ser.plots.results import confusion_matrix, paired_difference, results_table_plot
-from ser.plots.sound import mfcc, spectrogram, spectrogram_pair, waveform
 from ser.plots.style import EMOTION_COLOURS, describe, show
 from ser.plots.training import branch_probabilities, learning_curves, reliability_diagram
 
@@ -25,17 +23,11 @@ __all__ = [
     "EMOTION_COLOURS",
     "Html",
     "branch_probabilities",
-    "class_distribution",
     "confusion_matrix",
     "describe",
-    "feature_by_emotion",
     "learning_curves",
-    "mfcc",
     "paired_difference",
     "reliability_diagram",
     "results_table_plot",
     "show",
-    "spectrogram",
-    "spectrogram_pair",
-    "waveform",
 ]

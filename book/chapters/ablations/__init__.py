@@ -1,0 +1,1 @@
+"""Chapter "Ablations": verdicts, published numbers, gates of trained networks."""

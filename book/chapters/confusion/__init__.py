@@ -1,0 +1,1 @@
+"""Chapter "Confusion matrices": matrices side by side, calibration, groups of speakers."""

@@ -1,0 +1,202 @@
+"""Figures of mistakes: the three readings of a confusion matrix, recall by speaker.
+
+Book: chapter "Confusion matrices". The usual matrix, counts and row percent together, is
+:func:`ser.plots.confusion_matrix`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+from ser.corpora.base import EMOTIONS
+from ser.metrics.scores import as_codes, row_percent
+from ser.plots.html import Html, escape
+from ser.plots.style import CARD, describe, drawing, ink_on, png, set_alt, set_title
+
+READINGS: dict[str, tuple[str, str]] = {
+    "count": ("counts", ""),
+    "row": ("of the true class, percent", " %"),
+    "column": ("of the answers, percent", " %"),
+}
+"""How a matrix can be read: name -> what a cell says, and its unit."""
+
+
+def reading(
+    counts: ArrayLike,
+    by: str = "row",
+    title: str | None = None,
+    ax: Axes | None = None,
+    classes: Sequence[str] = EMOTIONS,
+) -> Figure:
+    """One reading of a confusion matrix; the diagonal of ``"row"`` is recall, of ``"column"``
+    precision.
+
+    Args:
+        counts: (K, K) whole numbers, rows true, as :func:`ser.metrics.confusion`.
+        by: ``"count"``, ``"row"`` or ``"column"``.
+        title: of the figure.
+        ax: axes to draw into.
+        classes: (K,) names of rows and columns.
+
+    Returns:
+        Figure.
+
+    Raises:
+        ValueError: no such reading.
+
+    Example:
+        >>> fig = reading([[3, 1], [0, 2]], "column", classes=("angry", "sad"))
+        >>> describe(fig)
+        'Confusion matrix, of the answers, percent: true angry 100, 33; true sad 0, 67.'
+    """
+    if by not in READINGS:
+        raise ValueError(f"a matrix is read by {', '.join(READINGS)}, not by {by!r}")
+    counts = np.asarray(counts)
+    shares = {"row": row_percent(counts), "column": row_percent(counts.T).T}.get(by)
+    values = counts.astype(float) if shares is None else shares
+    top = 100.0 if shares is not None else max(1.0, counts.max())
+    meaning, unit = READINGS[by]
+    with drawing(ax, 3.4, width=4.2) as (fig, ax):
+        _cells(ax, values, values / top, unit)
+        ax.set_xticks(range(len(classes)), classes, rotation=30)
+        ax.set_yticks(range(len(classes)), classes)
+        ax.set_xlabel("answered")
+        ax.set_ylabel("true")
+        set_title(ax, title, 34)
+    rows = "; ".join(
+        f"true {name} {', '.join(_word(v) for v in line)}"
+        for name, line in zip(classes, values, strict=True)
+    )
+    start = f"{title}. " if title else ""
+    return set_alt(fig, f"{start}Confusion matrix, {meaning}: {rows}.")
+
+
+def recall_by_group(
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    groups: Sequence[str],
+    title: str | None = None,
+    ax: Axes | None = None,
+    classes: Sequence[str] = EMOTIONS,
+    group_name: str = "speaker",
+) -> Figure:
+    """Recall of each class for each speaker: the percent, and how many utterances it is of.
+
+    Args:
+        labels: (n,) true classes.
+        predictions: (n,) answers.
+        groups: (n,) speaker (or another group) of each utterance.
+        title: of the figure.
+        ax: axes to draw into.
+        classes: names of the classes.
+        group_name: what the groups are.
+
+    Returns:
+        Figure; a row for each group, worst mean recall at the bottom.
+
+    Raises:
+        ValueError: lengths that do not fit, or an unknown class.
+
+    Example:
+        >>> fig = recall_by_group([0, 0, 1], [0, 1, 1], ["Ada", "Ada", "Bo"])
+        >>> describe(fig)[:66]
+        'Recall by class and speaker, percent (utterances). Bo: happy 100 ('
+    """
+    truth, answer = as_codes(labels, len(classes)), as_codes(predictions, len(classes))
+    who = np.asarray(groups, dtype=str)
+    if not truth.shape == answer.shape == who.shape or truth.ndim != 1:
+        raise ValueError(f"{truth.shape} labels, {answer.shape} answers, {who.shape} groups")
+    names = np.unique(who)
+    total = np.zeros((len(names), len(classes)), dtype=int)
+    right = total.copy()
+    row = np.searchsorted(names, who)
+    np.add.at(total, (row, truth), 1)
+    np.add.at(right, (row, truth), truth == answer)
+    share = np.divide(100 * right, total, out=np.full(total.shape, np.nan), where=total > 0)
+    order = np.argsort(-np.nanmean(share, axis=1), kind="stable")
+    names, total, share = names[order], total[order], share[order]
+    with drawing(ax, 1.3 + 0.42 * len(names)) as (fig, ax):
+        _cells(ax, share, share / 100, "", below=total)
+        ax.set_aspect("auto")
+        ax.set_xticks(range(len(classes)), classes)
+        ax.set_yticks(range(len(names)), names)
+        ax.set_ylabel(group_name)
+        ax.set_xlabel("recall, percent (of how many utterances)")
+        set_title(ax, title)
+    said = ". ".join(
+        f"{name}: "
+        + ", ".join(
+            f"{c} {_word(v)} ({n})" for c, v, n in zip(classes, line, number, strict=True) if n
+        )
+        for name, line, number in zip(names, share, total, strict=True)
+    )
+    return set_alt(fig, f"Recall by class and {group_name}, percent (utterances). {said}.")
+
+
+def _word(value: float) -> str:
+    return "none" if np.isnan(value) else f"{value:.0f}"
+
+
+def _cells(
+    ax: Axes, values: np.ndarray, shade: np.ndarray, unit: str, below: np.ndarray | None = None
+) -> None:
+    """A matrix of numbers on blue, readable on every shade; (n) stands beside where given."""
+    colours = matplotlib.colormaps["Blues"]
+    filled = np.nan_to_num(shade)
+    ax.imshow(filled, cmap=colours, vmin=0, vmax=1)
+    for row, column in np.ndindex(values.shape):
+        value = values[row, column]
+        text = "–" if np.isnan(value) else f"{value:.0f}{unit}"
+        if below is not None and below[row, column]:
+            text += f" ({below[row, column]})"
+        ink = ink_on(colours(filled[row, column]))
+        weight = "bold" if below is None and row == column else "normal"
+        ax.text(
+            column, row, text, ha="center", va="center", color=ink, fontsize=11.5, weight=weight
+        )
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+
+
+def side_by_side(figures: Sequence[Figure], caption: str, dpi: int = 100) -> Html:
+    """Figures beside each other, below each other where the page is narrow, with one caption.
+
+    Args:
+        figures: of :mod:`ser.plots`, each with its description.
+        caption: of all.
+        dpi: of the pictures.
+
+    Returns:
+        HTML; as the last line of a cell it is displayed.
+
+    Raises:
+        ValueError: no figures, or one without a description.
+
+    Example:
+        >>> side_by_side([reading([[1, 0], [0, 1]], classes="ab")] * 2, "Twice.")
+        [2 figures] Twice.
+    """
+    alts = [describe(fig) for fig in figures]
+    if not alts or not all(alt.strip() for alt in alts):
+        raise ValueError("every figure needs a description, and there must be one at least")
+    images = []
+    for fig, alt in zip(figures, alts, strict=True):
+        data = base64.b64encode(png(fig, dpi)).decode("ascii")
+        width = round(fig.get_size_inches()[0] * 80)
+        images.append(
+            f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" '
+            f'style="flex:1 1 {width}px;min-width:0;max-width:{round(width * 1.35)}px;'
+            f'height:auto;border-radius:6px;background:{CARD}">'
+        )
+    html = (
+        '<figure class="ser-figure" style="margin:1em 0"><div style="display:flex;flex-wrap:wrap;'
+        f'gap:.6em;align-items:flex-start">{"".join(images)}</div>'
+        f'<figcaption style="margin-top:.4em">{escape(caption)}</figcaption></figure>'
+    )
+    return Html(html, f"[{len(images)} figures] {caption}")

@@ -1,0 +1,1 @@
+"""Chapter "The DS-LSTM": the widget that draws the two input gates."""

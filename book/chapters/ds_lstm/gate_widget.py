@@ -1,0 +1,267 @@
+"""The two input gates over time beside the two spectrograms, with a slider, without a kernel.
+
+Everything is computed beforehand and stands in the page: two small pictures, a table of gate
+values, forty lines of JavaScript. Without JavaScript the same drawing is there, only still.
+Book: chapter "The DS-LSTM".
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.image import imsave
+from numpy.typing import ArrayLike
+from ser.plots.html import Html, escape
+from ser.plots.style import BLUE, CARD, GRID, INK, MUTED, VERMILLION
+
+from chapters.shared.player import Player
+from chapters.shared.sound_figures import slaney_mel
+
+WIDTH, HEIGHT, LEFT, RIGHT = 520, 500, 66, 508
+TOPS, BAND, GATES = (30, 184), 116, (338, 442)
+"""Upper edges and height of the two spectrograms, upper and lower edge of the gates; in pixels of
+a drawing that a telephone shrinks to two thirds."""
+
+FREQUENCIES = (500, 1000, 2000, 4000)
+
+
+def interactive_gates(
+    s1: ArrayLike,
+    s2: ArrayLike,
+    iT: ArrayLike,
+    iF: ArrayLike,
+    times: ArrayLike | None = None,
+    units: Sequence[int] | None = None,
+    *,
+    caption: str = "",
+    sound: Player | None = None,
+    rate: int = 16000,
+) -> Html:
+    """S1, S2 and below them the gates that let x and y in; a slider moves a line over all three.
+
+    Args:
+        s1, s2: (n_mels, frames) in dB at their true lengths, hop ``2 * n_mels`` samples.
+        iT, iF: (T, H) values of the two input gates, T at least 2.
+        times: (T,) seconds of each step; default: step t stands at frame t of S2.
+        units: hidden units that can be picked besides the mean of all; default: the six in which
+            the two gates differ most over time.
+        caption: below the drawing.
+        sound: the utterance; while it plays, the line follows.
+        rate: samples a second of the sound.
+
+    Returns:
+        :class:`ser.plots.Html`, less than 400 kB for utterances of a few seconds.
+
+    Raises:
+        ValueError: shapes that do not fit, values that are not finite, units that are not there.
+
+    Example:
+        >>> gates = np.random.default_rng(0).uniform(size=(2, 20, 4))
+        >>> s1, s2 = np.zeros((64, 43)), np.zeros((128, 22))
+        >>> page = interactive_gates(s1, s2, *gates, caption="Noise.")
+        >>> page.text[:65]
+        '[gates over time] Noise. Two input gates over 0.30 s, 20 steps: o'
+    """
+    spectrograms = [np.asarray(s, dtype=float) for s in (s1, s2)]
+    iT, iF = (np.asarray(gate, dtype=float) for gate in (iT, iF))
+    if iT.ndim != 2 or iT.shape != iF.shape or len(iT) < 2:
+        raise ValueError(f"gates are (T, H) both, T at least 2, not {iT.shape} and {iF.shape}")
+    if any(s.ndim != 2 or s.size == 0 for s in spectrograms):
+        raise ValueError(
+            f"spectrograms are (n_mels, frames), not {[s.shape for s in spectrograms]}"
+        )
+    if not all(np.isfinite(a).all() for a in (*spectrograms, iT, iF)):
+        raise ValueError("spectrograms and gates must be finite")
+    hops = [2 * s.shape[0] / rate for s in spectrograms]
+    times = np.arange(len(iT)) * hops[1] if times is None else np.asarray(times, dtype=float)
+    if times.shape != (len(iT),) or (np.diff(times) <= 0).any():
+        raise ValueError(f"{len(iT)} steps need as many times, increasing")
+    if units is None:
+        units = np.sort(np.argsort(-np.abs(iT - iF).mean(0), kind="stable")[:6])
+    units = [int(u) for u in units]
+    if any(not 0 <= u < iT.shape[1] for u in units):
+        raise ValueError(f"units are 0 to {iT.shape[1] - 1}, not {units}")
+
+    start = -hops[1] / 2
+    end = max((s.shape[1] - 0.5) * hop for s, hop in zip(spectrograms, hops, strict=True))
+    low, high = min(0.0, iT.min(), iF.min()), max(1.0, iT.max(), iF.max())
+
+    def across(seconds: ArrayLike) -> np.ndarray:
+        return LEFT + (np.asarray(seconds) - start) / (end - start) * (RIGHT - LEFT)
+
+    def upward(gate: ArrayLike) -> np.ndarray:
+        return GATES[1] - (np.asarray(gate) - low) / (high - low) * (GATES[1] - GATES[0])
+
+    names = [f"mean of all {iT.shape[1]} units", *(f"unit {u}" for u in units)]
+    curves = [
+        [np.round(gate.mean(1), 3).tolist(), *(np.round(gate[:, u], 3).tolist() for u in units)]
+        for gate in (iT, iF)
+    ]
+    described = _describe(times, iT.mean(1), iF.mean(1))
+    data = {
+        "times": np.round(times, 4).tolist(),
+        "x": np.round(across(times), 1).tolist(),
+        "T": curves[0],
+        "F": curves[1],
+        "names": names,
+        "gates": GATES,
+        "range": [low, high],
+    }
+    name = "gates-" + hashlib.sha256(json.dumps([data, caption]).encode()).hexdigest()[:10]
+    parts = [
+        _spectrogram(s, hop, top, label, across)
+        for s, hop, top, label in zip(
+            spectrograms,
+            hops,
+            TOPS,
+            ("S1, fine in time: x", "S2, fine in frequency: y"),
+            strict=True,
+        )
+    ]
+    parts += [_axes(start, end, low, high, across, upward)]
+    for key, colour, dash in (("T", BLUE, ""), ("F", VERMILLION, "7 3")):
+        pairs = zip(data["x"], upward(data[key][0]), strict=True)
+        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in pairs)
+        parts.append(
+            f'<polyline class="{key}" fill="none" stroke="{colour}" stroke-width="2.4" '
+            f'stroke-dasharray="{dash}" points="{points}"/>'
+        )
+    bottom = GATES[1]
+    parts.append(
+        f'<line class="now" x1="{LEFT}" x2="{LEFT}" y1="{TOPS[0]}" y2="{bottom}" stroke="#ffffff" '
+        f'stroke-width="4" opacity="0"/><line class="now" x1="{LEFT}" x2="{LEFT}" y1="{TOPS[0]}" '
+        f'y2="{bottom}" stroke="{INK}" stroke-width="1.6" opacity="0"/>'
+    )
+    options = "".join(f'<option value="{i}">{escape(n)}</option>' for i, n in enumerate(names))
+    field = f"font:inherit;color:{INK};background:#fff;border:1px solid {MUTED};border-radius:4px"
+    call = f"({SCRIPT})({json.dumps(name)},{json.dumps(data, separators=(',', ':'))});"
+    html = (
+        f'<figure class="ser-gates" id="{name}" style="margin:1em 0;max-width:640px">'
+        f'<div style="background:{CARD};color:{INK};color-scheme:light;padding:.7em;'
+        f'border-radius:6px;font-size:.95rem">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(described)}" '
+        f'style="display:block;width:100%;height:auto;font-family:DejaVu Sans,Arial,sans-serif" '
+        f'font-size="16" fill="{INK}">{"".join(parts)}</svg>'
+        f'<div class="controls" hidden>'
+        f'<label for="{name}-time" style="display:block">Time '
+        f'<input type="range" id="{name}-time" min="0" max="{len(iT) - 1}" step="1" value="0" '
+        f'style="display:block;width:87%;margin:.3em 0 .3em 12%"></label>'
+        f'<label for="{name}-unit">Show <select id="{name}-unit" style="{field}">{options}</select>'
+        f'</label><output for="{name}-time {name}-unit" aria-live="polite" '
+        f'style="display:block;margin-top:.5em;min-height:2.8em"></output></div></div>'
+        f"<figcaption>{escape(caption)} {escape(described)}</figcaption>"
+        f"{sound.html if sound is not None else ''}"
+        f"<script>{call}</script></figure>"
+    )
+    return Html(html, f"[gates over time] {caption} {described}".replace("  ", " "))
+
+
+def _describe(times: np.ndarray, t: np.ndarray, f: np.ndarray) -> str:
+    widest = int(np.argmax(np.abs(t - f)))
+    which = "S1" if t[widest] > f[widest] else "S2"
+    return (
+        f"Two input gates over {times[-1] - times[0]:.2f} s, {len(times)} steps: on average the "
+        f"gate of S1 stands at {t.mean():.2f} ({t.min():.2f} to {t.max():.2f}), that of S2 at "
+        f"{f.mean():.2f} ({f.min():.2f} to {f.max():.2f}); they differ most at "
+        f"{times[widest]:.2f} s, where {which} is let in more."
+    )
+
+
+def _spectrogram(s: np.ndarray, hop: float, top: int, label: str, across) -> str:
+    """One panel of SVG: frame k stands at k hops, half a hop to each side."""
+    out = io.BytesIO()
+    high = s.max()
+    low = min(max(s.min(), high - 80), high - 1)
+    imsave(
+        out, s, vmin=low, vmax=high, cmap="magma", origin="lower", format="png",
+        metadata={"Software": None},
+    )  # fmt: skip
+    picture = base64.b64encode(out.getvalue()).decode("ascii")
+    left, right = across(-hop / 2), across((s.shape[1] - 0.5) * hop)
+    parts = [
+        f'<text x="{LEFT}" y="{top - 8}" font-weight="bold">{label}</text>'
+        f'<image x="{left:.1f}" y="{top}" width="{right - left:.1f}" height="{BAND}" '
+        f'preserveAspectRatio="none" style="image-rendering:pixelated" '
+        f'href="data:image/png;base64,{picture}"/>'
+    ]
+    top_mel = slaney_mel(np.array(8000.0))
+    for hertz in FREQUENCIES:
+        y = top + BAND * (1 - float(slaney_mel(np.array(float(hertz))) / top_mel))
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 5:.1f}" text-anchor="end">{hertz}</text>')
+    parts.append(f'<text x="{LEFT - 6}" y="{top + 5}" text-anchor="end">Hz</text>')
+    return "".join(parts)
+
+
+def _axes(start: float, end: float, low: float, high: float, across, upward) -> str:
+    """Title, frame and ticks of the panel of gates, and the axis of time."""
+    top, bottom = GATES
+    y = top - 8
+    parts = [
+        f'<text x="{LEFT}" y="{y}" font-weight="bold">gates</text>'
+        f'<line x1="{LEFT + 62}" x2="{LEFT + 92}" y1="{y - 5}" y2="{y - 5}" stroke="{BLUE}" '
+        f'stroke-width="3"/><text x="{LEFT + 98}" y="{y}">iT, for S1</text>'
+        f'<line x1="{LEFT + 202}" x2="{LEFT + 232}" y1="{y - 5}" y2="{y - 5}" '
+        f'stroke="{VERMILLION}" stroke-width="3" stroke-dasharray="7 3"/>'
+        f'<text x="{LEFT + 238}" y="{y}">iF, for S2</text>'
+    ]
+    for value in (0.0, 0.5, 1.0):
+        at = float(upward(value))
+        parts.append(
+            f'<line x1="{LEFT}" x2="{RIGHT}" y1="{at:.1f}" y2="{at:.1f}" stroke="{GRID}"/>'
+            f'<text x="{LEFT - 6}" y="{at + 5:.1f}" text-anchor="end">{value:g}</text>'
+        )
+    spacing = next(s for s in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 1e9) if (end - start) / s < 7)
+    for seconds in np.arange(0, end, spacing):
+        at = float(across(seconds))
+        parts.append(
+            f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{bottom}" y2="{bottom + 5}" stroke="{MUTED}"/>'
+            f'<text x="{at:.1f}" y="{bottom + 23}" text-anchor="middle">{seconds:g}</text>'
+        )
+    middle = (LEFT + RIGHT) / 2
+    parts.append(f'<text x="{middle}" y="{bottom + 46}" text-anchor="middle">time, s</text>')
+    return "".join(parts)
+
+
+SCRIPT = """function(name, data) {
+  var root = document.getElementById(name);
+  if (!root) return;
+  var time = root.querySelector('input'), unit = root.querySelector('select');
+  var said = root.querySelector('output'), lines = root.querySelectorAll('line.now');
+  var low = data.range[0], high = data.range[1], top = data.gates[0], bottom = data.gates[1];
+  function height(v) { return bottom - (v - low) / (high - low) * (bottom - top); }
+  function curve(key, values) {
+    root.querySelector('polyline.' + key).setAttribute('points', values.map(
+      function(v, t) { return data.x[t] + ',' + height(v).toFixed(1); }).join(' '));
+  }
+  function move() {
+    var t = +time.value, u = +unit.value, a = data.T[u][t], b = data.F[u][t];
+    lines.forEach(function(line) {
+      line.setAttribute('x1', data.x[t]); line.setAttribute('x2', data.x[t]);
+      line.setAttribute('opacity', line.getAttribute('stroke') === '#ffffff' ? 0.7 : 1);
+    });
+    var more = Math.abs(a - b) < 0.05 ? 'Both alike.' :
+      a > b ? 'S1 is let in more.' : 'S2 is let in more.';
+    said.textContent = data.times[t].toFixed(2) + ' s, ' + data.names[u] + ': iT ' +
+      a.toFixed(2) + ', iF ' + b.toFixed(2) + '. ' + more;
+    time.setAttribute('aria-valuetext', data.times[t].toFixed(2) + ' seconds');
+  }
+  time.addEventListener('input', move);
+  unit.addEventListener('change', function() {
+    curve('T', data.T[+unit.value]); curve('F', data.F[+unit.value]); move();
+  });
+  var audio = root.querySelector('audio');
+  function follow() {
+    var t = 0;
+    while (t + 1 < data.times.length && data.times[t + 1] <= audio.currentTime) t += 1;
+    time.value = t; move();
+    if (!audio.paused) requestAnimationFrame(follow);
+  }
+  if (audio) audio.addEventListener('play', follow);
+  root.querySelector('.controls').hidden = false;
+  move();
+}"""

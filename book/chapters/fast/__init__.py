@@ -1,0 +1,1 @@
+"""Chapter "Making it fast": the ladder of speed and its figures."""

@@ -1,0 +1,1 @@
+"""Chapter "MFCC, pitch, level and rate": toolkits' MFCCs, envelopes, speaking rate, effects."""

@@ -1,0 +1,1 @@
+"""Chapter "The protocol laboratory": the ladder of protocols and its widget."""

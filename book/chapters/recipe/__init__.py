@@ -1,0 +1,1 @@
+"""Chapter "What lifts it, honestly": what each training option gains, and how it is chosen."""

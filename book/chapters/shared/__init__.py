@@ -1,0 +1,1 @@
+"""What several chapters use: players, figures, tables over the study's records."""

@@ -1,0 +1,1 @@
+"""Chapter "Two resolutions": the window widget."""
