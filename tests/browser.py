@@ -17,6 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pytest
+from bs4 import BeautifulSoup
+
 HARNESS = Path(__file__).with_name("browser_harness.html")
 COLLECT = b"""<script>
 window.__errors = [];
@@ -26,11 +29,43 @@ addEventListener("unhandledrejection", keep);
 console.error = (...words) => __errors.push(words.join(" "));
 </script>"""
 
+QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--mute-audio"]
+QUIET += ["--no-first-run", "--disable-background-networking", "--disable-sync"]
+QUIET += ["--disable-component-update"]
+
 
 def chromium() -> str | None:
     """Path of a Chromium or Chrome, None where there is none."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     return next((path for name in names if (path := shutil.which(name))), None)
+
+
+def after(html: str, act: str, folder: Path, milliseconds: int = 3000) -> BeautifulSoup:
+    """*html* as Chromium has it once its scripts and *act* have run, without a network.
+
+    The test is skipped where there is no browser.
+    """
+    if chromium() is None:
+        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
+    page = f"<!doctype html><meta charset='utf-8'>{html}<script>{act}</script>"
+    file = folder / "page.html"
+    file.write_text(page, encoding="utf-8")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        command = [*QUIET, "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}"]
+        command += [f"--virtual-time-budget={milliseconds}", "--dump-dom", file.as_uri()]
+        done = subprocess.run(
+            [chromium(), *command], capture_output=True, text=True, timeout=120, check=False
+        )
+    return BeautifulSoup(done.stdout, "html.parser")
+
+
+def checked_by_node(script: Path) -> None:
+    """A file of JavaScript is one, to ``node --check``; skipped where there is no node."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs node (Debian: apt-get install nodejs)")
+    done = subprocess.run([node, "--check", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -119,9 +154,7 @@ def look(
     threading.Thread(target=server.serve_forever, daemon=True).start()
     # Chromium removes its profile while it ends, so the folder's own removal must be patient
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [chromium() or "", "--headless", "--no-sandbox", "--disable-gpu"]
-        command += ["--no-first-run", "--disable-background-networking", "--disable-sync"]
-        command += ["--disable-component-update", "--disable-quic", "--mute-audio"]
+        command = [chromium() or "", *QUIET]
         command += ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
         command += [f"--user-data-dir={profile}", "--window-size=1400,1000"]
         command += [f"http://127.0.0.1:{server.server_port}/harness"]

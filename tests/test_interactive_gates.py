@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import after, checked_by_node
 from bs4 import BeautifulSoup
+from chapters.ds_lstm import gate_widget
 from chapters.ds_lstm.gate_widget import interactive_gates
 from chapters.shared.player import player
 
@@ -94,34 +95,22 @@ def test_what_does_not_fit_is_said(change, message):
         interactive_gates(**given)
 
 
+def test_the_script_is_a_file_of_javascript():
+    checked_by_node(Path(gate_widget.__file__).with_suffix(".js"))
+
+
 def test_the_slider_moves_in_a_browser_without_a_network(tmp_path):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
     page, iT, iF = made(units=[3, 8])
-    act = """<script>
+    act = """
       var root = document.querySelector('.ser-gates');
       root.querySelector('select').value = '2';
       root.querySelector('select').dispatchEvent(new Event('change'));
       root.querySelector('input').value = '40';
       root.querySelector('input').dispatchEvent(new Event('input'));
-    </script>"""
-    file = tmp_path / "page.html"
-    file.write_text(f"<!doctype html><meta charset='utf-8'>{page.html}{act}", encoding="utf-8")
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]
-    command += ["--no-first-run", "--disable-background-networking", "--disable-sync"]
-    command += ["--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    command += [
-        f"--user-data-dir={tmp_path / 'profile'}",
-        "--virtual-time-budget=3000",
-        "--dump-dom",
-    ]
-    done = subprocess.run(
-        [*command, file.as_uri()], capture_output=True, text=True, timeout=120, check=False
-    )
-    soup = BeautifulSoup(done.stdout, "html.parser")
+    """
+    soup = after(page.html, act, tmp_path)
     said = soup.find("output").text
     assert said.startswith(f"0.64 s, unit 8: iT {iT[40, 8]:.2f}, iF {iF[40, 8]:.2f}.")
     assert not soup.find(class_="controls").has_attr("hidden")
     place = soup.find("polyline", class_="T")["points"].split()[40].split(",")[0]
-    assert {line["x1"] for line in soup.find_all("line", class_="now")} == {place}
+    assert {line["x1"] for line in soup.select("g.now line")} == {place}

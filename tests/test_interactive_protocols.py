@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import after, checked_by_node
 from bs4 import BeautifulSoup
+from chapters.protocols import protocol_widget
 from chapters.protocols.protocol_widget import interactive_protocols, protocol_table, recorded
 from records_maker import make_results
 
@@ -135,7 +137,11 @@ def test_a_name_cannot_end_the_script(tmp_path):
             tmp_path / f"x-{protocol}", {"dual": 1.0}, corpus="</script>", protocol=protocol
         )
     html = interactive_protocols(recorded(tmp_path)["x"], resamples=10).html
-    assert html.count("</script>") == 1
+    assert html.count("</script>") == 2, "the table's and the program's"
+
+
+def test_the_script_is_a_file_of_javascript():
+    checked_by_node(Path(protocol_widget.__file__).with_suffix(".js"))
 
 
 def test_one_speaker_has_no_interval(tmp_path):
@@ -144,27 +150,6 @@ def test_one_speaker_has_no_interval(tmp_path):
         make_results(where, {"dual": 1.0}, speakers=1, corpus="x", protocol=protocol)
     cell = protocol_table(recorded(tmp_path)["x"], 10)["x"]["dual"]["random"]["last"]
     assert cell["low"] is None
-
-
-def in_a_browser(html: str, act: str, folder, name: str = "page") -> BeautifulSoup:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
-    file = folder / f"{name}.html"
-    script = f"<script>{act}</script>"
-    file.write_text(f"<!doctype html><meta charset='utf-8'>{html}{script}", encoding="utf-8")
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]
-    command += ["--no-first-run", "--disable-background-networking", "--disable-sync"]
-    command += ["--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND"]
-    command += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=3000"]
-    done = subprocess.run(
-        [*command, "--dump-dom", file.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return BeautifulSoup(done.stdout, "html.parser")
 
 
 def test_the_choices_move_everything_in_a_browser_without_a_network(page, records, tmp_path):
@@ -177,7 +162,7 @@ def test_the_choices_move_everything_in_a_browser_without_a_network(page, record
       document.querySelector('fieldset.epoch input[value=test]').click();
       document.querySelector('input[type=checkbox]').click();
     """
-    soup = in_a_browser(page.html, act, tmp_path)
+    soup = after(page.html, act, tmp_path)
     now, base = table["random"]["test"], table["unseen"]["last"]
     said = soup.find("output").text
     assert said.startswith(
@@ -209,7 +194,7 @@ def test_a_choice_that_was_not_recorded_cannot_be_made(page, tmp_path):
       document.querySelector('fieldset.epoch input[value=dev]').click();
       s.value = 'emodb'; s.dispatchEvent(new Event('change'));
     """
-    soup = in_a_browser(page.html, act, tmp_path)
+    soup = after(page.html, act, tmp_path)
     fields = {i["value"]: i for i in soup.select("fieldset.epoch input")}
     assert fields["dev"].has_attr("disabled")
     assert not fields["test"].has_attr("disabled")
@@ -221,6 +206,6 @@ def test_a_row_without_epochs_is_shown_as_such(page, tmp_path):
       var s = document.querySelector('select.model');
       s.value = 'majority'; s.dispatchEvent(new Event('change'));
     """
-    soup = in_a_browser(page.html, act, tmp_path)
+    soup = after(page.html, act, tmp_path)
     assert ", no epochs: UA" in soup.find("output").text
     assert "fitted in one go," in [t.text for t in soup.find_all("text")]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import after, checked_by_node
 from bs4 import BeautifulSoup
 from chapters.shared.player import player
 from chapters.shared.windows import (
@@ -22,6 +21,7 @@ from chapters.shared.windows import (
     told_apart,
     vowel_tones,
 )
+from chapters.two_resolutions import window_widget
 from chapters.two_resolutions.window_widget import interactive_window
 
 from ser.plots import describe, show
@@ -168,23 +168,13 @@ def test_says_what_is_wrong(call, message):
         call()
 
 
+def test_the_script_is_a_file_of_javascript():
+    checked_by_node(Path(window_widget.__file__).with_suffix(".js"))
+
+
 def test_moves_in_a_browser_without_a_network(page, tmp_path):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        pytest.skip("needs Chromium (Debian: apt-get install chromium)")
-    script = (
-        "<script>var s=document.querySelector('input');s.value=s.max;"
-        "s.dispatchEvent(new Event('input'));</script>"
-    )
-    file = tmp_path / "page.html"
-    file.write_text(f"<!doctype html><meta charset=utf-8><body>{page.html}{script}", "utf-8")
-    with tempfile.TemporaryDirectory() as profile:
-        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]
-        command += ["--no-first-run", "--disable-background-networking", "--disable-sync"]
-        command += ["--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND"]
-        command += [f"--user-data-dir={profile}", "--dump-dom", file.as_uri()]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    soup = BeautifulSoup(done.stdout, "html.parser")
+    act = "var s = document.querySelector('input'); s.value = s.max;"
+    soup = after(page.html, act + "s.dispatchEvent(new Event('input'));", tmp_path)
     assert not soup.find(class_="controls").has_attr("hidden")
     assert soup.find("output").text.startswith("Window 128 ms, 2048 samples: bursts run together")
     assert soup.find("strong").text == "128 ms"

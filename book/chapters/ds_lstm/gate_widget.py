@@ -1,26 +1,26 @@
 """The two input gates over time beside the two spectrograms, with a slider, without a kernel.
 
 Everything is computed beforehand and stands in the page: two small pictures, a table of gate
-values, forty lines of JavaScript. Without JavaScript the same drawing is there, only still.
+values, and gate_widget.js. Without JavaScript the same drawing is there, only still.
 Book: chapter "The DS-LSTM".
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
-import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.image import imsave
 from numpy.typing import ArrayLike
 from ser.plots.html import Html, escape
-from ser.plots.style import BLUE, CARD, GRID, INK, MUTED, VERMILLION
+from ser.plots.style import BLUE, GRID, INK, MUTED, VERMILLION
 
 from chapters.shared.player import Player
 from chapters.shared.sound_figures import slaney_mel
+from chapters.shared.widget import FIELD, line, points, polyline, svg, text, widget
 
 WIDTH, HEIGHT, LEFT, RIGHT = 520, 500, 66, 508
 TOPS, BAND, GATES = (30, 184), 116, (338, 442)
@@ -102,7 +102,6 @@ def interactive_gates(
         [np.round(gate.mean(1), 3).tolist(), *(np.round(gate[:, u], 3).tolist() for u in units)]
         for gate in (iT, iF)
     ]
-    described = _describe(times, iT.mean(1), iF.mean(1))
     data = {
         "times": np.round(times, 4).tolist(),
         "x": np.round(across(times), 1).tolist(),
@@ -112,53 +111,42 @@ def interactive_gates(
         "gates": GATES,
         "range": [low, high],
     }
-    name = "gates-" + hashlib.sha256(json.dumps([data, caption]).encode()).hexdigest()[:10]
-    parts = [
+    labels = ("S1, fine in time: x", "S2, fine in frequency: y")
+    drawn = [
         _spectrogram(s, hop, top, label, across)
-        for s, hop, top, label in zip(
-            spectrograms,
-            hops,
-            TOPS,
-            ("S1, fine in time: x", "S2, fine in frequency: y"),
-            strict=True,
-        )
+        for s, hop, top, label in zip(spectrograms, hops, TOPS, labels, strict=True)
     ]
-    parts += [_axes(start, end, low, high, across, upward)]
+    drawn.append(_axes(start, end, low, high, across, upward))
     for key, colour, dash in (("T", BLUE, ""), ("F", VERMILLION, "7 3")):
-        pairs = zip(data["x"], upward(data[key][0]), strict=True)
-        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in pairs)
-        parts.append(
-            f'<polyline class="{key}" fill="none" stroke="{colour}" stroke-width="2.4" '
-            f'stroke-dasharray="{dash}" points="{points}"/>'
-        )
-    bottom = GATES[1]
-    parts.append(
-        f'<line class="now" x1="{LEFT}" x2="{LEFT}" y1="{TOPS[0]}" y2="{bottom}" stroke="#ffffff" '
-        f'stroke-width="4" opacity="0"/><line class="now" x1="{LEFT}" x2="{LEFT}" y1="{TOPS[0]}" '
-        f'y2="{bottom}" stroke="{INK}" stroke-width="1.6" opacity="0"/>'
+        drawn.append(polyline(key, points(data["x"], upward(data[key][0])), colour, dash))
+    ends = (LEFT, TOPS[0], LEFT, GATES[1])
+    drawn.append(
+        f'<g class="now" opacity="0">{line(*ends, "#ffffffb3", 4)}{line(*ends, INK, 1.6)}</g>'
     )
+    described = _describe(times, iT.mean(1), iF.mean(1))
     options = "".join(f'<option value="{i}">{escape(n)}</option>' for i, n in enumerate(names))
-    field = f"font:inherit;color:{INK};background:#fff;border:1px solid {MUTED};border-radius:4px"
-    call = f"({SCRIPT})({json.dumps(name)},{json.dumps(data, separators=(',', ':'))});"
-    html = (
-        f'<figure class="ser-gates" id="{name}" style="margin:1em 0;max-width:640px">'
-        f'<div style="background:{CARD};color:{INK};color-scheme:light;padding:.7em;'
-        f'border-radius:6px;font-size:.95rem">'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(described)}" '
-        f'style="display:block;width:100%;height:auto;font-family:DejaVu Sans,Arial,sans-serif" '
-        f'font-size="16" fill="{INK}">{"".join(parts)}</svg>'
-        f'<div class="controls" hidden>'
-        f'<label for="{name}-time" style="display:block">Time '
-        f'<input type="range" id="{name}-time" min="0" max="{len(iT) - 1}" step="1" value="0" '
-        f'style="display:block;width:87%;margin:.3em 0 .3em 12%"></label>'
-        f'<label for="{name}-unit">Show <select id="{name}-unit" style="{field}">{options}</select>'
-        f'</label><output for="{name}-time {name}-unit" aria-live="polite" '
-        f'style="display:block;margin-top:.5em;min-height:2.8em"></output></div></div>'
-        f"<figcaption>{escape(caption)} {escape(described)}</figcaption>"
-        f"{sound.html if sound is not None else ''}"
-        f"<script>{call}</script></figure>"
+
+    def inside(name: str) -> str:
+        return (
+            f"{svg(WIDTH, HEIGHT, ''.join(drawn), described)}"
+            f'<div class="controls" hidden><label for="{name}-time" style="display:block">Time '
+            f'<input type="range" id="{name}-time" min="0" max="{len(iT) - 1}" step="1" value="0" '
+            f'style="display:block;width:87%;margin:.3em 0 .3em 12%"></label>'
+            f'<label for="{name}-unit">Show <select id="{name}-unit" style="{FIELD}">{options}'
+            f'</select></label><output for="{name}-time {name}-unit" aria-live="polite" '
+            f'style="display:block;margin-top:.5em;min-height:2.8em"></output></div>'
+        )
+
+    return widget(
+        Path(__file__).with_suffix(".js"),
+        data,
+        inside,
+        kind="gates",
+        title="gates over time",
+        caption=caption,
+        described=described,
+        below=sound.html if sound is not None else "",
     )
-    return Html(html, f"[gates over time] {caption} {described}".replace("  ", " "))
 
 
 def _describe(times: np.ndarray, t: np.ndarray, f: np.ndarray) -> str:
@@ -184,16 +172,16 @@ def _spectrogram(s: np.ndarray, hop: float, top: int, label: str, across) -> str
     picture = base64.b64encode(out.getvalue()).decode("ascii")
     left, right = across(-hop / 2), across((s.shape[1] - 0.5) * hop)
     parts = [
-        f'<text x="{LEFT}" y="{top - 8}" font-weight="bold">{label}</text>'
+        text(LEFT, top - 8, label, "start", bold=True),
         f'<image x="{left:.1f}" y="{top}" width="{right - left:.1f}" height="{BAND}" '
         f'preserveAspectRatio="none" style="image-rendering:pixelated" '
-        f'href="data:image/png;base64,{picture}"/>'
+        f'href="data:image/png;base64,{picture}"/>',
+        text(LEFT - 6, top + 5, "Hz", "end"),
     ]
     top_mel = slaney_mel(np.array(8000.0))
     for hertz in FREQUENCIES:
         y = top + BAND * (1 - float(slaney_mel(np.array(float(hertz))) / top_mel))
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 5:.1f}" text-anchor="end">{hertz}</text>')
-    parts.append(f'<text x="{LEFT - 6}" y="{top + 5}" text-anchor="end">Hz</text>')
+        parts.append(text(LEFT - 6, y + 5, hertz, "end"))
     return "".join(parts)
 
 
@@ -202,66 +190,18 @@ def _axes(start: float, end: float, low: float, high: float, across, upward) -> 
     top, bottom = GATES
     y = top - 8
     parts = [
-        f'<text x="{LEFT}" y="{y}" font-weight="bold">gates</text>'
-        f'<line x1="{LEFT + 62}" x2="{LEFT + 92}" y1="{y - 5}" y2="{y - 5}" stroke="{BLUE}" '
-        f'stroke-width="3"/><text x="{LEFT + 98}" y="{y}">iT, for S1</text>'
-        f'<line x1="{LEFT + 202}" x2="{LEFT + 232}" y1="{y - 5}" y2="{y - 5}" '
-        f'stroke="{VERMILLION}" stroke-width="3" stroke-dasharray="7 3"/>'
-        f'<text x="{LEFT + 238}" y="{y}">iF, for S2</text>'
+        text(LEFT, y, "gates", "start", bold=True),
+        line(LEFT + 62, y - 5, LEFT + 92, y - 5, BLUE, 3),
+        text(LEFT + 98, y, "iT, for S1", "start"),
+        line(LEFT + 202, y - 5, LEFT + 232, y - 5, VERMILLION, 3, "7 3"),
+        text(LEFT + 238, y, "iF, for S2", "start"),
+        text((LEFT + RIGHT) / 2, bottom + 46, "time, s"),
     ]
     for value in (0.0, 0.5, 1.0):
         at = float(upward(value))
-        parts.append(
-            f'<line x1="{LEFT}" x2="{RIGHT}" y1="{at:.1f}" y2="{at:.1f}" stroke="{GRID}"/>'
-            f'<text x="{LEFT - 6}" y="{at + 5:.1f}" text-anchor="end">{value:g}</text>'
-        )
+        parts += [line(LEFT, at, RIGHT, at, GRID), text(LEFT - 6, at + 5, f"{value:g}", "end")]
     spacing = next(s for s in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 1e9) if (end - start) / s < 7)
     for seconds in np.arange(0, end, spacing):
         at = float(across(seconds))
-        parts.append(
-            f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{bottom}" y2="{bottom + 5}" stroke="{MUTED}"/>'
-            f'<text x="{at:.1f}" y="{bottom + 23}" text-anchor="middle">{seconds:g}</text>'
-        )
-    middle = (LEFT + RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{bottom + 46}" text-anchor="middle">time, s</text>')
+        parts += [line(at, bottom, at, bottom + 5, MUTED), text(at, bottom + 23, f"{seconds:g}")]
     return "".join(parts)
-
-
-SCRIPT = """function(name, data) {
-  var root = document.getElementById(name);
-  if (!root) return;
-  var time = root.querySelector('input'), unit = root.querySelector('select');
-  var said = root.querySelector('output'), lines = root.querySelectorAll('line.now');
-  var low = data.range[0], high = data.range[1], top = data.gates[0], bottom = data.gates[1];
-  function height(v) { return bottom - (v - low) / (high - low) * (bottom - top); }
-  function curve(key, values) {
-    root.querySelector('polyline.' + key).setAttribute('points', values.map(
-      function(v, t) { return data.x[t] + ',' + height(v).toFixed(1); }).join(' '));
-  }
-  function move() {
-    var t = +time.value, u = +unit.value, a = data.T[u][t], b = data.F[u][t];
-    lines.forEach(function(line) {
-      line.setAttribute('x1', data.x[t]); line.setAttribute('x2', data.x[t]);
-      line.setAttribute('opacity', line.getAttribute('stroke') === '#ffffff' ? 0.7 : 1);
-    });
-    var more = Math.abs(a - b) < 0.05 ? 'Both alike.' :
-      a > b ? 'S1 is let in more.' : 'S2 is let in more.';
-    said.textContent = data.times[t].toFixed(2) + ' s, ' + data.names[u] + ': iT ' +
-      a.toFixed(2) + ', iF ' + b.toFixed(2) + '. ' + more;
-    time.setAttribute('aria-valuetext', data.times[t].toFixed(2) + ' seconds');
-  }
-  time.addEventListener('input', move);
-  unit.addEventListener('change', function() {
-    curve('T', data.T[+unit.value]); curve('F', data.F[+unit.value]); move();
-  });
-  var audio = root.querySelector('audio');
-  function follow() {
-    var t = 0;
-    while (t + 1 < data.times.length && data.times[t + 1] <= audio.currentTime) t += 1;
-    time.value = t; move();
-    if (!audio.paused) requestAnimationFrame(follow);
-  }
-  if (audio) audio.addEventListener('play', follow);
-  root.querySelector('.controls').hidden = false;
-  move();
-}"""

@@ -7,8 +7,6 @@ is there instead. Book: chapter "The protocol laboratory".
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,15 +16,18 @@ from ser.corpora.base import EMOTIONS
 from ser.metrics import counts_interval, speaker_counts
 from ser.metrics.scores import count_ua
 from ser.plots.html import Html, escape
-from ser.plots.style import CARD, INK, MUTED
+from ser.plots.style import BLUE, CARD, GREY, GRID, INK, MUTED, VERMILLION
 from ser.report.load import Record, load_records
 from ser.report.pool import Row, pool_records
 
-from chapters.protocols.protocol_widget_script import HEIGHT, SCRIPT, WIDTH
+from chapters.shared.widget import FIELD, svg, widget
 
 UNSEEN: tuple[str, ...] = ("loso", "speakers", "sessions")
 """Protocols whose test speakers are not trained on, the most usual first."""
 
+COLOURS = {
+    "blue": BLUE, "card": CARD, "grey": GREY, "grid": GRID, "ink": INK, "vermillion": VERMILLION,
+}  # fmt: skip
 SELECTIONS = {"last": "last epoch", "dev": "chosen on dev", "test": "chosen on the test"}
 
 
@@ -141,49 +142,48 @@ def interactive_protocols(
         "emotions": list(EMOTIONS),
         "selections": SELECTIONS,
         "start": _start(table),
+        "colours": COLOURS,
     }
-    packed = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
-    name = "protocols-" + hashlib.sha256((packed + caption).encode()).hexdigest()[:10]
-    described = _describe(table)
-    field = (
-        f"font:inherit;color:{INK};background:#fff;border:1px solid {MUTED};border-radius:4px;"
-        "max-width:100%"
-    )
-    box = f"border:1px solid {MUTED};border-radius:4px;margin:.5em 0 0;padding:.2em .6em .4em"
-
-    def radios(key: str, legend: str, choices: dict[str, str]) -> str:
-        inside = "".join(
-            f'<label for="{name}-{key}-{value}" style="display:inline-block;margin-right:1em">'
-            f'<input type="radio" name="{name}-{key}" id="{name}-{key}-{value}" value="{value}"'
-            f"{' checked' if i == 0 else ''}> {escape(text)}</label>"
-            for i, (value, text) in enumerate(choices.items())
-        )
-        return f'<fieldset class="{key}" style="{box}"><legend>{legend}</legend>{inside}</fieldset>'
-
     corpora = "".join(f"<option>{escape(c)}</option>" for c in table)
     sides = {"random": "random split", "unseen": "unseen speakers"}
-    html = (
-        f'<figure class="ser-protocols" id="{name}" style="margin:1em 0;max-width:640px">'
-        f'<div style="background:{CARD};color:{INK};color-scheme:light;padding:.7em;'
-        f'border-radius:6px;font-size:.95rem"><div class="controls" hidden>'
-        f'<label for="{name}-corpus" style="display:inline-block;margin-right:1em">Corpus '
-        f'<select id="{name}-corpus" class="corpus" style="{field}">{corpora}</select></label>'
-        f'<label for="{name}-model" style="display:inline-block">Row '
-        f'<select id="{name}-model" class="model" style="{field}"></select></label>'
-        f"{radios('side', 'Who is tested', sides)}{radios('epoch', 'Which epoch', SELECTIONS)}"
-        f'<label for="{name}-compare" style="display:block;margin:.5em 0 0">'
-        f'<input type="checkbox" id="{name}-compare"> show the difference from unseen speakers, '
-        f"last epoch</label>"
-        f'<output for="{name}-corpus {name}-model {name}-compare" aria-live="polite" '
-        f'style="display:block;margin:.6em 0;min-height:4.2em"></output>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="" '
-        f'style="display:block;width:100%;height:auto;font-family:DejaVu Sans,Arial,sans-serif" '
-        f'font-size="16" fill="{INK}"></svg></div>'
-        f"<noscript>{_plain(table)}</noscript></div>"
-        f"<figcaption>{escape(caption)} {escape(described)}</figcaption>"
-        f"<script>({SCRIPT})({json.dumps(name)},{packed});</script></figure>"
+
+    def inside(name: str) -> str:
+        return (
+            f'<div class="controls" hidden>'
+            f'<label for="{name}-corpus" style="display:inline-block;margin-right:1em">Corpus '
+            f'<select id="{name}-corpus" class="corpus" style="{FIELD};max-width:100%">{corpora}'
+            f'</select></label><label for="{name}-model" style="display:inline-block">Row '
+            f'<select id="{name}-model" class="model" style="{FIELD};max-width:100%"></select>'
+            f"</label>{_radios(name, 'side', 'Who is tested', sides)}"
+            f"{_radios(name, 'epoch', 'Which epoch', SELECTIONS)}"
+            f'<label for="{name}-compare" style="display:block;margin:.5em 0 0">'
+            f'<input type="checkbox" id="{name}-compare"> show the difference from unseen '
+            f"speakers, last epoch</label>"
+            f'<output for="{name}-corpus {name}-model {name}-compare" aria-live="polite" '
+            f'style="display:block;margin:.6em 0;min-height:4.2em"></output>'
+            f"{svg(520, 534)}</div><noscript>{_plain(table)}</noscript>"
+        )
+
+    return widget(
+        Path(__file__).with_suffix(".js"),
+        data,
+        inside,
+        kind="protocols",
+        title="protocols",
+        caption=caption,
+        described=_describe(table),
     )
-    return Html(html, f"[protocols] {caption} {described}".replace("  ", " "))
+
+
+def _radios(name: str, key: str, legend: str, choices: dict[str, str]) -> str:
+    box = f"border:1px solid {MUTED};border-radius:4px;margin:.5em 0 0;padding:.2em .6em .4em"
+    inside = "".join(
+        f'<label for="{name}-{key}-{value}" style="display:inline-block;margin-right:1em">'
+        f'<input type="radio" name="{name}-{key}" id="{name}-{key}-{value}" value="{value}"'
+        f"{' checked' if i == 0 else ''}> {escape(text)}</label>"
+        for i, (value, text) in enumerate(choices.items())
+    )
+    return f'<fieldset class="{key}" style="{box}"><legend>{legend}</legend>{inside}</fieldset>'
 
 
 def _about(row: Row) -> dict[str, Any]:

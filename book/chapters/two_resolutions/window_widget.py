@@ -9,18 +9,18 @@ JavaScript one of them is there, still. Book: chapters "From wave to spectrogram
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
-import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 from PIL import Image
 from ser.plots.html import Html, escape
-from ser.plots.style import BLUE, CARD, GRID, INK, MUTED
+from ser.plots.style import BLUE, GRID, INK, MUTED
 
 from chapters.shared.player import Player
+from chapters.shared.widget import line, points, polyline, svg, text, widget
 from chapters.shared.windows import (
     DIP,
     SHOWN_DB,
@@ -94,7 +94,7 @@ def interactive_window(
                 "said": f"Window {1000 * window / rate:.3g} ms, {window} samples: {said[0]}, "
                 f"{said[1]}.",
                 "picture": _picture(sound.wave, window, rate, top),
-                "shape": _points(
+                "shape": _scaled(
                     np.linspace(-0.5, 0.5, 41) * window / rate + length / 2,
                     hann(40)[np.r_[0:40, 0]],
                     (0, length),
@@ -108,43 +108,43 @@ def interactive_window(
                 "dash": ["" if dip >= DIP else "5 3" for dip in dips],
             }
         )
-    at = windows.index(start)
     described = _describe(sound, windows)
-    name = "window-" + hashlib.sha256(json.dumps([steps, caption]).encode()).hexdigest()[:10]
-    first = steps[at]
-    drawn = "".join(
-        [
-            _frame(length, top),
-            f'<image x="{LEFT}" y="{PICTURE[0]}" width="{RIGHT - LEFT}" '
-            f'height="{PICTURE[1] - PICTURE[0]}" preserveAspectRatio="none" '
-            f'href="{first["picture"]}"/>',
-            _marks(sound, length, top),
-            _line("shape", first["shape"], INK, fill=GRID),
-            _half("bursts over time, ms", seconds, HALVES[0], sound.bursts, 1000),
-            _half("vowel over frequency, Hz", hertz, HALVES[1], sound.harmonics, 1),
-            _line("time", first["time"], first["colour"][0], first["dash"][0]),
-            _line("frequency", first["frequency"], first["colour"][1], first["dash"][1]),
-        ]
+    first = steps[windows.index(start)]
+    drawn = [
+        _frame(length, top),
+        f'<image x="{LEFT}" y="{PICTURE[0]}" width="{RIGHT - LEFT}" '
+        f'height="{PICTURE[1] - PICTURE[0]}" preserveAspectRatio="none" '
+        f'href="{first["picture"]}"/>',
+        _marks(sound, length, top),
+        polyline("shape", first["shape"], INK, fill=GRID),
+        _half("bursts", "time, ms", seconds, HALVES[0], sound.bursts, 1000),
+        _half("vowel", "frequency, Hz", hertz, HALVES[1], sound.harmonics, 1),
+        polyline("time", first["time"], first["colour"][0], first["dash"][0]),
+        polyline("frequency", first["frequency"], first["colour"][1], first["dash"][1]),
+    ]
+
+    def inside(name: str) -> str:
+        return (
+            f"{svg(WIDTH, HEIGHT, ''.join(drawn), described)}"
+            f'<div class="controls" hidden><label for="{name}-slider" style="display:block">'
+            f"Window length: <strong>{first['ms']}</strong>"
+            f'<input type="range" id="{name}-slider" min="0" max="{len(windows) - 1}" step="1" '
+            f'value="{windows.index(start)}" style="width:100%;margin:.3em 0"></label></div>'
+            f'<output for="{name}-slider" aria-live="polite" '
+            f'style="display:block;margin-top:.5em;min-height:2.8em">{escape(first["said"])}'
+            "</output>"
+        )
+
+    return widget(
+        Path(__file__).with_suffix(".js"),
+        steps,
+        inside,
+        kind="window",
+        title="window length",
+        caption=caption,
+        described=described,
+        below=player.html if player is not None else "",
     )
-    call = f"({SCRIPT})({json.dumps(name)},{json.dumps(steps, separators=(',', ':'))});"
-    html = (
-        f'<figure class="ser-window" id="{name}" style="margin:1em 0;max-width:640px">'
-        f'<div style="background:{CARD};color:{INK};color-scheme:light;padding:.7em;'
-        f'border-radius:6px;font-size:.95rem">'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(described)}" '
-        f'style="display:block;width:100%;height:auto;font-family:DejaVu Sans,Arial,sans-serif" '
-        f'font-size="16" fill="{INK}">{drawn}</svg>'
-        f'<div class="controls" hidden><label for="{name}-slider" style="display:block">'
-        f"Window length: <strong>{first['ms']}</strong>"
-        f'<input type="range" id="{name}-slider" min="0" max="{len(windows) - 1}" step="1" '
-        f'value="{at}" style="width:100%;margin:.3em 0"></label></div>'
-        f'<output for="{name}-slider" aria-live="polite" '
-        f'style="display:block;margin-top:.5em;min-height:2.8em">{escape(first["said"])}</output>'
-        f"</div><figcaption>{escape(caption)} {escape(described)}</figcaption>"
-        f"{player.html if player is not None else ''}"
-        f"<script>{call}</script></figure>"
-    )
-    return Html(html, f"[window length] {caption} {described}".replace("  ", " "))
 
 
 GOOD, BAD = BLUE, "#a34700"
@@ -189,49 +189,32 @@ def _picture(wave: np.ndarray, window: int, rate: int, top: float) -> str:
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode("ascii")
 
 
-def _points(x, y, from_x, from_y, to_x, to_y) -> str:
-    """Points of SVG; *to_y* counts downwards."""
+def _scaled(x, y, from_x, from_y, to_x, to_y) -> str:
+    """Points of a curve, moved from one range to another; *to_y* counts downwards."""
     across = to_x[0] + (np.asarray(x) - from_x[0]) / (from_x[1] - from_x[0]) * (to_x[1] - to_x[0])
     share = (np.asarray(y) - from_y[0]) / (from_y[1] - from_y[0])
-    down = to_y[1] - share * (to_y[1] - to_y[0])
-    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, down, strict=True))
+    return points(across, to_y[1] - share * (to_y[1] - to_y[0]))
 
 
 def _curve(x: np.ndarray, levels: np.ndarray, half: tuple[int, int]) -> str:
     levels = np.maximum(levels - levels.max(), FLOOR_DB)
-    return _points(x, levels, (x[0], x[-1]), (FLOOR_DB, 0), half, CURVES)
-
-
-def _line(name: str, points: str, colour: str, dash: str = "", fill: str = "none") -> str:
-    return (
-        f'<polyline class="{name}" fill="{fill}" stroke="{colour}" stroke-width="2.4" '
-        f'stroke-dasharray="{dash}" points="{points}"/>'
-    )
-
-
-def _text(x: float, y: float, words: str, anchor: str = "middle", more: str = "") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {more}>{escape(words)}</text>'
+    return _scaled(x, levels, (x[0], x[-1]), (FLOOR_DB, 0), half, CURVES)
 
 
 def _frame(length: float, top: float) -> str:
     """Titles and axes of the window's shape and the spectrogram."""
-    bold = 'font-weight="bold"'
     upper, lower = PICTURE
     parts = [
-        _text(LEFT, SHAPE[0] - 8, "the window, at the scale of time below", "start", bold),
-        _text(RIGHT, upper - 8, "what it sees", "end", bold),
-        _text(LEFT - 6, upper + 5, "Hz", "end"),
-        _text((LEFT + RIGHT) / 2, lower + 40, "time, s"),
+        text(LEFT, SHAPE[0] - 8, "the window, at the scale of time below", "start", bold=True),
+        text(RIGHT, upper - 8, "what it sees", "end", bold=True),
+        text(LEFT - 6, upper + 5, "Hz", "end"),
+        text((LEFT + RIGHT) / 2, lower + 40, "time, s"),
     ]
     for hertz in range(0, int(top), 500):
-        y = lower - hertz / top * (lower - upper)
-        parts.append(_text(LEFT - 6, y + 5, str(hertz), "end"))
+        parts.append(text(LEFT - 6, lower - hertz / top * (lower - upper) + 5, hertz, "end"))
     for seconds in np.arange(0, length, 0.1):
         x = LEFT + seconds / length * (RIGHT - LEFT)
-        parts.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{lower}" y2="{lower + 5}" stroke="{MUTED}"/>'
-            + _text(x, lower + 22, f"{seconds:g}")
-        )
+        parts += [line(x, lower, x, lower + 5, MUTED), text(x, lower + 22, f"{seconds:g}")]
     return "".join(parts)
 
 
@@ -248,50 +231,22 @@ def _marks(sound: BurstVowel, length: float, top: float) -> str:
     return "".join(parts)
 
 
-def _half(title: str, x: np.ndarray, half: tuple[int, int], truth, unit: float) -> str:
-    """Axes of one of the two curves; dotted where the truth is."""
+def _half(
+    title: str, axis: str, x: np.ndarray, half: tuple[int, int], truth: Sequence[float], unit: float
+) -> str:
+    """Title and axes of one of the two curves; dotted where the truth is."""
     left, right = half
     upper, lower = CURVES
-    parts = [_text(left, upper - 12, title.split(",")[0], "start", 'font-weight="bold"')]
+    parts = [
+        text(left, upper - 12, title, "start", bold=True),
+        line(left, lower, right, lower, MUTED),
+        text((left + right) / 2, lower + 42, axis),
+    ]
     for value in truth:
         at = left + (value - x[0]) / (x[-1] - x[0]) * (right - left)
-        parts.append(
-            f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{upper}" y2="{lower}" stroke="{MUTED}" '
-            f'stroke-dasharray="2 3"/>' + _text(at, lower + 20, f"{value * unit:g}")
-        )
-    parts.append(
-        f'<line x1="{left}" x2="{right}" y1="{lower}" y2="{lower}" stroke="{MUTED}"/>'
-        + _text((left + right) / 2, lower + 42, title.split(" over ")[1])
-    )
+        parts.append(line(at, upper, at, lower, MUTED, dash="2 3"))
+        parts.append(text(at, lower + 20, f"{value * unit:g}"))
     for level in (0, -6, -12, -18) if left == LEFT else ():
         y = lower - (level - FLOOR_DB) / -FLOOR_DB * (lower - upper)
-        parts.append(_text(left - 6, y + 5, f"{level} dB" if level == 0 else str(level), "end"))
+        parts.append(text(left - 6, y + 5, f"{level} dB" if level == 0 else level, "end"))
     return "".join(parts)
-
-
-SCRIPT = """function(name, steps) {
-  var root = document.getElementById(name);
-  if (!root) return;
-  var slider = root.querySelector('input'), said = root.querySelector('output');
-  function curve(key, points) {
-    var line = root.querySelector('polyline.' + key);
-    line.setAttribute('points', points);
-    return line;
-  }
-  function move() {
-    var step = steps[+slider.value];
-    root.querySelector('image').setAttribute('href', step.picture);
-    curve('shape', step.shape);
-    ['time', 'frequency'].forEach(function(key, i) {
-      var line = curve(key, step[key]);
-      line.setAttribute('stroke', step.colour[i]);
-      line.setAttribute('stroke-dasharray', step.dash[i]);
-    });
-    root.querySelector('strong').textContent = step.ms;
-    said.textContent = step.said;
-    slider.setAttribute('aria-valuetext', step.ms);
-  }
-  slider.addEventListener('input', move);
-  root.querySelector('.controls').hidden = false;
-  move();
-}"""
