@@ -4,43 +4,26 @@ The way of an utterance: corpus table -> split -> features -> batch -> model -> 
 record -> metric -> figure. Names below are loaded on first use, so ``import ser`` is quick.
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import Any
+import lazy_loader
 
 from ser.threads import tune_threads
 
 __version__ = "0.1.0"
 
-_WHERE = {
-    "load_corpus": "ser.corpora",
-    "Corpus": "ser.corpora",
-    "load_audio": "ser.audio",
-    "mfcc39": "ser.features",
-    "mel_pair": "ser.features",
-    "DSLSTMCell": "ser.nn",
-    "DSLSTM": "ser.nn",
-    "build_model": "ser.models",
-    "split": "ser.protocols",
-    "RunConfig": "ser.experiments",
-    "run": "ser.experiments",
-    "predict": "ser.prediction",
-    "SerError": "ser.errors",
-}
-
-__all__ = ["__version__", *_WHERE]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "corpora": ["load_corpus", "Corpus"],
+        "audio": ["load_audio"],
+        "features": ["mfcc39", "mel_pair"],
+        "nn": ["DSLSTMCell", "DSLSTM"],
+        "models": ["build_model"],
+        "protocols": ["split"],
+        "experiments": ["RunConfig", "run"],
+        "prediction": ["predict"],
+        "errors": ["SerError"],
+    },
+)
+__all__ += ["__version__"]
 
 tune_threads()
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'ser' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_WHERE[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -14,7 +14,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-MODULE = {"scikit-learn": "sklearn", "pillow": "PIL", "praat-parselmouth": "parselmouth"}
+MODULE = {
+    "scikit-learn": "sklearn",
+    "pillow": "PIL",
+    "praat-parselmouth": "parselmouth",
+    "lazy-loader": "lazy_loader",
+}
 """Distribution -> the module it brings, where they are called differently."""
 WITH_TORCH = {"triton"}
 """Comes with torch where it has CUDA, and is imported only there."""

@@ -27,10 +27,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ser.paths import quoted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EMOTIONS: tuple[str, ...] = ("angry", "happy", "neutral", "sad")
 """The four classes, in the order of every logit vector and confusion matrix."""
@@ -126,6 +128,8 @@ def make_table(rows: Iterable[dict]) -> pd.DataFrame:
     Missing columns are filled (``""``, 0, False), extra ones kept after the standard ones;
     rows are sorted by ``utterance``, so that the order never depends on the file system.
     """
+    import pandas as pd
+
     frame = pd.DataFrame(list(rows))
     defaults = {"start": 0.0, "seconds": float("nan"), "segment": False}
     for column in COLUMNS:

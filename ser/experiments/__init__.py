@@ -1,16 +1,13 @@
 """Many runs: the grid, the engine that spreads it, the records it leaves (book: "Ablations")."""
 
-from ser.experiments.compact import unpack_logits
-from ser.experiments.config import RunConfig
-from ser.experiments.grid import plan, run
-from ser.experiments.records import fuse_records, read_record, write_record
+import lazy_loader
 
-__all__ = [
-    "RunConfig",
-    "fuse_records",
-    "plan",
-    "read_record",
-    "run",
-    "unpack_logits",
-    "write_record",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "compact": ["unpack_logits"],
+        "config": ["RunConfig"],
+        "grid": ["plan", "run"],
+        "records": ["fuse_records", "read_record", "write_record"],
+    },
+)

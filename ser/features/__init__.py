@@ -6,27 +6,16 @@ once. ``extract`` does it for a corpus and keeps the result on disk; ``save_pack
 resolutions" and "MFCC, pitch, level and rate".
 """
 
-from ser.features.extract import extract, resolve_device
-from ser.features.mel import MelPair, mel_filterbank, mel_pair, mel_pair_batch
-from ser.features.mfcc import mfcc39, mfcc39_batch
-from ser.features.pack import load_pack, save_pack
-from ser.features.presets import PRESETS, Preset, get_preset, squash
-from ser.features.table import Features
+import lazy_loader
 
-__all__ = [
-    "PRESETS",
-    "Features",
-    "MelPair",
-    "Preset",
-    "extract",
-    "get_preset",
-    "load_pack",
-    "mel_filterbank",
-    "mel_pair",
-    "mel_pair_batch",
-    "mfcc39",
-    "mfcc39_batch",
-    "resolve_device",
-    "save_pack",
-    "squash",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "extract": ["extract", "resolve_device"],
+        "mel": ["MelPair", "mel_filterbank", "mel_pair", "mel_pair_batch"],
+        "mfcc": ["mfcc39", "mfcc39_batch"],
+        "pack": ["load_pack", "save_pack"],
+        "presets": ["PRESETS", "Preset", "get_preset", "squash"],
+        "table": ["Features"],
+    },
+)

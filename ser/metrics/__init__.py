@@ -12,42 +12,32 @@
 Book: chapters "Confusion matrices" and "The protocol laboratory".
 """
 
-from ser.metrics.calibration import (
-    CrossFit,
-    brier_score,
-    calibration_scores,
-    cross_fit_temperature,
-    expected_calibration_error,
-    fit_temperature,
-    negative_log_likelihood,
-    reliability_curve,
-)
-from ser.metrics.intervals import Interval, bootstrap_interval, counts_interval, speaker_counts
-from ser.metrics.paired import Paired, mcnemar, paired_test
-from ser.metrics.scores import confusion, ece, recalls, reliability, row_percent, softmax, ua, wa
+import lazy_loader
 
-__all__ = [
-    "CrossFit",
-    "Interval",
-    "Paired",
-    "bootstrap_interval",
-    "brier_score",
-    "calibration_scores",
-    "confusion",
-    "counts_interval",
-    "cross_fit_temperature",
-    "ece",
-    "expected_calibration_error",
-    "fit_temperature",
-    "mcnemar",
-    "negative_log_likelihood",
-    "paired_test",
-    "recalls",
-    "reliability",
-    "reliability_curve",
-    "row_percent",
-    "softmax",
-    "speaker_counts",
-    "ua",
-    "wa",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "calibration": [
+            "CrossFit",
+            "brier_score",
+            "calibration_scores",
+            "cross_fit_temperature",
+            "expected_calibration_error",
+            "fit_temperature",
+            "negative_log_likelihood",
+            "reliability_curve",
+        ],
+        "intervals": ["Interval", "bootstrap_interval", "counts_interval", "speaker_counts"],
+        "paired": ["Paired", "mcnemar", "paired_test"],
+        "scores": [
+            "confusion",
+            "ece",
+            "recalls",
+            "reliability",
+            "row_percent",
+            "softmax",
+            "ua",
+            "wa",
+        ],
+    },
+)

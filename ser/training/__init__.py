@@ -1,21 +1,13 @@
 """One training run: seed, loop, checkpoint, resume (book: "Training on a GPU")."""
 
-from ser.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from ser.training.config import TrainConfig, derived_seed
-from ser.training.loop import Outcome, batches, epoch_batches, epoch_order, logits_of, train
-from ser.training.optimiser import make_optimiser
+import lazy_loader
 
-__all__ = [
-    "Outcome",
-    "Progress",
-    "TrainConfig",
-    "batches",
-    "derived_seed",
-    "epoch_batches",
-    "epoch_order",
-    "load_checkpoint",
-    "logits_of",
-    "make_optimiser",
-    "save_checkpoint",
-    "train",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "checkpoint": ["Progress", "load_checkpoint", "save_checkpoint"],
+        "config": ["TrainConfig", "derived_seed"],
+        "loop": ["Outcome", "batches", "epoch_batches", "epoch_order", "logits_of", "train"],
+        "optimiser": ["make_optimiser"],
+    },
+)
