@@ -70,8 +70,6 @@ def test_bombs_are_not_unpacked(tmp_path, kind):
             info = tarfile.TarInfo("zeros.wav")
             info.size = 30 << 20
             file.addfile(info, io.BytesIO(bytes(30 << 20)))
-    with pytest.raises(FetchError, match="no speech does"):
-        unpack(archive, tmp_path / "out")
     with pytest.raises(FetchError, match="are allowed"):
         unpack(archive, tmp_path / "out", max_bytes=1 << 20)
     assert [p.name for p in tmp_path.iterdir()] == [archive.name]
@@ -138,28 +136,20 @@ def bent(data: bytes, at: int, value: bytes) -> bytes:
     return data[:at] + value + data[at + len(value) :]
 
 
-WHOLE, ZIPPED, PACKED = tar_bytes(), zip_bytes(), tar_bytes(mode="w:gz")
+ZIPPED = zip_bytes()
 CENTRAL, END = ZIPPED.rfind(b"PK\1\2"), ZIPPED.rfind(b"PK\5\6")
 DAMAGED = {
     "a name flagged UTF-8 that is not": ZIPPED.replace("ä".encode(), b"\xe4\xff"),
     "a negative pax size": tar_bytes({"size": "-1"}),
     "a very negative pax size": tar_bytes({"size": "-9999999999999"}),
     "an absurd pax size": tar_bytes({"size": "9" * 20}),
-    "a pax size in words": tar_bytes({"size": "many"}),
     "a sparse map in words": tar_bytes({"GNU.sparse.map": "abc"}),
     "a sparse map": tar_bytes({"GNU.sparse.map": "0,5", "GNU.sparse.size": "5"}),
     "a sparse version": tar_bytes({"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}),
-    "cut within a member": WHOLE[:2000],
-    "cut between two members": WHOLE[:1536],
-    "cut at the end": WHOLE[:3072],
-    "a second header that is none": bent(WHOLE, 1536, b"\xff" * 200),
-    "a wrong checksum of the gzip": bent(PACKED, len(PACKED) - 6, b"\0\0\0"),
-    "a cut gzip": PACKED[:-4],
     "an unknown method": bent(bent(ZIPPED, 8, b"\x60\0"), CENTRAL + 10, b"\x60\0"),
     "a wrong method": bent(bent(ZIPPED, 8, b"\x0c\0"), CENTRAL + 10, b"\x0c\0"),
     "a wrong offset": bent(ZIPPED, CENTRAL + 42, b"\x10\0\0\0"),
     "a wrong directory": bent(ZIPPED, END + 16, b"\xff" * 4),
-    "a size of 4 GB": bent(ZIPPED, CENTRAL + 24, b"\xff" * 4),
 }
 
 

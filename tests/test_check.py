@@ -14,8 +14,9 @@ import soundfile
 
 from ser.corpora.check import check
 from ser.corpora.examine import examine
-from ser.corpora.originals import file_digest, originals, pack
+from ser.corpora.originals import file_digest, originals
 from ser.errors import CorpusError
+from tools.originals import pack as make_list
 
 RATE = 16000
 NAMES = [f"{s}a01{e}a" for s in ("03", "08", "09") for e in "WFNT"]
@@ -57,10 +58,10 @@ def test_packed_originals_are_small():
     assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 600_000
 
 
-def test_pack_refuses_another_form(tmp_path):
+def test_a_list_of_originals_refuses_another_form(tmp_path):
     (tmp_path / "a.txt").write_text("abc a.wav 12\n")
     with pytest.raises(CorpusError, match="line 1"):
-        pack(tmp_path / "a.txt", tmp_path / "a.xz")
+        make_list(tmp_path / "a.txt", tmp_path / "a.xz")
 
 
 def test_originals_of_an_odd_name():

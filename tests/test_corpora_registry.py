@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
+import re
 
 import pytest
 import trees
 
-from ser.corpora import COLUMNS, CORPORA, corpus_info, load_corpus
+from ser.corpora import COLUMNS, CORPORA, EMOTIONS, corpus_info, load_corpus
 from ser.corpora.scan import walk
 from ser.errors import CorpusError
 
@@ -51,9 +51,14 @@ def test_expected_numbers_add_up(name, total, four, speakers):
     assert sum(info.labels.values()) == total
 
 
-@pytest.mark.parametrize("name", FOLDERS)
-def test_every_reader_can_be_imported(name):
-    assert callable(importlib.import_module(CORPORA[name].module).read)
+def test_file_names_fill_columns_that_are_there():
+    for name, info in CORPORA.items():
+        if not info.file_names:
+            continue
+        groups = set(re.compile(info.file_names["pattern"]).groupindex)
+        maps = info.file_names.get("maps", {})
+        assert {values["of"] for values in maps.values()} <= groups, name
+        assert set(info.file_names["emotion"].values()) == set(EMOTIONS), name
 
 
 def test_unknown_corpus_lists_the_known_ones():

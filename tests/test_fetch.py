@@ -9,17 +9,20 @@ import random
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
+from dataclasses import replace
 
+import filelock
 import pytest
 from fileserver import PAYLOAD, make_zip, misbehaving
 
 from ser.cli import main
-from ser.corpora.compare import compare
-from ser.corpora.fetch import fetch
-from ser.corpora.originals import Original, Originals
-from ser.corpora.sources import SOURCES, Source, sources
+from ser.corpora import CORPORA
+from ser.corpora.fetch import fetch, sources
+from ser.corpora.originals import Original, Originals, compare
+from ser.corpora.registry import Source
 from ser.errors import FetchError
 
 
@@ -39,13 +42,7 @@ def known(monkeypatch) -> Originals:
         Original(name, len(data), hashlib.sha256(data).hexdigest()[:32])
         for name, data in CLIPS.items()
     )
-    listed = Originals(
-        "emodb",
-        clips,
-        {c.name.lower(): c for c in clips},
-        {c.name[:-4].lower(): c for c in clips},
-        {c.digest: (c,) for c in clips},
-    )
+    listed = Originals("emodb", clips)
     for module in ("ser.corpora.fetch", "ser.corpora.originals"):
         monkeypatch.setattr(f"{module}.originals", lambda name: listed)
     return listed
@@ -60,10 +57,14 @@ def archive_bytes(clips: dict[str, bytes] = CLIPS, top: str = "emodb/") -> bytes
     return buffer.getvalue()
 
 
+def set_sources(monkeypatch, name: str, *ways: Source) -> None:
+    monkeypatch.setitem(CORPORA, name, replace(CORPORA[name], sources=ways))
+
+
 def serve(server, monkeypatch, data: bytes, md5: str | None = None) -> str:
     server.files["/emodb.zip"] = data
     url = f"{server.url}/emodb.zip"
-    monkeypatch.setitem(SOURCES, "emodb", (Source(url, len(data), md5),))
+    set_sources(monkeypatch, "emodb", Source(url, len(data), md5))
     return url
 
 
@@ -111,10 +112,26 @@ def test_without_a_checksum_every_clip_must_fit(server, tmp_path, monkeypatch, k
     assert compare(fetch("emodb", tmp_path / "emodb"), known).complete
 
 
+def test_a_tar_that_is_cut_between_two_members_is_not_installed(
+    server, tmp_path, monkeypatch, known
+):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as file:
+        for name, clip in CLIPS.items():
+            info = tarfile.TarInfo(f"wav/{name}")
+            info.size = len(clip)
+            file.addfile(info, io.BytesIO(clip))
+    server.files["/emodb.tar"] = buffer.getvalue()[: 512 + 9216]
+    set_sources(monkeypatch, "emodb", Source(f"{server.url}/emodb.tar"))
+    with pytest.raises(FetchError, match="1 of 4 clips match, 3 are missing"):
+        fetch("emodb", tmp_path / "emodb")
+    assert not (tmp_path / "emodb").exists()
+
+
 def test_next_source_when_the_first_fails(server, tmp_path, monkeypatch, known):
     server.files["/good.zip"] = archive_bytes(top="")
     ways = (Source(f"{server.url}/gone.zip"), Source(f"{server.url}/good.zip"))
-    monkeypatch.setitem(SOURCES, "emodb", ways)
+    set_sources(monkeypatch, "emodb", *ways)
     assert compare(fetch("emodb", tmp_path / "emodb"), known).complete
 
 
@@ -145,7 +162,7 @@ def test_clip_by_clip_resumes_and_verifies(server, tmp_path, monkeypatch, known)
     server.files["/who.csv"] = b"ActorID,Sex"
     extras = (f"{server.url}/who.csv", f"{server.url}/gone.csv")
     source = Source(f"{server.url}/wav/{{name}}", folder="AudioWAV", extras=extras)
-    monkeypatch.setitem(SOURCES, "cremad", (source,))
+    set_sources(monkeypatch, "cremad", source)
     last = list(CLIPS)[-1]
     good, server.files[f"/wav/{last}"] = server.files[f"/wav/{last}"], b"x" * 9000
     with pytest.raises(FetchError, match="wrong checksum"):
@@ -161,11 +178,9 @@ def test_clip_by_clip_resumes_and_verifies(server, tmp_path, monkeypatch, known)
 
 def test_second_process_has_to_wait(server, tmp_path, monkeypatch, known):
     serve(server, monkeypatch, archive_bytes())
-    from ser.corpora.fetch import _only_one
-
     (tmp_path / "emodb.download").mkdir()
     with (
-        _only_one(tmp_path / "emodb.download"),
+        filelock.FileLock(tmp_path / "emodb.download" / "lock"),
         pytest.raises(FetchError, match="another 'ser fetch'"),
     ):
         fetch("emodb", tmp_path / "emodb")
@@ -184,15 +199,13 @@ def test_what_cannot_be_fetched_says_how_to_get_it(name, text, capsys):
 
 
 def test_every_fetchable_corpus_can_be_verified():
-    from ser.corpora import CORPORA
     from ser.corpora.originals import originals
 
-    assert set(SOURCES) == {name for name, info in CORPORA.items() if info.fetchable}
-    for name, ways in SOURCES.items():
+    fetchable = {name: info for name, info in CORPORA.items() if info.fetchable}
+    assert set(fetchable) == {"emodb", "nemo", "ravdess", "cremad", "urdu"}
+    for name, info in fetchable.items():
         known = originals(name)
-        assert known and len(known) == CORPORA[name].total
-        for source in ways:
-            assert source.url.startswith("https://") or known
+        assert known and len(known) == info.total
 
 
 def test_mirror_of_clips_may_leave_out_the_name():
@@ -266,9 +279,9 @@ def test_a_url_with_umlauts_and_a_long_name_is_fetched(server, tmp_path, known):
 
 
 def test_published_addresses_stay_as_they_are():
-    from ser.corpora.web import web_address
+    from ser.corpora.download import web_address
 
-    for ways in SOURCES.values():
-        for source in ways:
-            for url in (source.url, *source.extras):
+    for info in CORPORA.values():
+        for source in info.sources:
+            for url in (source.url.replace("{name}", "a.wav"), *source.extras):
                 assert web_address(url) == url

@@ -49,9 +49,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Show the terms, ask, fetch."""
     from ser.corpora import corpus_info
-    from ser.corpora.fetch import fetch
+    from ser.corpora.fetch import fetch, sources
     from ser.corpora.originals import originals
-    from ser.corpora.sources import sources
     from ser.errors import FetchError
     from ser.paths import data_dir
 

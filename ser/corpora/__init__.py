@@ -10,11 +10,13 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import os
 from dataclasses import replace
 from pathlib import Path
 
+from ser.corpora import named
 from ser.corpora.base import COLUMNS, EMOTIONS, Corpus
 from ser.corpora.copies import tell
 from ser.corpora.registry import CORPORA, CorpusInfo
@@ -84,13 +86,15 @@ def read_corpus(name: str, root: str | os.PathLike | None = None) -> Corpus:
         ()
     """
     info = corpus_info(name)
-    reader = importlib.import_module(info.module)
+    if info.file_names:
+        read = functools.partial(named.read, info=info)
+    else:
+        read = importlib.import_module(f"ser.corpora.{info.name}").read
     if root is not None:
-        return replace(
-            reader.read(Path(root).expanduser()), given=os.path.abspath(Path(root).expanduser())
-        )
+        given = Path(root).expanduser()
+        return replace(read(given), given=os.path.abspath(given))
     if info.name == "synthetic":
-        return reader.read(None)
+        return read(None)
     if info.name == "manifest":
         raise CorpusError(f"the manifest corpus needs a root: {info.get}")
     home = data_dir() / info.name
@@ -99,4 +103,4 @@ def read_corpus(name: str, root: str | os.PathLike | None = None) -> Corpus:
             f"{info.name}: no folder {home}. Give the corpus's folder as root (--root DIR), or "
             f"set SER_DATA to the folder that holds {info.name}/. {info.get}"
         )
-    return replace(reader.read(home), given=str(home))
+    return replace(read(home), given=str(home))

@@ -1,46 +1,50 @@
-"""A file from the web, whole or not at all: resume, retries, checksum, and a clear error.
+"""A file from the web, whole or not at all: resumed, retried, verified, or a clear error.
 
-What has come stays in ``<target>.part`` until it is complete and verified, so a cut connection,
-Ctrl-C or a power cut costs nothing: the same call goes on from there. Beside it a small JSON file
-remembers which version of the file was being sent (ETag or date), so that two versions are never
-glued together.
+pooch transfers the bytes. What it does not do stands here: it keeps nothing of a cut download, asks
+neither for room on the disk nor for an end of what comes, and tries once. What has come stays in
+``<target>.part`` until it is complete and verified, so a cut connection, Ctrl-C or a power cut
+costs nothing: the same call goes on from there. A text file beside it remembers which version of
+the file was being sent (ETag or date), so that two versions are never glued together.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import http.client
-import json
+import hashlib
 import logging
 import os
+import re
 import shutil
-import ssl
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ser import __version__
-from ser.corpora.checksum import Checksum
-from ser.corpora.web import OPENER, extent, plain, retry_after, web_address, whole
-from ser.errors import FetchError
-from ser.paths import atomic_write
+from ser.errors import FULL, FetchError
+
+if TYPE_CHECKING:
+    import requests
 
 log = logging.getLogger(__name__)
-CHUNK = 1 << 18
+CHUNK = 1 << 14
 MARGIN = 32 << 20
 LONGEST_WAIT = 60.0
 LONGEST_TIMEOUT = 3600.0
+_REFUSED = {
+    401: "it asks for a password",
+    403: "access is refused",
+    404: "there is no such file (any more)",
+    410: "the file was withdrawn",
+}
 
 
 class DiskFullError(FetchError):
     """No room; another source would not help."""
 
 
-class _Retry(Exception):
+class _Interrupted(Exception):
     """Worth another try, after *wait* seconds if the server named a time."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
@@ -54,7 +58,7 @@ def download(
     *,
     size: int | None = None,
     limit: int = 100 << 30,
-    checksum: Checksum | None = None,
+    known_hash: str | None = None,
     timeout: float = 30.0,
     retries: int = 5,
     pause: float = 1.0,
@@ -68,7 +72,7 @@ def download(
         target: where the complete, verified file goes; its folder must exist.
         size: bytes expected, if known.
         limit: most bytes to accept.
-        checksum: checked before *target* appears.
+        known_hash: checked before *target* appears; see :func:`hash_of`.
         timeout: seconds of silence after which the connection counts as lost.
         retries: tries in a row without a new byte before giving up.
         pause: seconds before the first retry; doubled each time, a minute at most.
@@ -87,87 +91,81 @@ def download(
         >>> download("http://localhost/emodb.zip", "emodb.zip")     # doctest: +SKIP
         PosixPath('emodb.zip')
     """
-    target = Path(target)
-    url = web_address(url)
+    target, url = Path(target), web_address(url)
     if not (0 < timeout <= LONGEST_TIMEOUT and retries >= 0 and 0 <= pause <= LONGEST_TIMEOUT):
         raise FetchError(
             f"a timeout of {timeout} s or {retries} retries make no sense: give above 0 and up to "
             f"{LONGEST_TIMEOUT:.0f} s, and 0 or more retries"
         )
-    part = target.with_name(target.name + ".part")
-    tell = progress or (lambda count: None)
-    stop = stop or threading.Event()
-    if target.is_file() and (checksum is None or checksum.fits(target)):
+    tell, stop = progress or (lambda count: None), stop or threading.Event()
+    if target.is_file() and (known_hash is None or hash_of(target, known_hash) == known_hash):
         tell(target.stat().st_size)
         return target
-    transfer = _Transfer(url, part, size, limit, timeout, tell)
+    part = _Part(url, target.with_name(target.name + ".part"), size, limit, tell, stop)
     best, failures = -1, 0
-    tell(transfer.have)
     while True:
-        if stop.is_set():
-            raise FetchError(f"{url}: stopped; {part} is kept")
         try:
-            transfer.go_on()
+            part.go_on(timeout)
             break
-        except _Retry as failure:
+        except _Interrupted as failure:
             # A server that ignores Range starts afresh each time: only bytes beyond the
             # furthest point so far count as getting on, or this might never end.
-            failures = 1 if transfer.have > best else failures + 1
-            best = max(best, transfer.have)
+            failures = 1 if part.have > best else failures + 1
+            best = max(best, part.have)
             if failures > retries:
                 raise FetchError(
-                    f"{url}: {failure}; gave up after {retries} retries. "
-                    f"{transfer.have:,} bytes are kept in {part}: the same command goes on there"
+                    f"{url}: {failure}; gave up after {retries} retries. {part.have:,} bytes are "
+                    f"kept in {part.path}: the same command goes on there"
                 ) from None
             wait = min(failure.wait or pause * 2 ** (failures - 1), LONGEST_WAIT)
             log.info("%s; trying again in %.0f s", failure, wait)
             stop.wait(wait)
-    if checksum and not checksum.fits(part):
-        found, bad = checksum.of(part), target.with_name(target.name + ".bad")
-        os.replace(part, bad)
-        transfer.forget()
+    part.note.unlink(missing_ok=True)
+    if known_hash and (found := hash_of(part.path, known_hash)) != known_hash:
+        bad = target.with_name(target.name + ".bad")
+        os.replace(part.path, bad)
         raise FetchError(
-            f"{url}: wrong checksum: {checksum.algorithm} is {found}, expected "
-            f"{checksum.digits.lower()}. The file is set aside as {bad}; the same command "
-            "starts afresh. If it happens again, the source has changed: do not use it"
+            f"{url}: wrong checksum: it is {found}, expected {known_hash}. The file is set aside "
+            f"as {bad}; the same command starts afresh. If it happens again, the source has "
+            "changed: do not use it"
         )
-    os.replace(part, target)
-    transfer.forget()
+    os.replace(part.path, target)
     return target
 
 
-class _Transfer:
-    """One file on its way: the part on disk and what is known of the version being sent."""
+class _Part:
+    """The bytes that have come: a file that pooch writes to, and which version they are of."""
 
     def __init__(
-        self, url: str, part: Path, size: int | None, limit: int, timeout: float, tell: Callable
+        self,
+        url: str,
+        path: Path,
+        size: int | None,
+        limit: int,
+        tell: Callable[[int], object],
+        stop: threading.Event,
     ) -> None:
-        self.url, self.part, self.size, self.limit = url, part, size, limit
-        self.timeout, self.tell = timeout, tell
-        self.note = part.with_name(part.name + ".json")
-        self.version: str | None = None
-        memory = {}
-        with contextlib.suppress(OSError, ValueError):
-            memory = json.loads(self.note.read_text("utf-8"))
-        if isinstance(memory, dict) and memory.get("url") == url:
-            version = memory.get("version")
-            self.version = version if isinstance(version, str) and version.isprintable() else None
-        else:
-            part.unlink(missing_ok=True)
-        if size is not None and self.have > size:
-            part.unlink()
+        self.url, self.path, self.size, self.limit = url, path, size, limit
+        self.tell, self.stop = tell, stop
+        self.note = path.with_name(path.name + ".version")
+        told = ""
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            told = self.note.read_text("utf-8")
+        before, _, self.version = told.partition("\n")
+        if before != url or (size is not None and self.have > size):
+            path.unlink(missing_ok=True)
+        tell(self.have)
 
     @property
     def have(self) -> int:
         """Bytes on disk."""
-        return self.part.stat().st_size if self.part.exists() else 0
+        return self.path.stat().st_size if self.path.exists() else 0
 
-    def forget(self) -> None:
-        """Remove the memory of the version."""
-        self.note.unlink(missing_ok=True)
+    def go_on(self, timeout: float) -> None:
+        """Transfer the rest; :class:`_Interrupted` if it breaks off."""
+        import pooch
+        import requests
 
-    def go_on(self) -> None:
-        """Transfer the rest; :class:`_Retry` if it breaks off."""
         have = self.have
         if self.size is not None and have == self.size:
             return
@@ -176,108 +174,157 @@ class _Transfer:
             headers["Range"] = f"bytes={have}-"
             if self.version:
                 headers["If-Range"] = self.version
+        transfer = pooch.HTTPDownloader(
+            chunk_size=CHUNK, timeout=timeout, headers=headers, hooks={"response": self.begin}
+        )
         try:
-            with OPENER.open(
-                urllib.request.Request(self.url, headers=headers), timeout=self.timeout
-            ) as response:
-                self._receive(response, have)
-        except urllib.error.HTTPError as error:
-            with error:
-                self._refused(error, have)
-        except urllib.error.URLError as error:
-            if isinstance(error.reason, ssl.SSLCertVerificationError):
-                raise FetchError(
-                    f"{self.url}: its certificate cannot be verified ({error.reason.reason}); "
-                    "check this computer's clock and certificates"
-                ) from None
-            raise _Retry(f"no connection ({plain(error.reason)})") from None
-        except FetchError:
-            raise
-        except (ValueError, http.client.InvalidURL) as error:  # of a redirect: url is checked
+            transfer(self.url, self, None)
+            if self.size is not None and self.have < self.size:
+                raise _Interrupted(f"it closed after {self.have:,} of {self.size:,} bytes")
+        except requests.HTTPError as error:
+            self.refused(error.response, have)
+        except requests.exceptions.SSLError as error:
             raise FetchError(
-                f"{self.url}: redirected to an address that cannot be one ({plain(error)}); give "
-                "another source with --url"
+                f"{self.url}: its certificate cannot be verified ({_cause(error)}); check this "
+                "computer's clock and certificates"
             ) from None
-        except (OSError, http.client.HTTPException) as error:
-            what = plain(error) or type(error).__name__
-            raise _Retry(f"the connection broke ({what})") from None
-
-    def _receive(self, response: http.client.HTTPResponse, have: int) -> None:
-        first, total = extent(response)
-        if first and first != have:
-            self._start_afresh()
-            raise _Retry(f"the server sent bytes from {first} instead of {have}")
-        if have and not first:
-            log.info("the server starts again from the beginning")
-            self._start_afresh()
-        if total is not None and self.size is not None and total != self.size:
+        except (
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,
+        ) as error:
+            raise _Interrupted(f"no connection, or it broke ({_cause(error)})") from None
+        except (requests.RequestException, ValueError) as error:  # a redirect to nowhere, too
             raise FetchError(
-                f"{self.url}: the server offers {total:,} bytes, expected are {self.size:,}: "
+                f"{self.url}: the server's answer makes no sense ({_cause(error)}); give another "
+                "source with --url"
+            ) from None
+
+    def begin(self, response: requests.Response, **_: Any) -> None:
+        """Look at an answer before its body: is this the rest of this file, and is there room?"""
+        if response.is_redirect or response.status_code >= 400:
+            return
+        coding = response.headers.get("Content-Encoding", "identity")
+        if coding != "identity" or response.status_code not in (200, 206):
+            raise FetchError(
+                f"{self.url}: an unexpected answer ({response.status_code}, packed as "
+                f"{_plain(coding)}); give another source with --url"
+            )
+        first, told = 0, response.headers.get("Content-Length", "")
+        if response.status_code == 206:
+            extent = response.headers.get("Content-Range", "")
+            found = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/(.+)", extent.strip())
+            first, told = (int(found[1]), found[2]) if found else (-1, "")
+        if first != self.have:
+            self.start_afresh()
+        if first and not self.have:
+            raise _Interrupted("the server sent another part of the file than was asked for")
+        expected = int(told) if re.fullmatch("[0-9]{1,18}", told) else self.size
+        if None not in (expected, self.size) and expected != self.size:
+            raise FetchError(
+                f"{self.url}: the server offers {expected:,} bytes, expected are {self.size:,}: "
                 "this is not the same file"
             )
-        total = total if total is not None else self.size
-        self._allow(total or 0)
-        self._remember(response)
-        need_room(self.part.parent, (total or 0) - first)
-        with open(self.part, "ab") as stream:
-            at = first
-            # read1 gives what is there: bytes that came before a connection died are kept.
-            while at != total and (chunk := response.read1(CHUNK)):
-                at += len(chunk)
-                self._allow(at)
-                self._write(stream, chunk)
-        if total is not None and self.have < total:
-            raise _Retry(f"the connection closed after {self.have:,} of {total:,} bytes")
+        self.check_limit(expected or 0)
+        tag = response.headers.get("ETag", "W/")
+        changed = response.headers.get("Last-Modified", "")
+        self.version = changed if tag.startswith("W/") else tag
+        self.note.write_text(f"{self.url}\n{self.version}", "utf-8")
+        need_room(self.path.parent, (expected or 0) - first)
 
-    def _allow(self, size: int) -> None:
+    def write(self, chunk: bytes) -> None:
+        """Add what came to the part."""
+        if self.stop.is_set():
+            raise FetchError(f"{self.url}: stopped; {self.path} is kept")
+        self.check_limit(self.have + len(chunk))
+        try:
+            with open(self.path, "ab") as stream:
+                stream.write(chunk)
+        except OSError as error:
+            if error.errno in FULL:
+                raise DiskFullError(
+                    f"{self.path}: the disk is full; make room, then the same command goes on"
+                ) from None
+            raise FetchError(f"{self.path}: cannot be written ({error.strerror})") from None
+        self.tell(len(chunk))
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def check_limit(self, size: int) -> None:
+        """Refuse more bytes than any honest copy has."""
         if size > self.limit:
             raise FetchError(f"{self.url}: larger than {self.limit:,} bytes; this is not the file")
 
-    def _write(self, stream: IO, chunk: bytes) -> None:
-        try:
-            stream.write(chunk)
-            stream.flush()
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFullError(
-                    f"{self.part}: the disk is full; make room, then the same command goes on"
-                ) from None
-            raise FetchError(f"{self.part}: cannot be written ({error.strerror})") from None
-        self.tell(len(chunk))
-
-    def _remember(self, response: http.client.HTTPResponse) -> None:
-        tag = response.headers.get("ETag", "")
-        version = tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified")
-        with atomic_write(self.note, "w") as stream:
-            json.dump({"url": self.url, "version": version}, stream)
-        self.version = version
-
-    def _start_afresh(self) -> None:
+    def start_afresh(self) -> None:
+        """Drop what has come."""
         self.tell(-self.have)
-        self.part.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
-    def _refused(self, error: urllib.error.HTTPError, have: int) -> None:
-        if error.code == 416 and have:
-            total = whole(error.headers.get("Content-Range", "").strip().removeprefix("bytes */"))
-            if total == have and self.size in (None, have):
-                return
-            self._start_afresh()
-            raise _Retry("the server does not have the rest of this version", 0.01)
-        if error.code in (408, 425, 429) or error.code >= 500:
-            wait = retry_after(error.headers.get("Retry-After"))
-            raise _Retry(f"the server answers {error.code} {plain(error.reason)}", wait)
-        hint = {
-            401: "it asks for a password",
-            403: "access is refused",
-            404: "there is no such file (any more)",
-            410: "the file was withdrawn",
-        }.get(error.code, "it cannot be had from there")
-        if 300 <= error.code < 400:
-            hint = "its redirects lead nowhere"
+    def refused(self, response: requests.Response, have: int) -> None:
+        """Tell an error status from one that is worth another try."""
+        status, reason = response.status_code, _plain(response.reason)
+        if status == 416 and have:
+            if response.headers.get("Content-Range", "").strip() == f"bytes */{have}":
+                return  # all of it had come
+            self.start_afresh()
+            raise _Interrupted("the server does not have the rest of this version", 0.01)
+        if status in (408, 425, 429) or status >= 500:
+            wait = response.headers.get("Retry-After", "")
+            seconds = float(wait) if re.fullmatch("[0-9]{1,9}", wait) else None
+            raise _Interrupted(f"the server answers {status} {reason}", seconds)
         raise FetchError(
-            f"{self.url}: the server answers {error.code} {plain(error.reason)}: {hint}. "
-            "Give another source with --url"
+            f"{self.url}: the server answers {status} {reason}: "
+            f"{_REFUSED.get(status, 'it cannot be had from there')}. Give another source with --url"
         )
+
+
+def web_address(url: str) -> str:
+    """An http(s) address as it is sent, in ASCII.
+
+    Args:
+        url: as a person types it, umlauts and blanks too.
+
+    Raises:
+        FetchError: it is none.
+
+    Example:
+        >>> web_address("https://bücher.example/Ton ä.zip")
+        'https://xn--bcher-kva.example/Ton%20%C3%A4.zip'
+        >>> web_address("ftp://x/a.zip")
+        Traceback (most recent call last):
+        ser.errors.FetchError: ftp://x/a.zip: not an http:// or https:// address
+    """
+    import requests
+
+    try:
+        url.encode()  # no half of a surrogate pair
+        sent = requests.Request("GET", url.strip()).prepare().url or ""
+        parts = urlsplit(sent)
+        host = (parts.hostname or "").encode("idna").decode()  # labels of 1 to 63 letters
+        if parts.scheme not in ("http", "https") or not re.fullmatch(r"[\w.:-]+", host):
+            raise ValueError("")
+        named = parts.username is not None
+    except (requests.RequestException, ValueError):
+        raise FetchError(f"{url}: not an http:// or https:// address") from None
+    if named:
+        raise FetchError(f"{url}: a name or password in the address is not sent; leave it out")
+    return sent
+
+
+def hash_of(path: str | os.PathLike, like: str) -> str:
+    """A file's hash, written as *like* is: ``md5:<digits>`` or ``sha256:<digits>``.
+
+    Of a SHA-256 the first 128 bits are enough: *like* tells how many digits are compared.
+
+    Example:
+        >>> hash_of(os.devnull, "md5:" + "0" * 32)
+        'md5:d41d8cd98f00b204e9800998ecf8427e'
+    """
+    algorithm, _, digits = like.partition(":")
+    with open(path, "rb") as stream:
+        found = hashlib.file_digest(stream, algorithm).hexdigest()
+    return f"{algorithm}:{found[: len(digits)]}"
 
 
 def need_room(folder: Path, needed: int) -> None:
@@ -288,3 +335,16 @@ def need_room(folder: Path, needed: int) -> None:
             f"{folder}: {needed / 1e6:,.0f} MB are needed, {free / 1e6:,.0f} MB are free; make "
             "room or choose another disk with --root"
         )
+
+
+def _cause(error: BaseException) -> str:
+    """What lies at the root of an error of the network, on one line that a terminal can show."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return _plain(error) or type(error).__name__
+
+
+def _plain(text: object) -> str:
+    line = " ".join(str(text).split())
+    shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
+    return shown if len(shown) <= 160 else shown[:157] + "..."

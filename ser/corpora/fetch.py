@@ -16,24 +16,26 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
+
+import filelock
 
 from ser.corpora import corpus_info
 from ser.corpora.archive import unpack
-from ser.corpora.checksum import Checksum
-from ser.corpora.compare import compare
-from ser.corpora.download import DiskFullError, download, need_room
-from ser.corpora.originals import Original, Originals, originals
-from ser.corpora.sources import Source, sources
+from ser.corpora.download import DiskFullError, download, need_room, web_address
+from ser.corpora.originals import Original, Originals, compare, originals
+from ser.corpora.registry import Source
 from ser.errors import FetchError
 from ser.paths import data_dir
 
 log = logging.getLogger(__name__)
 Bar = Callable[[int], object]
 
-
 LAYOUT_FOLDERS = {"wav", "samples", "audiowav"}
+"""Folders that belong to a corpus's layout, though nothing may lie beside them."""
 
 
 def fetch(
@@ -87,32 +89,74 @@ def fetch(
         return root
     work = root.with_name(root.name + ".download")
     work.mkdir(parents=True, exist_ok=True)
-    show = progress or _no_bar
     limit = 2 * known.size + (1 << 30)
     options = {"timeout": timeout, "retries": retries, "pause": pause, "limit": limit}
-    with _only_one(work):
-        need_room(work, known.size + (ways[0][0].size or 0) - _bytes_in(work))
-        for number, (source, checksum) in enumerate(ways, start=1):
-            try:
-                get = _by_clip if source.by_clip else _by_archive
-                home = get(source, checksum, known, work, show, options)
-                break
-            except DiskFullError:
-                raise
-            except FetchError as error:
-                if number == len(ways):
-                    raise
-                log.warning("%s\nnext source: %s", error, ways[number][0].url)
-        _install(home, root)
+    job = _Job(known, work, progress or _no_bar, options)
+    try:
+        with filelock.FileLock(work / "lock", timeout=0):
+            there = sum(path.stat().st_size for path in work.rglob("*") if path.is_file())
+            need_room(work, known.size + (ways[0][0].size or 0) - there)
+            for number, (source, known_hash) in enumerate(ways, start=1):
+                try:
+                    by_clip = source.by_clip
+                    home = job.clips(source) if by_clip else job.archive(source, known_hash)
+                    break
+                except FetchError as error:
+                    if number == len(ways) or isinstance(error, DiskFullError):
+                        raise
+                    log.warning("%s\nnext source: %s", error, ways[number][0].url)
+            _install(home, root)
+    except filelock.Timeout:
+        raise FetchError(f"{work}: another 'ser fetch' is at work there; wait for it") from None
     shutil.rmtree(work, ignore_errors=True)
     return root
 
 
+def sources(
+    name: str, url: str | None = None, md5: str | None = None, sha256: str | None = None
+) -> tuple[tuple[Source, str | None], ...]:
+    """Sources of corpus *name* with the hash that each must have (``md5:...``, ``sha256:...``).
+
+    With *url* that source alone; the checksum given goes with it, or else the corpus's published
+    one. Without any the clips themselves are verified.
+
+    Raises:
+        FetchError: the corpus may not be downloaded (the message says how to get it), *url* is
+            no address, or a checksum is none.
+
+    Example:
+        >>> sources("emodb")[0][1]
+        'md5:9d21362dbc5676ef3ab4745d83ced0db'
+    """
+    info = corpus_info(name)
+    if not info.fetchable:
+        reason = {
+            "synthetic": "is made on this computer, there is nothing to fetch: ser check synthetic",
+            "manifest": "lists recordings of your own, there is nothing to fetch",
+        }.get(info.name, "cannot be fetched by a program")
+        way = "" if info.name == "synthetic" else f". {info.get}"
+        raise FetchError(f"{info.name} {reason}{way}")
+    for algorithm, digits, most in (("md5", md5, 32), ("sha256", sha256, 64)):
+        if digits is not None and not re.fullmatch(f"[0-9a-fA-F]{{32,{most}}}", digits):
+            raise FetchError(f"{digits!r} is no {algorithm} checksum in hex digits")
+    ways = info.sources
+    if url:
+        url = web_address(url)
+        by_clip = ways[0].by_clip and not re.search(r"\.(zip|tar|t?gz|tar\.\w+)(\?|$)", url)
+        if by_clip and "{name}" not in url and "%7Bname%7D" not in url:
+            url = url.rstrip("/") + "/{name}"
+        summed = next((source.md5 for source in ways if source.md5 and not sha256), None)
+        own = Source(url.replace("%7Bname%7D", "{name}"), md5=summed, folder=ways[0].folder)
+        ways = tuple(source for source in ways if source.url == own.url) or (own,)
+    given = f"sha256:{sha256.lower()}" if sha256 else f"md5:{md5.lower()}" if md5 else None
+    return tuple(
+        (source, given or (f"md5:{source.md5}" if source.md5 else None)) for source in ways
+    )
+
+
 def _is_there(name: str, root: Path, known: Originals) -> bool:
     """True if *root* is the whole corpus already; an error if something else is in the way."""
-    if root.is_dir() and not any(root.iterdir()):
-        return False
-    if not root.exists():
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     state = compare(root, known) if root.is_dir() else None
     if state and state.complete:
@@ -125,108 +169,89 @@ def _is_there(name: str, root: Path, known: Originals) -> bool:
     )
 
 
-def _by_archive(
-    source: Source,
-    checksum: Checksum | None,
-    known: Originals,
-    work: Path,
-    show: Callable,
-    options: dict,
-) -> Path:
-    """Download, verify and unpack an archive; returns the corpus's folder in *work*."""
-    name = PurePosixPath(unquote(urlsplit(source.url).path)).name
-    archive = work / (re.sub(r"[^\w.-]", "_", name)[-80:].strip(".") or "archive")
-    with show(archive.name, source.size) as tell:
-        download(source.url, archive, size=source.size, checksum=checksum, progress=tell, **options)
-    place = work / "unpacked"
-    shutil.rmtree(place, ignore_errors=True)
-    with show("unpacking", None) as tell:
-        try:
-            unpack(archive, place, max_bytes=max(1 << 30, 10 * known.size), progress=tell)
-        except DiskFullError:
-            raise
-        except FetchError:
-            _set_aside(archive)
-            raise
-    found = compare(place, known)
-    if found.complete:
-        log.info("verified: all %d clips are the owners', byte for byte", len(known))
-    elif checksum:
-        # The published checksum of the archive outweighs the list of clips.
-        log.warning(
-            "the archive is as published, but %d of %d clips are missing and %d differ from the "
-            "list of originals; the check told next names them",
-            len(found.missing), len(known), len(found.differing),
-        )  # fmt: skip
-    else:
-        what, bad = found.summary(), _set_aside(archive)
+@dataclass(frozen=True)
+class _Job:
+    """One corpus on its way into the folder *work*."""
+
+    known: Originals
+    work: Path
+    bar: Callable[[str, int | None], contextlib.AbstractContextManager[Bar]]
+    options: dict[str, Any]
+
+    def archive(self, source: Source, known_hash: str | None) -> Path:
+        """Download, verify and unpack an archive; returns the corpus's folder in it."""
+        name = PurePosixPath(unquote(urlsplit(source.url).path)).name
+        file = self.work / (re.sub(r"[^\w.-]", "_", name)[-80:].strip(".") or "archive")
+        with self.bar(file.name, source.size) as tell:
+            download(
+                source.url, file, size=source.size, known_hash=known_hash, progress=tell,
+                **self.options,
+            )  # fmt: skip
+        place, bad = self.work / "unpacked", file.with_name(file.name + ".bad")
         shutil.rmtree(place, ignore_errors=True)
-        raise FetchError(
-            f"{source.url}: not the owners' corpus: {what}. The archive is set aside as {bad}; "
-            "nothing was installed"
-        )
-    return _home(place)
+        with self.bar("unpacking", None) as tell:
+            try:
+                unpack(file, place, max_bytes=max(1 << 30, 10 * self.known.size), progress=tell)
+            except FetchError as error:
+                if not isinstance(error, DiskFullError):
+                    os.replace(file, bad)
+                raise
+        found = compare(place, self.known)
+        if found.complete:
+            log.info("verified: all %d clips are the owners', byte for byte", len(self.known))
+        elif known_hash:  # the published checksum of the archive outweighs the list of clips
+            log.warning(
+                "the archive is as published, but %s; the check told next names them", found
+            )
+        else:
+            what = str(found)
+            os.replace(file, bad)
+            shutil.rmtree(place, ignore_errors=True)
+            raise FetchError(
+                f"{source.url}: not the owners' corpus: {what}. The archive is set aside as "
+                f"{bad}; nothing was installed"
+            )
+        return _home(place)
 
+    def clips(self, source: Source) -> Path:
+        """Download every clip of the list, several at a time; those that are there are kept."""
+        place = self.work / "clips" / source.folder
+        place.mkdir(parents=True, exist_ok=True)
+        stop, lock = threading.Event(), threading.Lock()
 
-def _set_aside(archive: Path) -> Path:
-    bad = archive.with_name(archive.name + ".bad")
-    os.replace(archive, bad)
-    return bad
+        def get(clip: Original, tell: Bar) -> None:
+            """Download one clip, verified, into its place."""
 
+            def count(new: int) -> None:
+                with lock:
+                    tell(new)
 
-def _by_clip(
-    source: Source,
-    checksum: Checksum | None,
-    known: Originals,
-    work: Path,
-    show: Callable,
-    options: dict,
-) -> Path:
-    """Download every clip of the list, several at a time; those that are there are kept."""
-    place = work / "clips" / source.folder
-    place.mkdir(parents=True, exist_ok=True)
+            name = PurePosixPath(clip.name).name
+            download(
+                source.url.replace("{name}", quote(name)), place / name, size=clip.size,
+                known_hash=f"sha256:{clip.digest}", progress=count, stop=stop, **self.options,
+            )  # fmt: skip
 
-    stop, lock = threading.Event(), threading.Lock()
-
-    def get(clip: Original, tell: Bar) -> None:
-        """Download one clip, verified, into its place."""
-
-        def count(new: int) -> None:
-            with lock:
-                tell(new)
-
-        target = place / PurePosixPath(clip.name).name
-        download(
-            source.url.replace("{name}", quote(PurePosixPath(clip.name).name)),
-            target,
-            size=clip.size,
-            checksum=Checksum("sha256", clip.digest),
-            progress=count,
-            stop=stop,
-            **options,
-        )
-
-    with show(source.folder, known.size) as tell, ThreadPoolExecutor(8) as pool:
-        waiting = [pool.submit(get, clip, tell) for clip in known.clips]
-        try:
-            for done in as_completed(waiting):
-                done.result()
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    for bad in place.glob("*.bad"):
-        bad.unlink()
-    for url in source.extras:
-        try:
-            download(url, place.parent / PurePosixPath(url).name, **(options | {"limit": 1 << 20}))
-        except DiskFullError:
-            raise
-        except FetchError as error:
-            log.warning("%s; the corpus is complete without it", error)
-            for rest in place.parent.glob(PurePosixPath(url).name + "*"):
-                rest.unlink()
-    return work / "clips"
+        with self.bar(source.folder, self.known.size) as tell, ThreadPoolExecutor(8) as pool:
+            waiting = [pool.submit(get, clip, tell) for clip in self.known.clips]
+            try:
+                for done in as_completed(waiting):
+                    done.result()
+            except BaseException:
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        for bad in place.glob("*.bad"):
+            bad.unlink()
+        for url in source.extras:
+            target = place.parent / PurePosixPath(url).name
+            try:
+                download(url, target, **(self.options | {"limit": 1 << 20}))
+            except FetchError as error:
+                log.warning("%s; the corpus is complete without it", error)
+                for rest in target.parent.glob(f"{target.name}*"):
+                    rest.unlink()
+        return self.work / "clips"
 
 
 def _home(place: Path) -> Path:
@@ -242,8 +267,7 @@ def _install(home: Path, root: Path) -> None:
     if root.is_dir() and not any(root.iterdir()):
         root.rmdir()
     if os.path.lexists(root):
-        aside = root.with_name(root.name + ".before")
-        number = 1
+        aside, number = root.with_name(f"{root.name}.before"), 1
         while os.path.lexists(aside):
             number += 1
             aside = root.with_name(f"{root.name}.before{number}")
@@ -252,29 +276,6 @@ def _install(home: Path, root: Path) -> None:
     os.rename(home, root)
 
 
-def _bytes_in(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
 @contextlib.contextmanager
 def _no_bar(title: str, total: int | None) -> Iterator[Bar]:
     yield lambda count: None
-
-
-@contextlib.contextmanager
-def _only_one(work: Path) -> Iterator[None]:
-    """Hold *work* for this process; the system lets go of the lock also after a kill."""
-    with open(work / "lock", "a+b") as stream:
-        try:
-            try:
-                import fcntl
-
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except ImportError:
-                import msvcrt
-
-                stream.seek(0)
-                msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            raise FetchError(f"{work}: another 'ser fetch' is at work there; wait for it") from None
-        yield

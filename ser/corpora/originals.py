@@ -5,10 +5,7 @@ nothing. So the package carries, for five corpora, each clip's name, size in byt
 128 bits of its SHA-256, which no accident and no known attack reproduces.
 
 ``originals/<corpus>.xz`` is xz-compressed text, one clip a line, ``<32 hex digits> <name>
-<bytes>``, sorted by name (``xzcat emodb.xz`` shows it). :func:`pack` made the files from lists
-``<64 hex digits>  <name>  <bytes>``::
-
-    python -c "from ser.corpora.originals import pack; pack('emodb.txt', 'emodb.xz')"
+<bytes>``, sorted by name (``xzcat emodb.xz`` shows it).
 
 How sure the lists are: nEMO and URDU are confirmed on bytes throughout, EmoDB for 342 of 535
 clips; CREMA-D's come from its git-lfs pointers; RAVDESS's from a complete copy whose durations
@@ -21,14 +18,14 @@ import functools
 import hashlib
 import lzma
 import os
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ser.errors import CorpusError
+from ser.corpora.scan import walk
 
 FOLDER = Path(__file__).with_name("originals")
 DIGITS = 32
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -46,12 +43,27 @@ class Originals:
 
     corpus: str
     clips: tuple[Original, ...]
-    by_name: dict[str, Original] = field(repr=False)
-    by_stem: dict[str, Original] = field(repr=False)
-    by_digest: dict[str, tuple[Original, ...]] = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    @functools.cached_property
+    def by_name(self) -> dict[str, Original]:
+        """File name in small letters -> clip."""
+        return {PurePosixPath(clip.name).name.lower(): clip for clip in self.clips}
+
+    @functools.cached_property
+    def by_stem(self) -> dict[str, Original]:
+        """The same without the names' endings."""
+        return {os.path.splitext(name)[0]: clip for name, clip in self.by_name.items()}
+
+    @functools.cached_property
+    def by_digest(self) -> dict[str, tuple[Original, ...]]:
+        """Digest -> the clips that have it."""
+        found: dict[str, tuple[Original, ...]] = {}
+        for clip in self.clips:
+            found[clip.digest] = (*found.get(clip.digest, ()), clip)
+        return found
 
     @property
     def size(self) -> int:
@@ -102,12 +114,7 @@ def originals(corpus: str) -> Originals | None:
     for line in lzma.decompress(file.read_bytes()).decode("utf-8").splitlines():
         digest, name, size = line.split(" ")
         clips.append(Original(name, int(size), digest))
-    by_digest: dict[str, tuple[Original, ...]] = {}
-    for clip in clips:
-        by_digest[clip.digest] = (*by_digest.get(clip.digest, ()), clip)
-    bases = {PurePosixPath(clip.name).name.lower(): clip for clip in clips}
-    stems = {os.path.splitext(name)[0]: clip for name, clip in bases.items()}
-    return Originals(corpus, tuple(clips), bases, stems, by_digest)
+    return Originals(corpus, tuple(clips))
 
 
 def file_digest(path: str | os.PathLike) -> str:
@@ -120,11 +127,8 @@ def file_digest(path: str | os.PathLike) -> str:
         >>> file_digest(file)
         'e3b0c44298fc1c149afbf4c8996fb924'
     """
-    state = hashlib.sha256()
     with open(path, "rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            state.update(chunk)
-    return state.hexdigest()[:DIGITS]
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:DIGITS]
 
 
 def is_pointer(path: str | os.PathLike) -> bool:
@@ -138,18 +142,48 @@ def is_pointer(path: str | os.PathLike) -> bool:
         return stream.read(40).startswith(b"version https://git-lfs")
 
 
-def pack(source: str | os.PathLike, target: str | os.PathLike) -> int:
-    """Turn a list ``sha256  name  bytes`` into the compact form; returns the number of clips.
+@dataclass(frozen=True)
+class Comparison:
+    """A folder against the owners' list: clips that match, names missing, files that differ."""
 
-    Raises:
-        CorpusError: a line of *source* has another form.
+    matching: int
+    missing: tuple[str, ...]
+    differing: tuple[Path, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Every clip is there, byte for byte."""
+        return not self.missing and not self.differing
+
+    def __str__(self) -> str:
+        total = self.matching + len(self.missing) + len(self.differing)
+        parts = [f"{self.matching} of {total} clips match"]
+        if self.missing:
+            parts.append(f"{len(self.missing)} are missing, such as {self.missing[0]}")
+        if self.differing:
+            parts.append(f"{len(self.differing)} differ, such as {self.differing[0].name}")
+        if any(path.exists() and is_pointer(path) for path in self.differing):
+            parts.append("some are git-lfs pointers: clone with git and type: git lfs pull")
+        return ", ".join(parts)
+
+
+def compare(folder: str | os.PathLike, known: Originals) -> Comparison:
+    """Hash every clip below *folder* whose name is known.
+
+    Example:
+        >>> import tempfile
+        >>> print(compare(tempfile.mkdtemp(), originals("urdu")))
+        0 of 400 clips match, 400 are missing, such as Angry/SM1_F10_A010.wav
     """
-    lines = []
-    for number, line in enumerate(Path(source).read_text("utf-8").splitlines(), start=1):
-        fields = line.split()
-        if len(fields) != 3 or len(fields[0]) != 64 or not fields[2].isdecimal():
-            raise CorpusError(f"{source}, line {number}: not 'sha256  name  bytes': {line[:80]!r}")
-        lines.append((fields[1], f"{fields[0][:DIGITS].lower()} {fields[1]} {fields[2]}\n"))
-    text = "".join(line for _, line in sorted(lines)).encode()
-    Path(target).write_bytes(lzma.compress(text, preset=9 | lzma.PRESET_EXTREME))
-    return len(lines)
+    files = [path for path in walk(Path(folder)) if path.name.lower() in known.by_name]
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        digests = dict(zip(files, pool.map(file_digest, files), strict=True))
+    good = {
+        path.name.lower()
+        for path in files
+        if known.by_name[path.name.lower()].digest == digests[path]
+    }
+    bad = tuple(path for path in files if path.name.lower() not in good)
+    seen = {path.name.lower() for path in files}
+    missing = tuple(clip.name for base, clip in known.by_name.items() if base not in seen)
+    return Comparison(len(good), missing, bad)

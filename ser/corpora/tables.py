@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from ser.audio import END_TOLERANCE
 from ser.corpora.base import Copy, Corpus, make_table
-from ser.corpora.copies import choose, names_other_signal, tell
 from ser.corpora.copies import lines as copy_lines
+from ser.corpora.copies import names_other_signal, tell
 from ser.corpora.originals import file_digest, originals
 from ser.corpora.people import alike
 from ser.corpora.registry import CorpusInfo
@@ -55,52 +55,6 @@ def _describe(root: Path) -> str:
     if not audio:
         return f"{shown} (no audio file below it)"
     return f"{shown} ({len(audio)} audio files, such as {below(audio[0], root)})"
-
-
-def read_named(
-    info: CorpusInfo,
-    root: str | os.PathLike,
-    parse: Callable[[Path], dict | str | None],
-    problems: Problems | None = None,
-) -> Corpus:
-    """Read a corpus whose file names say everything.
-
-    Args:
-        info: the corpus.
-        root: its folder, a parent or a part of it.
-        parse: path -> row (with ``utterance``, ``emotion``, ``speaker``, ``label``), or a
-            reason (str) why the file is left out on purpose, or None for an unknown name.
-        problems: those the caller has met already.
-
-    Returns:
-        The corpus; each clip once, also where the tree holds it several times.
-
-    Raises:
-        CorpusError: no such folder, or no name in it fits.
-    """
-    root = open_root(info, root)
-    problems = problems or Problems()
-    rows: dict[str, dict] = {}
-    groups: dict[str, list[Path]] = defaultdict(list)
-    unknown: list[Path] = []
-    left_out: Counter[str] = Counter()
-    for path in walk(root):
-        row = parse(path)
-        if row is None:
-            unknown.append(path)
-        elif isinstance(row, str):
-            left_out[row] += 1
-        else:
-            rows.setdefault(row["utterance"], row)
-            groups[row["utterance"]].append(path)
-    if not groups:
-        raise wrong_layout(info, root)
-    taken, copies = choose(info.name, groups, root)
-    report_unknown(unknown, {path.parent for path in taken.values()}, root, problems)
-    for reason, count in sorted(left_out.items()):
-        problems.note(f"{count} files left out: {reason}")
-    listed = [rows[name] | {"path": str(path)} for name, path in taken.items()]
-    return finish(info, root, listed, problems, copies)
 
 
 def report_unknown(unknown: list[Path], homes: set[Path], root: Path, problems: Problems) -> None:
