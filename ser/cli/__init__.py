@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     command = next((a for a in argv if a in COMMANDS), "")
     try:
         args = build_parser(command).parse_args(argv)
-        args.command_line = shlex.join(["ser", *argv])
+        args.words, args.command_line = argv, shlex.join(["ser", *argv])
         code = importlib.import_module(f"ser.cli.{args.command}").main(args)
         sys.stdout.flush()
         return int(code or 0)

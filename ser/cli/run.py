@@ -140,6 +140,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     add = parser.add_argument_group("where and how").add_argument
     add("--out", default="results", metavar="DIR", help="folder of records (default: results)")
+    add("--study", default="", metavar="WORD", help="what the runs are made for, kept in their "
+        "records, by which a page finds them")  # fmt: skip
     add("--device", default="auto", metavar="DEV", help="auto, cpu, cuda, cuda:1 (default: auto)")
     add("--jobs", type=int, default=0, metavar="N", help="runs at a time (default: one a core)")
     add("--threads", type=int, default=0, metavar="N", help="CPU threads a run")
@@ -159,6 +161,7 @@ def main(args: argparse.Namespace) -> int:
     """Run the grid and print its table."""
     from ser.experiments.config import RunConfig
     from ser.experiments.grid import run
+    from ser.experiments.record_schema import given_options
 
     config = RunConfig(
         corpus=args.corpus,
@@ -193,6 +196,8 @@ def main(args: argparse.Namespace) -> int:
         skip_bad=args.skip_bad,
         progress=not args.quiet,
         command=args.command_line,
+        options=given_options(args.words),
+        study=args.study,
     )
     if args.dry_run:
         return _dry_run(config, args.json)

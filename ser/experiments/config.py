@@ -54,6 +54,9 @@ class RunConfig:
         skip_bad: leave out utterances whose audio cannot be read, instead of stopping.
         progress: tell how far it is: a bar in a terminal, elsewhere lines of ``logging``.
         command: the command line, for the records.
+        options: its options, name -> value as given, for the records.
+        study: what the runs are made for, a word for the records (``main``, ``recipe``), by which
+            a page finds them.
     """
 
     corpus: str = "synthetic"
@@ -88,6 +91,8 @@ class RunConfig:
     skip_bad: bool = False
     progress: bool = True
     command: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    study: str = ""
 
     def __post_init__(self) -> None:
         from ser.rows import get_row

@@ -114,6 +114,9 @@ def plan(config: RunConfig, side: Side, test: Side) -> tuple[list[Task], list[Ta
                             joint=config.joint,
                             keep_models=config.keep_models,
                             command=config.command,
+                            options=config.options,
+                            study=config.study,
+                            dev_share=config.dev_share,
                             test_corpus=config.protocol == "cross",
                             permute=config.permute,
                             leave_dev=config.leave_dev and get_row(row).kind == "baseline",
@@ -300,7 +303,7 @@ def _fuse(task: Task, side: Side, test: Side) -> dict | None:
     if not all(p.exists() for p in paths):
         return None
     record = fuse_records(task.row, [read_record(p) for p in paths], task.settings(side, test))
-    record["command"] = task.command
+    record |= {"command": task.command, "options": task.options, "study": task.study}
     if task.keep_models:
         from ser.experiments.saved import fuse_models
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,9 @@ class Task:
     permute: int | None = None
     leave_dev: bool = False
     tuning: str = "fixed"
+    options: dict[str, str] = field(default_factory=dict)
+    study: str = ""
+    dev_share: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.row}, fold {self.fold.name}, seed {self.seed}"
@@ -165,7 +168,9 @@ def execute(task: Task, side: Side, test: Side) -> dict:
         "schema": 1,
         "id": task.run_id(side),
         "fingerprint": fingerprint(task.settings(side, test)),
+        "study": task.study,
         "command": task.command,
+        "options": task.options,
         **provenance(),
         "corpus": side.describe(),
         "test_corpus": test.describe() if task.test_corpus else None,
@@ -176,6 +181,9 @@ def execute(task: Task, side: Side, test: Side) -> dict:
             "hash": task.fold.hash,
             "train": len(task.fold.train),
             "dev": len(task.fold.dev),
+            "dev_share": task.dev_share,
+            "dev_speakers": sorted(set(side.table.speaker.iloc[task.fold.dev])),
+            "test_speakers": sorted(set(rows.speaker)),
             "test": len(task.fold.test),
             "leak": {k: v for k, v in task.leak.items() if k != "told"},
             "leak_told": task.leak["told"],
@@ -204,6 +212,7 @@ def execute(task: Task, side: Side, test: Side) -> dict:
         raise TrainingError(f"{base['id']}: {side.completed(str(error))}") from error
     except FeatureError as error:
         raise FeatureError(f"{base['id']}: {error}; {shortest(side, test)}") from error
+    record["transductive"] = record["config"].get("normalise") == "speaker"
     record["wall_seconds"] = round(time.monotonic() - started, 3)
     write_record(task.record, record)
     task.checkpoint.unlink(missing_ok=True)
