@@ -10,7 +10,6 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 
 def peak_megabytes() -> float | None:
@@ -28,12 +27,13 @@ def main() -> None:
     import torch
 
     from benchmarks.inputs import made_up_corpus
+    from ser.corpora.base import Corpus
     from ser.features import extract
 
     folder, count, threads = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     torch.set_num_threads(threads)
     table = made_up_corpus(folder, count)
-    corpus = SimpleNamespace(name="made up", table=table, licence="", citation="")
+    corpus = Corpus("made up", folder, table, table, licence="", citation="")
     cache = folder / f"cache-{count}"
     shutil.rmtree(cache, ignore_errors=True)
     before = peak_megabytes()

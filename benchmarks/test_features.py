@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.inputs import SAMPLE_RATE, made_up_corpus, noise
 from ser.allocator import tune_allocator
+from ser.corpora.base import Corpus
 from ser.features import extract
 from ser.features.mel import mel_pair_batch
 from ser.features.presets import INT16_SCALE, PRESETS
@@ -106,7 +107,7 @@ def test_features_from_a_warm_cache(compare, folder, quick):
     """Opening what is there already, against computing it."""
     table = made_up_corpus(folder, 20 if quick else 200)
     warm, cold = folder / "warm", iter(range(1000))
-    corpus = type("Made", (), {"name": "made up", "table": table, "licence": "", "citation": ""})()
+    corpus = Corpus("made up", folder, table, table, licence="", citation="")
     extract(corpus, cache=warm, progress=False)
     compare(
         lambda: extract(corpus, cache=warm, progress=False),

@@ -16,7 +16,6 @@ log = logging.getLogger(__name__)
 FAST = {"contract", "nsz"}
 
 SECONDS = {
-    "ser.features.kernels": 3,
     "ser.nn.conv_kernels": 2,
     "ser.nn.kernels": 2,
     "ser.nn.lstm_kernels": 4,

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ser.errors import FeatureError
-from ser.features.extract import FEATURE_VERSION, open_store
+from ser.features.extract import open_store
 from ser.features.fill import fill
 from ser.features.presets import SAMPLE_RATE
 
@@ -28,7 +28,7 @@ SIZE = 88
 SHORTEST = 960
 """60 ms in samples: openSMILE's longest frame."""
 
-_PARAMETERS = {"set": "eGeMAPSv02", "level": "functionals", "version": FEATURE_VERSION}
+_PARAMETERS = {"set": "eGeMAPSv02", "level": "functionals", "version": 3}
 
 
 def egemaps(

@@ -20,8 +20,9 @@ from ser.paths import cache_dir
 if TYPE_CHECKING:
     from ser.corpora.base import Corpus
 
-FEATURE_VERSION = 3
-"""Raised whenever the same audio would give other numbers: old caches are then left alone."""
+FEATURE_VERSION = 4
+"""Of the MFCCs and spectrograms; raised whenever the same audio would give other numbers, be it in
+their last bits: old caches are then left alone."""
 
 TASK_CPU, TASK_GPU = 16, 64
 
@@ -183,7 +184,8 @@ def compute(
     """MFCC (frames, 39), S1 (T1, n_mels1) and S2 (T2, n_mels2) of each waveform, time first."""
     waves = [change_speed(wave, speed) for wave in waves]
     tensors = [torch.from_numpy(wave).to(device) for wave in waves]
-    columns = [mfcc.mfcc_rows(tensors)]
-    for n_fft, n_mels in zip(preset.n_fft, preset.n_mels, strict=True):
-        columns.append([table.T for table in mel.mel_tables(tensors, n_fft, n_mels)])
-    return [[part.cpu().numpy() for part in row] for row in zip(*columns, strict=True)]
+    sizes = list(zip(preset.n_fft, preset.n_mels, strict=True))
+    return [
+        [part.cpu().numpy() for part in (mfcc.mfcc_of(t), *(mel.log_mel(t, *s) for s in sizes))]
+        for t in tensors
+    ]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ser.features.extract import FEATURE_VERSION, open_store
+from ser.features.extract import open_store
 from ser.features.fill import fill
 from ser.features.presets import SAMPLE_RATE
 from ser.features.prosody import level
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SILENCE_DB = -100.0
 """The lowest level there is, in dB re full scale; the smallest step of 16 bits is at -90.3 dB."""
 
-_PARAMETERS = {"set": "level", "version": FEATURE_VERSION}
+_PARAMETERS = {"set": "level", "version": 3}
 
 
 def level_of(wave: ArrayLike) -> float:

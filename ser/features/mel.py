@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ser.features.framing import Bank, as_waves, filter_bank, lay_out, log_bands
-from ser.features.presets import SAMPLE_RATE, Preset, get_preset
+from ser.features.presets import INT16_SCALE, SAMPLE_RATE, Preset, get_preset
+from ser.features.spectrum import as_waves, log_band_powers
 from ser.threads import share_work
 
 FLOOR = 1e-10
@@ -29,17 +30,14 @@ FLOOR = 1e-10
 DECIBEL = 10 / math.log(10)
 """Decibels in one unit of the natural logarithm of a power."""
 
-TASK = 16
-"""Utterances that a thread lays out in one row of frames and computes at a time."""
-
-Wave = np.ndarray | torch.Tensor
+Wave = np.ndarray | Tensor
 
 
 class MelPair(NamedTuple):
     """Two mel-spectrograms in dB of one utterance (n_mels, T), or of a batch (B, n_mels, T)."""
 
-    s1: torch.Tensor
-    s2: torch.Tensor
+    s1: Tensor
+    s2: Tensor
 
 
 def hz_to_mel(hertz: np.ndarray) -> np.ndarray:
@@ -91,21 +89,32 @@ def mel_filterbank(n_fft: int, n_mels: int, rate: int = SAMPLE_RATE) -> np.ndarr
 
 
 @functools.lru_cache(maxsize=16)
-def _tables(n_fft: int, n_mels: int, device: torch.device) -> tuple[torch.Tensor, Bank]:
+def _window_and_bank(n_fft: int, n_mels: int, device: torch.device) -> tuple[Tensor, Tensor]:
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
-    bank = filter_bank(mel_filterbank(n_fft, n_mels), device)
-    return torch.tensor(window, dtype=torch.float32, device=device), bank
+    bank = np.ascontiguousarray(mel_filterbank(n_fft, n_mels).T)
+    return tuple(torch.tensor(a, dtype=torch.float32, device=device) for a in (window, bank))
 
 
-def mel_tables(waves: list[torch.Tensor], n_fft: int, n_mels: int) -> list[torch.Tensor]:
-    """Mel-spectrograms of checked waveforms: views (n_mels, T_i) in dB of one large table."""
+def log_mel(wave: Tensor, n_fft: int, n_mels: int) -> Tensor:
+    """Mel-spectrogram of a waveform that :func:`as_waves` checked, time first.
+
+    Args:
+        wave: float32 (samples,), values in -1..1.
+        n_fft: window length in samples; the hop is half of it.
+        n_mels: number of bands.
+
+    Returns:
+        float32 (1 + samples // hop, n_mels) in dB, on the device of *wave*.
+
+    Example:
+        >>> log_mel(torch.zeros(16000), 512, 128).shape
+        torch.Size([63, 128])
+    """
     hop = n_fft // 2
-    window, bank = _tables(n_fft, n_mels, waves[0].device)
-    counts = [1 + len(w) // hop for w in waves]
-    buffer, first = lay_out(waves, [n + 1 for n in counts], hop, n_fft, lead=hop)
-    frames = buffer.unfold(0, n_fft, hop)
-    table = log_bands(frames, window, n_fft, bank, FLOOR, DECIBEL)
-    return [table[:, a : a + n] for a, n in zip(first.tolist(), counts, strict=True)]
+    window, bank = _window_and_bank(n_fft, n_mels, wave.device)
+    padded = torch.zeros(len(wave) + n_fft, device=wave.device)
+    torch.mul(wave, INT16_SCALE, out=padded[hop : hop + len(wave)])
+    return log_band_powers(padded.unfold(0, n_fft, hop), window, n_fft, bank, FLOOR, DECIBEL)
 
 
 def mel_pair(wave: Wave, preset: str | Preset = "release") -> MelPair:
@@ -130,16 +139,16 @@ def mel_pair(wave: Wave, preset: str | Preset = "release") -> MelPair:
         (torch.Size([128, 63]), torch.Size([256, 32]), -100.0)
     """
     preset = get_preset(preset)
-    tensors, _ = as_waves([wave], None, shortest=1)
+    (wave,) = as_waves([wave], None, shortest=1)
     pair = zip(preset.n_fft, preset.n_mels, strict=True)
-    return MelPair(*(mel_tables(tensors, n_fft, bands)[0].contiguous() for n_fft, bands in pair))
+    return MelPair(*(log_mel(wave, n_fft, bands).T.contiguous() for n_fft, bands in pair))
 
 
 def mel_pair_batch(
     waves: Sequence[Wave],
     preset: str | Preset = "release",
     device: str | torch.device | None = None,
-) -> tuple[MelPair, torch.Tensor, torch.Tensor]:
+) -> tuple[MelPair, Tensor, Tensor]:
     """:func:`mel_pair` of many utterances of different lengths at once.
 
     Args:
@@ -160,29 +169,26 @@ def mel_pair_batch(
         (torch.Size([2, 128, 7]), [4, 7], [2, 4])
     """
     preset = get_preset(preset)
-    tensors, device = as_waves(waves, device, shortest=1)
+    tensors = as_waves(waves, device, shortest=1)
+    device = tensors[0].device
     sizes = list(zip(preset.n_fft, preset.n_mels, strict=True))
     lengths = [torch.tensor([1 + len(w) // (n_fft // 2) for w in tensors]) for n_fft, _ in sizes]
     pair = MelPair(
         *(
-            torch.empty(len(tensors), bands, int(frames.max()), device=device)
+            torch.zeros(len(tensors), bands, int(frames.max()), device=device)
             for (_, bands), frames in zip(sizes, lengths, strict=True)
         )
     )
 
-    def run(first: int, last: int) -> None:
-        """Both pictures of utterances ``first`` to ``last - 1``, with zeros behind each."""
-        size = TASK if device.type == "cpu" else len(tensors)
-        for start in range(first, last, size):
-            group = slice(start, min(start + size, last))
+    def compute(first: int, last: int) -> None:
+        """Both spectrograms of utterances ``first`` to ``last - 1``."""
+        for i in range(first, last):
             for (n_fft, bands), out in zip(sizes, pair, strict=True):
-                tables = mel_tables(tensors[group], n_fft, bands)
-                for row, table in zip(out[group], tables, strict=True):
-                    row[:, : table.shape[1]] = table
-                    row[:, table.shape[1] :] = 0
+                rows = log_mel(tensors[i], n_fft, bands)
+                out[i, :, : len(rows)] = rows.T
 
     if device.type == "cpu":
-        share_work(len(tensors), run, alone=True)
+        share_work(len(tensors), compute, alone=True)
     else:
-        run(0, len(tensors))
+        compute(0, len(tensors))
     return pair, *lengths

@@ -27,9 +27,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from ser.features.framing import Bank, as_waves, filter_bank, lay_out, log_bands, pad_rows
-from ser.features.presets import SAMPLE_RATE
+from ser.features.presets import INT16_SCALE, SAMPLE_RATE
+from ser.features.spectrum import as_waves, log_band_powers
 
 FRAME = 400
 HOP = 160
@@ -41,7 +42,7 @@ EMPHASIS = 0.97
 SIDE = 2
 """Frames a side of the regression."""
 
-Wave = np.ndarray | torch.Tensor
+Wave = np.ndarray | Tensor
 
 
 def htk_filterbank() -> np.ndarray:
@@ -80,63 +81,51 @@ def cepstral_matrix() -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=8)
-def _tables(device: torch.device) -> tuple[torch.Tensor, Bank, torch.Tensor]:
-    window, cosines = (
-        torch.tensor(np.ascontiguousarray(array), dtype=torch.float32, device=device)
-        for array in (
-            0.54 - 0.46 * np.cos(2 * np.pi * np.arange(FRAME) / (FRAME - 1)),
-            cepstral_matrix().T,
-        )
+def _matrices(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Window (400,), filter bank (257, 26) and cosines (26, 12) on *device*."""
+    window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(FRAME) / (FRAME - 1))
+    arrays = (window, htk_filterbank().T, cepstral_matrix().T)
+    return tuple(
+        torch.tensor(np.ascontiguousarray(a), dtype=torch.float32, device=device) for a in arrays
     )
-    return window, filter_bank(htk_filterbank(), device), cosines
 
 
-def _regression(values: torch.Tensor, index: list[np.ndarray]) -> torch.Tensor:
-    """``sum_k k (values[index[+k]] - values[index[-k]]) / 10``; *index* holds -2, -1, +1, +2."""
-    before2, before1, after1, after2 = (
-        values.index_select(0, torch.from_numpy(i).to(values.device)) for i in index
-    )
-    return ((after1 - before1) + 2 * (after2 - before2)) / 10
+def _regression(values: Tensor) -> Tensor:
+    """(T + 4, columns) -> (T, columns): ``sum_k k (values[t+k] - values[t-k]) / 10``."""
+    return ((values[3:-1] - values[1:-3]) + 2 * (values[4:] - values[:-4])) / 10
 
 
-def _with_deltas(static: torch.Tensor, starts: np.ndarray, counts: np.ndarray) -> torch.Tensor:
-    """(rows, 13) static features, some rows unused -> (sum(counts), 39)."""
-    shifts = (-2, -1, 1, 2)
-    longer = counts + SIDE
-    time = np.concatenate([np.arange(n) for n in longer])
-    last, base = np.repeat(counts - 1, longer), np.repeat(starts, longer)
-    delta = _regression(static, [base + np.clip(time + k, 0, last) for k in shifts])
-    time = np.concatenate([np.arange(n) for n in counts])
-    base = np.repeat(np.cumsum(longer) - longer, counts)
-    acceleration = _regression(delta, [base + np.maximum(time + k, 0) for k in shifts])
-    device = static.device
-    rows = torch.from_numpy(np.repeat(starts, counts) + time).to(device)
-    deltas = delta.index_select(0, torch.from_numpy(base + time).to(device))
-    return torch.cat([static.index_select(0, rows), deltas, acceleration], dim=1)
+def _with_deltas(static: Tensor) -> Tensor:
+    """(T, 13) -> (T, 39): deltas to two frames beyond the end, for the accelerations there."""
+    count = len(static)
+    place = torch.arange(-SIDE, count + 2 * SIDE, device=static.device)
+    delta = _regression(static[place.clamp(0, count - 1)])
+    acceleration = _regression(delta[place[:-SIDE].clamp(min=0)])
+    return torch.cat([static, delta[:count], acceleration], dim=1)
 
 
-def _log_energy(buffer: torch.Tensor) -> torch.Tensor:
-    """(rows, 1): frames are five sums of squares over 80 samples, two of them new each hop."""
+def _log_energy(samples: Tensor) -> Tensor:
+    """(T, 1): frames are five sums of squares over 80 samples, two of them new each hop."""
     fifth = FRAME // 5
-    sums = buffer.square().view(-1, fifth).sum(1)
+    sums = samples[: len(samples) // fifth * fifth].square().view(-1, fifth).sum(1)
     return sums.unfold(0, 5, HOP // fifth).sum(1, keepdim=True).clamp_(min=1.0).log_()
 
 
-def mfcc_rows(waves: list[torch.Tensor]) -> list[torch.Tensor]:
-    """MFCC12_E_D_A of checked waveforms: a list of (frames_i, 39)."""
-    window, bank, cosines = _tables(waves[0].device)
-    counts = np.array([1 + (len(w) - FRAME) // HOP for w in waves])
-    buffer, starts = lay_out(waves, (counts + 2).tolist(), HOP, FRAME, lead=0)
-    emphasised = buffer.clone()
-    emphasised[1:].sub_(buffer[:-1], alpha=EMPHASIS)
-    onset = buffer[: -FRAME + 1 : HOP] * (window[0] * (1 - EMPHASIS))
-    bands = log_bands(emphasised.unfold(0, FRAME, HOP), window, N_FFT, bank, 1.0, 1.0, onset)
-    cepstra = bands.T @ cosines
-    table = torch.cat([cepstra, _log_energy(buffer)], dim=1)
-    return list(_with_deltas(table, starts, counts).split(counts.tolist()))
+def mfcc_of(wave: Tensor) -> Tensor:
+    """MFCC12_E_D_A (frames, 39) of a waveform that :func:`as_waves` checked.
+
+    Example:
+        >>> mfcc_of(torch.zeros(16000)).shape
+        torch.Size([98, 39])
+    """
+    window, bank, cosines = _matrices(wave.device)
+    samples = wave * INT16_SCALE
+    frames = samples.unfold(0, FRAME, HOP)
+    bands = log_band_powers(frames, window, N_FFT, bank, floor=1.0, emphasis=EMPHASIS)
+    return _with_deltas(torch.cat([bands @ cosines, _log_energy(samples)], dim=1))
 
 
-def mfcc39(wave: Wave) -> torch.Tensor:
+def mfcc39(wave: Wave) -> Tensor:
     """MFCC12_E_D_A: 12 cepstra and log energy, their deltas and accelerations.
 
     Args:
@@ -155,13 +144,12 @@ def mfcc39(wave: Wave) -> torch.Tensor:
         >>> mfcc39(np.zeros(16000, dtype=np.float32)).shape
         torch.Size([98, 39])
     """
-    tensors, _ = as_waves([wave], None, shortest=FRAME)
-    return mfcc_rows(tensors)[0]
+    return mfcc_of(*as_waves([wave], None, shortest=FRAME))
 
 
 def mfcc39_batch(
     waves: Sequence[Wave], device: str | torch.device | None = None
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[Tensor, Tensor]:
     """:func:`mfcc39` of many utterances of different lengths at once.
 
     Args:
@@ -180,5 +168,5 @@ def mfcc39_batch(
         >>> mfcc.shape, lengths.tolist()
         (torch.Size([2, 4, 39]), [1, 4])
     """
-    tensors, _ = as_waves(waves, device, shortest=FRAME)
-    return pad_rows(mfcc_rows(tensors))
+    rows = [mfcc_of(wave) for wave in as_waves(waves, device, shortest=FRAME)]
+    return nn.utils.rnn.pad_sequence(rows, batch_first=True), torch.tensor([len(r) for r in rows])

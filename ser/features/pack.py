@@ -30,6 +30,10 @@ PACK_FORMAT = 2
 UNTOLD = 3
 """Version of the features in packs that do not tell it: there was no other when they were made."""
 
+READABLE = (3, FEATURE_VERSION)
+"""Versions of the features that a pack may hold. Those of 3 differ from today's by rounding alone
+(MFCCs by less than 0.001, spectrograms by less than 0.02 dB), and a pack may be the only copy."""
+
 AGAIN = "copy the pack again, or make it anew where the audio is (`ser features --out`)"
 
 _SHARD = 256
@@ -138,7 +142,7 @@ def load_pack(folder: str | os.PathLike) -> Features:
         meta = json.loads(text)
         if meta["format"] not in (1, PACK_FORMAT):
             raise FeatureError(f"{folder}: pack of format {meta['format']}, not {PACK_FORMAT}")
-        if (version := meta.get("features", UNTOLD)) != FEATURE_VERSION:
+        if (version := meta.get("features", UNTOLD)) not in READABLE:
             raise FeatureError(
                 f"{folder}: its features are of version {version}, this version of ser "
                 f"makes {FEATURE_VERSION}; `ser features --out` makes a pack anew"

@@ -1,0 +1,107 @@
+"""From samples to logarithms of band powers: what the mel-spectrograms and the MFCCs share.
+
+An utterance's numbers depend on that utterance alone: its frames are worked on in pieces of
+:data:`FRAMES_AT_ONCE`, each on one core. So they are the same bits on a CPU whichever utterances
+are computed with it, in whatever order, by however many threads; and memory does not grow with
+the length of a recording but for its samples and the result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ser.errors import FeatureError
+from ser.threads import share_work
+
+FRAMES_AT_ONCE = {"cpu": 128, "cuda": 8192}
+"""Frames in one piece, by kind of device: on a CPU few enough to stay in its cache."""
+
+
+def as_waves(
+    waves: Sequence[np.ndarray | Tensor], device: str | torch.device | None, shortest: int
+) -> list[Tensor]:
+    """Check a list of waveforms and bring them to *device* as float32.
+
+    Args:
+        waves: 1-D arrays or tensors, values in -1..1 at 16 kHz.
+        device: where to compute; None: where the first one is.
+        shortest: fewest samples allowed.
+
+    Raises:
+        FeatureError: none at all, not 1-D, or too short.
+
+    Example:
+        >>> as_waves([np.zeros(3)], "cpu", shortest=1)
+        [tensor([0., 0., 0.])]
+    """
+    if len(waves) == 0:
+        raise FeatureError("no waveform to compute features of: the list is empty")
+    tensors = [torch.as_tensor(w) for w in waves]
+    device = torch.device(device) if device is not None else tensors[0].device
+    for i, wave in enumerate(tensors):
+        if wave.ndim != 1:
+            raise FeatureError(
+                f"waveform {i} has shape {tuple(wave.shape)}; expected one channel, (samples,). "
+                "ser.load_audio gives that for any file"
+            )
+        if len(wave) < shortest:
+            raise FeatureError(
+                f"waveform {i} has {len(wave)} samples at 16 kHz; at least {shortest} are needed"
+            )
+    return [t.to(device=device, dtype=torch.float32) for t in tensors]
+
+
+def log_band_powers(
+    frames: Tensor,
+    window: Tensor,
+    n_fft: int,
+    bank: Tensor,
+    floor: float,
+    scale: float = 1.0,
+    emphasis: float = 0.0,
+) -> Tensor:
+    """Pre-emphasis, window, Fourier transform, power, filter bank, logarithm.
+
+    Args:
+        frames: (T, samples of a frame), a view of the waveform.
+        window: (samples of a frame,).
+        n_fft: length of the transform; frames are followed by zeros up to it.
+        bank: (n_fft // 2 + 1, bands) weights.
+        floor: least power; less counts as this.
+        scale: what the natural logarithm is multiplied by.
+        emphasis: inside each frame, ``y[n] = x[n] - emphasis x[n-1]``, with ``x[-1] = x[0]``.
+
+    Returns:
+        float32 (T, bands) scaled logarithms of the power in each band; what is not a number stays.
+
+    Example:
+        >>> frames, window = torch.ones(3, 4), torch.ones(4)
+        >>> log_band_powers(frames, window, 4, torch.eye(3), floor=1.0).exp()[0]
+        tensor([16.,  1.,  1.])
+    """
+    out = torch.empty(len(frames), bank.shape[1], device=frames.device)
+    size, least = FRAMES_AT_ONCE[frames.device.type], scale * math.log(floor)
+
+    def compute(first: int, last: int) -> None:
+        """Rows of ``out`` for the pieces ``first`` to ``last - 1``."""
+        for piece in range(first, last):
+            rows = slice(piece * size, (piece + 1) * size)
+            part = frames[rows]
+            if emphasis:
+                before = torch.cat([part[:, :1], part[:, :-1]], dim=1)
+                part = part - emphasis * before
+            spectrum = torch.fft.rfft(part * window, n_fft)
+            bands = (spectrum.real.square() + spectrum.imag.square()) @ bank
+            out[rows] = torch.where(bands <= floor, least, scale * bands.log())
+
+    pieces = -(-len(frames) // size)
+    if frames.device.type == "cpu":
+        share_work(pieces, compute, alone=True)
+    else:
+        compute(0, pieces)
+    return out
