@@ -104,10 +104,10 @@ def load_model(checkpoint: str | os.PathLike, device: str = "auto") -> SavedMode
     Raises:
         ModelError: no model there, several, or one that does not fit this version.
     """
-    from ser.experiments.config import resolve_device
-    from ser.experiments.saved import COPY, read_description, read_weights, split_scale
+    from ser.devices import resolve_device
     from ser.models import build_model
     from ser.normalise import NORMALISATIONS
+    from ser.saved_models import COPY, read_description, read_weights, split_scale
 
     body = read_description(Path(checkpoint))
     device = resolve_device(device)

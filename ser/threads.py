@@ -22,6 +22,18 @@ for each), more take a core from the kernels that run in between, and on a busy 
 everyone. Measured by ``python -m benchmarks -k waiting``."""
 
 
+def cores() -> int:
+    """Processor cores that this process may use.
+
+    Example:
+        >>> cores() >= 1
+        True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def tune_threads() -> bool:
     """Let torch's idle threads sleep soon, unless the user has set how they wait.
 

@@ -19,7 +19,7 @@ import torch
 from made import get, make_corpus, same, shards
 
 from ser.corpora.base import Corpus, make_table
-from ser.errors import FeatureError
+from ser.errors import FeatureError, SerError
 from ser.features import PRESETS, mel_pair, mfcc39
 from ser.features.cache import FeatureStore
 
@@ -146,7 +146,7 @@ def test_empty_table(corpus, tmp_path):
 
 
 def test_unknown_device(corpus, tmp_path):
-    with pytest.raises(FeatureError, match="--device cpu"):
+    with pytest.raises(SerError, match="unknown device 'abacus'; use auto, cpu"):
         get(corpus, tmp_path / "c", device="abacus")
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from ser.devices import resolve_device
 from ser.errors import ProtocolError, RecordError, SerError, TrainingError
 from ser.experiments import RunConfig, read_record, run, unpack_logits
 from ser.experiments.compact import pack_logits
-from ser.experiments.config import resolve_device
 from ser.experiments.records import provenance, run_name, select
 from ser.training import TrainConfig
 
@@ -241,7 +241,6 @@ def test_answers_that_are_not_finite_end_the_run_and_no_other(base, tmp_path, mo
         ({"jobs": 100000}, "--jobs 100000: at most"),
         ({"select": ("dev",), "dev": 0}, "--dev 0 holds none out"),
         ({"select": ("last", "dev"), "dev": 1.0}, "--dev 1 holds none out"),
-        ({"address": "foo"}, "--engine ray or dask"),
         ({"test_root": "tiny"}, "--test-corpus"),
     ],
 )
@@ -268,21 +267,6 @@ def test_a_full_disk_leaves_the_old_record(base, tmp_path, monkeypatch):
         run(replace(base, out=tmp_path, seeds=(0, 1)))
     monkeypatch.undo()
     assert {p: p.read_bytes() for p in tmp_path.glob("*/*.json")} == before
-
-
-@pytest.mark.parametrize("engine", ["ray", "dask"])
-def test_an_engine_that_is_not_installed_is_told(base, engine, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(SerError, match=f"--engine {engine} needs"):
-        run(replace(base, engine=engine))
-
-
-@pytest.mark.parametrize(("engine", "package"), [("ray", "ray"), ("dask", "distributed")])
-def test_a_real_local_cluster_gives_the_same_records(base, engine, package, tmp_path):
-    pytest.importorskip(package, reason=f"{package} is optional: pip install 'ser-book[{engine}]'")
-    config = replace(base, models=("mfcc-lstm", "majority"), jobs=2, out=tmp_path)
-    records = run(replace(config, engine=engine))
-    assert results(records) == results(run(replace(base, models=("mfcc-lstm", "majority"))))
 
 
 def test_packed_logits_come_back():
@@ -325,7 +309,6 @@ def test_names_of_runs_are_safe_file_names():
     [
         ({"models": ("dual-lstm",)}, "dual"),
         ({"select": ("best",)}, "unknown selection best"),
-        ({"engine": "spark"}, "unknown engine"),
         ({"device": "warp"}, "unknown device"),
         ({"features": "/nowhere/pack"}, "pack"),
         ({"split_seed": 2**32}, "0 to 2147483647, not 4294967296"),

@@ -16,8 +16,7 @@ from ser.batch import Batch
 from ser.cli import main
 from ser.corpora.base import EMOTIONS, make_table
 from ser.errors import CorpusError, ModelError, ProtocolError, RecordError, TrainingError
-from ser.experiments import RunConfig, run
-from ser.experiments import task as task_module
+from ser.experiments import RunConfig, execution, run
 from ser.experiments.baselines import baseline_logits
 from ser.features.floors import SILENCE_DB, levels, log_seconds
 from ser.metrics import bootstrap_interval, ua
@@ -145,13 +144,13 @@ def test_a_network_is_told_shuffled_labels_on_both_training_sides(base, tmp_path
 
 def test_training_labels_change_places_within_the_training_side_only(base, tiny_root):
     from ser.experiments.grid import plan
-    from ser.experiments.sides import load_sides
+    from ser.experiments.grid_inputs import load_inputs
 
     config = replace(base, models=("majority",), permute=1, seeds=(0, 1), select=("last", "dev"))
-    side, test = load_sides(config, set())
-    true = np.array([EMOTIONS.index(e) for e in side.table.emotion])
-    tasks = [*plan(config, side, test)[0], *plan(replace(config, seeds=(1,)), side, test)[0]]
-    told = [task.training_labels(side) for task in tasks]
+    corpus, test = load_inputs(config, set())
+    true = np.array([EMOTIONS.index(e) for e in corpus.table.emotion])
+    tasks = [*plan(config, corpus, test)[0], *plan(replace(config, seeds=(1,)), corpus, test)[0]]
+    told = [task.training_labels(corpus) for task in tasks]
     for task, labels in zip(tasks, told, strict=True):
         rows = np.concatenate([task.fold.train, task.fold.dev])
         assert np.array_equal(labels[task.fold.test], true[task.fold.test])
@@ -163,7 +162,7 @@ def test_training_labels_change_places_within_the_training_side_only(base, tiny_
 def test_baselines_can_leave_the_dev_set_to_the_networks(base, tmp_path, monkeypatch):
     """Then they are told the labels of the fold's training side, and no other."""
     from ser.experiments.grid import plan
-    from ser.experiments.sides import load_sides
+    from ser.experiments.grid_inputs import load_inputs
 
     select = ("last", "dev")
     split = {"select": select, "dev": 0.5, "protocol": "speakers", "folds": 2}
@@ -174,23 +173,23 @@ def test_baselines_can_leave_the_dev_set_to_the_networks(base, tmp_path, monkeyp
         assert "leave_dev" not in a["config"] and b["config"]["leave_dev"] is True
         assert a["fingerprint"] != b["fingerprint"]
         assert a["selection"]["last"]["logits"] != b["selection"]["last"]["logits"]
-    side, test = load_sides(left, set())
-    told, fit = [], task_module.baseline_logits
+    corpus, test = load_inputs(left, set())
+    told, fit = [], execution.baseline_logits
 
     def look(row, x, labels, *more, **setting):
         told.append((len(x), labels.tolist()))
         return fit(row, x, labels, *more, **setting)
 
-    monkeypatch.setattr(task_module, "baseline_logits", look)
+    monkeypatch.setattr(execution, "baseline_logits", look)
     for with_dev, leave in ((True, config), (False, replace(left, out=tmp_path / "again"))):
         told.clear()
         run(replace(leave, jobs=1))
-        for task, (rows, labels) in zip(plan(leave, side, test)[0], told, strict=True):
+        for task, (rows, labels) in zip(plan(leave, corpus, test)[0], told, strict=True):
             wanted = [*task.fold.train, *(task.fold.dev if with_dev else [])]
             assert rows == len(labels) == len(wanted) and len(task.fold.dev) > 0
-            assert labels == task.training_labels(side)[wanted].tolist()
+            assert labels == task.training_labels(corpus)[wanted].tolist()
     mixed = replace(left, models=("mfcc-lstm", "duration-lr"))
-    assert [t.leave_dev for t in plan(mixed, side, test)[0]] == [False] * 2 + [True] * 2
+    assert [t.leave_dev for t in plan(mixed, corpus, test)[0]] == [False] * 2 + [True] * 2
     with pytest.raises(ProtocolError, match="--select last,dev"):
         replace(left, select=("last",))
     with pytest.raises(ProtocolError, match="--dev 0 holds none out"):

@@ -9,34 +9,31 @@ import numpy as np
 import pytest
 import torch
 from damage import COUNT, damages
-from made import make_corpus
 
 from ser.cli import main
 from ser.errors import ModelError
-from ser.experiments import saved
 from ser.paths import sealed
+from ser.saved_models import KINDS, save_model
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A kept network, small enough to be damaged many times."""
-    from types import SimpleNamespace
-
-    from ser.experiments.task import TrainConfig
     from ser.models import build_model
 
     folder = tmp_path_factory.mktemp("model")
     network = build_model("mfcc-lstm", hidden=2)
-    rows = make_corpus(folder / "corpus").table
-    side = SimpleNamespace(table=rows, name="made", licence="free", content_hash="0")
-    fold = SimpleNamespace(train=np.arange(6), protocol="random", name="1")
-    task = SimpleNamespace(
-        row="mfcc-lstm", preset="release", frames="fixed", fold=fold, seed=0,
-        train=TrainConfig(hidden=2),
-    )  # fmt: skip
-    last = {"epoch": 3, "test_ua": 0.5, "test_wa": 0.25}
+    settings = {
+        "row": "mfcc-lstm", "preset": "release", "frames": "fixed", "hidden": 2,
+        "normalise": "none", "options": {},
+    }  # fmt: skip
+    trained_on = {
+        "corpus": "made", "licence": "free", "content_hash": "0", "utterances": 6,
+        "speakers": ["Ada", "Bo"], "seconds": [0.5, 2.0], "protocol": "random", "fold": "1",
+        "tested_on": "made", "seed": 0, "epochs": 3, "test_ua": 0.5, "test_wa": 0.25,
+    }  # fmt: skip
     scale = {"mfcc": (np.zeros(39, np.float32), np.ones(39, np.float32))}
-    saved.save_model(folder / "m", network, task, side, side, last, scale)
+    save_model(folder / "m", network, settings, trained_on, scale)
     return folder / "m"
 
 
@@ -65,7 +62,7 @@ def test_a_damaged_model_never_answers(model, tmp_path, name):
     assert refused > 0.9 * COUNT
 
 
-@pytest.mark.parametrize("key", [k for k in saved.KINDS if k not in ("normalise", "options")])
+@pytest.mark.parametrize("key", [k for k in KINDS if k not in ("normalise", "options")])
 def test_a_description_that_lacks_a_key_is_told(model, tmp_path, key, capsys):
     shutil.copytree(model, tmp_path / "m")
     path = tmp_path / "m" / "model.json"
@@ -79,7 +76,7 @@ def test_a_description_that_lacks_a_key_is_told(model, tmp_path, key, capsys):
             network_of(tmp_path / "m")
         shutil.copy(model / "model.json", path)
     body = json.loads(path.read_text("utf-8"))
-    other = 7 if dict in saved.KINDS[key] else {"un": "known"}
+    other = 7 if dict in KINDS[key] else {"un": "known"}
     (body[holder] if holder else body)[last] = other
     path.write_text(sealed(body), "utf-8")
     with pytest.raises(ModelError, match=rf"model\.json.*{key} is .*copy the whole"):

@@ -18,7 +18,7 @@ from made import make_corpus
 from ser import compiling, progress
 from ser.cli import main
 from ser.experiments import RunConfig, run
-from ser.experiments.bar import Monitor, Notes
+from ser.experiments.progress import GridProgress, RunNotes
 from ser.features import extract
 from ser.training import TrainConfig
 
@@ -27,7 +27,7 @@ EPOCH = {"loss": 1.25, "dev_ua": None, "test_ua": 0.5}
 
 @dataclass(frozen=True)
 class Run:
-    """What the monitor needs of a task."""
+    """What the grid's progress needs of a run."""
 
     row: str
     fold: int
@@ -50,72 +50,72 @@ def runs(folder: Path, row: str, count: int) -> list[Run]:
     return [Run(row, fold, folder) for fold in range(1, count + 1)]
 
 
-def read(monitor: Monitor) -> None:
-    for path in monitor.names:
-        monitor._read(path)
+def read(grid_progress: GridProgress) -> None:
+    for path in grid_progress.names:
+        grid_progress._read(path)
 
 
 def test_the_time_left_is_that_of_the_epochs_left_at_the_pace_of_here(tmp_path):
     tasks = runs(tmp_path, "mfcc-lstm", 3)
-    monitor = Monitor(tmp_path, tasks, found=97, jobs=1, shown=False)
-    assert monitor.seconds_left() is None, "97 runs that were found say nothing of the pace"
-    assert monitor.text().startswith("97 of 100 runs")
+    grid_progress = GridProgress(tmp_path, tasks, found=97, jobs=1, shown=False)
+    assert grid_progress.seconds_left() is None, "97 runs that were found say nothing of the pace"
+    assert grid_progress.text().startswith("97 of 100 runs")
     tasks[0].tell(9, 4.0)  # taken up at epoch 8: what was done before took no time here
-    read(monitor)
-    assert monitor.seconds_left() == (4.0 * (1 + 10 + 10), True)
-    monitor.done(tasks[0], {"wall_seconds": 4.0})
-    assert monitor.seconds_left() == (80.0, True)
-    assert re.fullmatch(r"98 of 100 runs, 00:0\d passed, about 01:20 left", monitor.text())
+    read(grid_progress)
+    assert grid_progress.seconds_left() == (4.0 * (1 + 10 + 10), True)
+    grid_progress.done(tasks[0], {"wall_seconds": 4.0})
+    assert grid_progress.seconds_left() == (80.0, True)
+    assert re.fullmatch(r"98 of 100 runs, 00:0\d passed, about 01:20 left", grid_progress.text())
 
 
 def test_runs_at_a_time_share_the_time_left_and_the_last_one_has_it_alone(tmp_path):
     tasks = runs(tmp_path, "mfcc-lstm", 3)
-    monitor = Monitor(tmp_path, tasks, found=0, jobs=2, shown=False)
+    grid_progress = GridProgress(tmp_path, tasks, found=0, jobs=2, shown=False)
     tasks[0].tell(5, 2.0)
     tasks[1].tell(9, 2.0)
-    read(monitor)
-    assert monitor.seconds_left() == (2.0 + 20.0, True)  # 1 epoch, then all of the third run
+    read(grid_progress)
+    assert grid_progress.seconds_left() == (2.0 + 20.0, True)  # 1 epoch, then all of the third run
 
 
 def test_the_first_epoch_with_its_compiling_counts_until_a_second_is_known(tmp_path):
     (task,) = runs(tmp_path, "mfcc-lstm", 1)
-    monitor = Monitor(tmp_path, [task], found=0, jobs=1, shown=False)
+    grid_progress = GridProgress(tmp_path, [task], found=0, jobs=1, shown=False)
     task.tell(1, 60.0, first=True)
-    read(monitor)
-    assert monitor.seconds_left() == (540.0, True)
+    read(grid_progress)
+    assert grid_progress.seconds_left() == (540.0, True)
     task.tell(2, 1.0)
-    read(monitor)
-    assert monitor.seconds_left() == (8.0, True)
+    read(grid_progress)
+    assert grid_progress.seconds_left() == (8.0, True)
 
 
 def test_a_network_of_one_epoch_is_no_baseline(tmp_path):
     tasks = [Run("mfcc-lstm", fold, tmp_path, TrainConfig(epochs=1)) for fold in (1, 2)]
-    monitor = Monitor(tmp_path, tasks, found=0, jobs=1, shown=False)
+    grid_progress = GridProgress(tmp_path, tasks, found=0, jobs=1, shown=False)
     tasks[0].tell(1, 3.0, first=True)
-    monitor.done(tasks[0], {"wall_seconds": 9.0})
+    grid_progress.done(tasks[0], {"wall_seconds": 9.0})
     tasks[1].notes.write_text('{"epoch": 0}')
-    read(monitor)
-    assert monitor.seconds_left() == (3.0, True)
-    assert monitor._state(str(tasks[1])) == "mfcc-lstm, fold 2, seed 0: 0 of 1 epochs"
+    read(grid_progress)
+    assert grid_progress.seconds_left() == (3.0, True)
+    assert grid_progress._state(str(tasks[1])) == "mfcc-lstm, fold 2, seed 0: 0 of 1 epochs"
 
 
 def test_baselines_say_nothing_of_networks_and_unknown_rows_are_told(tmp_path):
     quick, first, second = (runs(tmp_path, r, 1)[0] for r in ("majority", "mfcc-lstm", "ds-lstm"))
-    monitor = Monitor(tmp_path, [quick, first, second], found=0, jobs=1, shown=False)
-    monitor.done(quick, {"wall_seconds": 0.1})
-    assert monitor.seconds_left() is None
+    grid_progress = GridProgress(tmp_path, [quick, first, second], found=0, jobs=1, shown=False)
+    grid_progress.done(quick, {"wall_seconds": 0.1})
+    assert grid_progress.seconds_left() is None
     first.tell(1, 3.0)
-    read(monitor)
-    assert monitor.seconds_left() == (27.0 + 30.0, False)
-    assert "at least 00:57 left" in monitor.text()
+    read(grid_progress)
+    assert grid_progress.seconds_left() == (27.0 + 30.0, False)
+    assert "at least 00:57 left" in grid_progress.text()
 
 
 def test_what_a_killed_run_left_behind_is_not_believed(tmp_path):
     (task,) = runs(tmp_path, "mfcc-lstm", 1)
     task.tell(9, 0.001)
-    with Monitor(tmp_path, [task], found=0, jobs=1, shown=False) as monitor:
-        read(monitor)
-        assert monitor.seconds_left() is None
+    with GridProgress(tmp_path, [task], found=0, jobs=1, shown=False) as grid_progress:
+        read(grid_progress)
+        assert grid_progress.seconds_left() is None
         task.tell(1, 1.0)
     assert list(tmp_path.iterdir()) == []
 
@@ -125,14 +125,14 @@ def test_without_a_terminal_a_line_a_run_and_one_every_minute(tmp_path, caplog, 
     monkeypatch.setattr(progress, "EVERY", 0.0)  # a minute that is over at once
     caplog.set_level(logging.INFO, "ser")
     first, second = runs(tmp_path, "mfcc-lstm", 2)
-    with Monitor(tmp_path, [first, second], found=1, jobs=1, shown=True) as monitor:
+    with GridProgress(tmp_path, [first, second], found=1, jobs=1, shown=True) as grid_progress:
         first.tell(7, 1.0)
         until = time.monotonic() + 60
         while "mfcc-lstm, fold 1, seed 0: 7 of 10 epochs, loss 1.250" not in caplog.text:
             assert time.monotonic() < until
             time.sleep(0.05)
-        monitor.done(first, {"wall_seconds": 7.0})
-        monitor.done(second, None)
+        grid_progress.done(first, {"wall_seconds": 7.0})
+        grid_progress.done(second, None)
     lines = [r.getMessage() for r in caplog.records]
     assert any(re.match(r"1 of 3 runs, \d\d:\d\d passed, about 00:13 left; ", t) for t in lines)
     assert re.fullmatch(r"2 of 3 runs, .* about 00:10 left; mfcc-lstm, fold 1, seed 0 is done",
@@ -144,12 +144,12 @@ def test_in_a_terminal_there_is_one_bar_and_no_line(tmp_path, caplog, monkeypatc
     monkeypatch.setattr(progress, "looked_on", lambda: True)
     caplog.set_level(logging.INFO, "ser")
     first, second = runs(tmp_path, "mfcc-lstm", 2)
-    with Monitor(tmp_path, [first, second], found=2, jobs=2, shown=True) as monitor:
+    with GridProgress(tmp_path, [first, second], found=2, jobs=2, shown=True) as grid_progress:
         first.tell(5, 1.0)
         second.tell(2, 1.0)
-        read(monitor)
-        monitor.done(first, {"wall_seconds": 7.0})
-        assert monitor.bar.n == pytest.approx(3.2) and monitor.bar.total == 4
+        read(grid_progress)
+        grid_progress.done(first, {"wall_seconds": 7.0})
+        assert grid_progress.bar.n == pytest.approx(3.2) and grid_progress.bar.total == 4
     drawn = re.split(r"[\r\n]+", capsys.readouterr().err.strip())
     assert re.match(r"3 of 4 runs, 00:0\d passed, about 00:08 left \|", drawn[-1])
     assert drawn[-1].endswith("| mfcc-lstm, fold 1, seed 0 is done") and not caplog.records
@@ -158,17 +158,17 @@ def test_in_a_terminal_there_is_one_bar_and_no_line(tmp_path, caplog, monkeypatc
 def test_a_run_leaves_notes_and_messages_of_compiling_are_told_once(tmp_path, caplog):
     caplog.set_level(logging.INFO, "ser.experiments")
     tasks = runs(tmp_path, "mfcc-lstm", 2)
-    monitor = Monitor(tmp_path, tasks, found=0, jobs=2, shown=True)
+    grid_progress = GridProgress(tmp_path, tasks, found=0, jobs=2, shown=True)
     for task in tasks:
         logging.getLogger("ser.compiling").setLevel(logging.WARNING)  # as in a worker
-        with Notes(task) as notes:
+        with RunNotes(task) as notes:
             assert json.loads(task.notes.read_text()) == {"epoch": 0}
             logging.getLogger("ser.compiling").info("compiling kernels, once")
             notes(EPOCH | {"epoch": 3})
             note = json.loads(task.notes.read_text())
         assert (note["epoch"], note["first"], note["test_ua"]) == (3, True, 0.5)
-    read(monitor)
-    told = [r.getMessage() for r in caplog.records if r.name == "ser.experiments.bar"]
+    read(grid_progress)
+    told = [r.getMessage() for r in caplog.records if r.name == "ser.experiments.progress"]
     assert told == ["compiling kernels, once"]
     assert not logging.getLogger("ser.compiling").handlers
 

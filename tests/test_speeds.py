@@ -11,7 +11,7 @@ import pytest
 from ser.batch import Dataset
 from ser.errors import CorpusError, FeatureError
 from ser.experiments import RunConfig, run
-from ser.experiments.sides import load_sides
+from ser.experiments.grid_inputs import load_inputs
 from ser.features import extract, mel_pair, mfcc39, save_pack
 from ser.features.extract import change_speed
 from ser.training import TrainConfig
@@ -80,6 +80,6 @@ def test_speed_needs_the_sound_and_only_rows_that_train_with_it(tiny_root, tmp_p
     save_pack(features, tmp_path / "pack")
     with pytest.raises(CorpusError, match="no sound to play faster"):
         run(replace(config, features=str(tmp_path / "pack"), root=None))
-    side, _ = load_sides(config, {"mfcc-lstm"})
-    assert list(side.speeds) == [1.1] and side.speeds[1.1].keys == side.features.keys
-    assert not load_sides(config, {"majority"})[0].speeds
+    corpus, _ = load_inputs(config, {"mfcc-lstm"})
+    assert list(corpus.speeds) == [1.1] and corpus.speeds[1.1].keys == corpus.features.keys
+    assert not load_inputs(config, {"majority"})[0].speeds

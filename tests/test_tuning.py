@@ -120,17 +120,17 @@ def test_inner_folds_are_as_the_folds_themselves(base):
 
 def test_the_choice_does_not_hear_the_test_speaker(base, monkeypatch):
     """Whatever the test speaker sounds like, the fold's choice and inner scores stay."""
-    from ser.experiments import task as task_module
+    from ser.experiments import execution
 
     config = replace(base, models=("duration-lr",))
     before = run(config)
-    fit = task_module.tune
+    fit = execution.tune
 
     def other(row, train, labels, speakers, *more):
         assert len(set(speakers)) == len(before) - 1
         return fit(row, train, labels, speakers, *more)
 
-    monkeypatch.setattr(task_module, "tune", other)
+    monkeypatch.setattr(execution, "tune", other)
     for a, b in zip(before, run(config), strict=True):
         assert set(a["test"]["speakers"]) == {a["protocol"]["fold"]}
         assert a["tuning"] == b["tuning"]

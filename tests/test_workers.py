@@ -21,7 +21,7 @@ from ser import cli
 from ser.cli import main
 from ser.errors import FeatureError, TrainingError, shortage
 from ser.experiments import RunConfig, grid, run
-from ser.experiments.engine import spread
+from ser.experiments.processes import imap_unordered
 from ser.features import extract
 from ser.features import fill as fill_module
 from ser.prediction import SavedModel
@@ -107,8 +107,9 @@ def test_speaking_processes_end_when_their_maker_is_killed(tmp_path):
 def test_an_idle_worker_ends_too():
     """One that has nothing to do, and so would never look at anything."""
     code = (
-        "import time\nfrom ser.experiments.engine import spread\n"
-        "for _ in spread(time.sleep, [0.1, 600], jobs=2, threads=1): print('one', flush=True)"
+        "import time\nfrom ser.experiments.processes import imap_unordered\n"
+        "for _ in imap_unordered(time.sleep, [0.1, 600], jobs=2, threads=1):"
+        "    print('one', flush=True)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "one\n"
@@ -239,5 +240,5 @@ def held_back(item) -> bool:
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_a_ctrl_c_is_for_the_main_process_alone():
-    assert list(spread(held_back, [0, 1], jobs=2, threads=1)) == [True, True]
+    assert list(imap_unordered(held_back, [0, 1], jobs=2, threads=1)) == [True, True]
     assert not held_back(0)

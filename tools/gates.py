@@ -89,8 +89,8 @@ def drawn(place: Path, row: str, seed: int, data: Dataset) -> DSBranch:
     """The network as it was before training, with norms that have heard *data*."""
     import torch
 
-    from ser.experiments.saved import read_description
     from ser.models import build_model
+    from ser.saved_models import read_description
 
     body = read_description(place)
     options = {"preset": body["preset"], "hidden": body["hidden"], **body["options"]}

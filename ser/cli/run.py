@@ -145,8 +145,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--device", default="auto", metavar="DEV", help="auto, cpu, cuda, cuda:1 (default: auto)")
     add("--jobs", type=int, default=0, metavar="N", help="runs at a time (default: one a core)")
     add("--threads", type=int, default=0, metavar="N", help="CPU threads a run")
-    add("--engine", default="local", choices=("local", "ray", "dask"), help="what spreads the runs")
-    add("--engine-address", metavar="ADDR", help="address of a running ray or dask cluster")
     add("--cache", metavar="DIR", help="feature cache (default: the user's cache folder)")
     add("--no-models", action="store_true", help="do not keep the trained networks")
     add("--skip-bad", action="store_true", help="leave out utterances that cannot be read")
@@ -183,8 +181,6 @@ def main(args: argparse.Namespace) -> int:
         device=args.device,
         jobs=args.jobs,
         threads=args.threads,
-        engine=args.engine,
-        address=args.engine_address,
         joint=args.joint,
         permute=args.permute_labels,
         leave_dev=args.leave_dev,
@@ -275,10 +271,10 @@ def _numbers(text: str, option: str, kind: type = int) -> tuple:
 def _dry_run(config, as_json: bool) -> int:
     from ser.errors import RecordError
     from ser.experiments.grid import finished_record, plan
-    from ser.experiments.sides import load_sides
+    from ser.experiments.grid_inputs import load_inputs
 
-    sides = load_sides(config, set(config.models))
-    trained, fused = plan(config, *sides)
+    corpora = load_inputs(config, set(config.models))
+    trained, fused = plan(config, *corpora)
     names = [f"{t.row}/{t.name}" for t in trained]
     if as_json:
         print(json.dumps({"train": names, "fuse": [f"{t.row}/{t.name}" for t in fused]}, indent=1))
@@ -287,7 +283,7 @@ def _dry_run(config, as_json: bool) -> int:
     in_the_way = None
     for task in [*trained, *fused]:
         try:
-            state = "to do" if finished_record(task, *sides) is None else "done"
+            state = "to do" if finished_record(task, *corpora) is None else "done"
         except RecordError as error:
             state, in_the_way = "other", in_the_way or error
         print(f"  {state:5}  {task.row:24} {task.name}  {task.leak['told']}")

@@ -26,11 +26,12 @@ from typing import Any
 import numpy as np
 
 from ser.corpora.base import EMOTIONS
-from ser.corpora.synthesis_jobs import cores, speak_all
+from ser.corpora.synthesis_jobs import speak_all
 from ser.corpora.synthesis_script import SENTENCES, VERSION, VOICES, plan
 from ser.corpora.synthetic_layout import Turn, documents, stage
 from ser.errors import FULL, CorpusError
 from ser.paths import atomic_write
+from ser.threads import cores
 
 NAME = "synthetic"
 MARKER = "synthetic.json"

@@ -111,10 +111,3 @@ def _why(last: dict[str, Any], complaint: bytes, folder: str) -> str:
     reason = last.get("error") or complaint.decode(errors="replace").strip()[-800:]
     reason = reason or "its process was ended from outside"
     return f"the synthetic corpus cannot be spoken: {reason}"
-
-
-def cores() -> int:
-    """Processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -33,7 +33,7 @@ INPUTS: dict[str, str] = {
     "level-lr": "level",
     "duration-lr": "duration",
 }
-"""What a baseline is given: an attribute of :class:`ser.experiments.task.Side`."""
+"""What a baseline is given: an attribute of :class:`ser.experiments.grid_inputs.CorpusInputs`."""
 TUNINGS: tuple[str, ...] = ("nested", "fixed")
 """``nested``: C and class weights by :func:`tune`; ``fixed``: C = 1, no class weights."""
 GRID: dict[str, dict[str, list]] = {

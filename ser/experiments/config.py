@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ser.errors import ModelError, ProtocolError, SerError
 from ser.experiments.baselines import TUNINGS
+from ser.threads import cores
 from ser.training.config import TrainConfig
 
-ENGINES: tuple[str, ...] = ("local", "ray", "dask")
 MOST = 1024
 """Jobs or threads: far beyond any machine's use, and OpenMP dies without a word of too many."""
 
@@ -35,7 +34,6 @@ class RunConfig:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         jobs: runs at a time; 0 means one a core (one in all on a GPU).
         threads: CPU threads a run; 0 divides the cores among the jobs.
-        engine, address: ``local``, ``ray`` or ``dask``, and the address of a running cluster.
         joint: train fused rows as one network instead of fusing their branches' logits.
         permute: None, or a seed: the labels of each fold's training side (dev included) change
             places among each other. The check that no test label finds its way into training: UA
@@ -78,8 +76,6 @@ class RunConfig:
     device: str = "auto"
     jobs: int = 0
     threads: int = 0
-    engine: str = "local"
-    address: str | None = None
     joint: bool = False
     permute: int | None = None
     leave_dev: bool = False
@@ -133,8 +129,6 @@ class RunConfig:
             raise ModelError(
                 f"unknown tuning {self.baseline_tuning!r}; choose from {', '.join(TUNINGS)}"
             )
-        if self.engine not in ENGINES:
-            raise SerError(f"unknown engine {self.engine!r}; choose from {', '.join(ENGINES)}")
         for name in ("jobs", "threads", "split_seed"):
             if getattr(self, name) < 0:
                 raise SerError(f"--{name.replace('_', '-')} {getattr(self, name)}: give 0 or more")
@@ -144,8 +138,6 @@ class RunConfig:
                     f"--{name} {getattr(self, name)}: at most {MOST}; more than there are cores "
                     f"(here {cores()}) makes nothing faster"
                 )
-        if self.address and self.engine == "local":
-            raise SerError("--engine-address goes with --engine ray or dask")
         if self.test_root is not None and self.test_corpus is None:
             raise ProtocolError("--test-root goes with --test-corpus and protocol 'cross'")
         crossing = self.test_corpus is not None or self.test_features is not None
@@ -162,33 +154,3 @@ class RunConfig:
     def dev_share(self) -> float:
         """The share really held out: 0 unless ``dev`` is selected."""
         return self.dev if "dev" in self.select else 0.0
-
-
-def resolve_device(device: str) -> str:
-    """``auto`` becomes ``cuda`` where PyTorch sees one, else ``cpu``.
-
-    Raises:
-        SerError: a device this computer lacks.
-    """
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        wanted = torch.device(device)
-        if wanted.type not in ("cpu", "cuda"):
-            raise RuntimeError("neither a CPU nor an NVIDIA GPU")
-    except RuntimeError as error:
-        raise SerError(f"unknown device {device!r}; use auto, cpu, cuda or cuda:0") from error
-    if wanted.type == "cuda" and not torch.cuda.is_available():
-        raise SerError(f"device {device!r}: PyTorch sees no GPU here; use --device cpu or auto")
-    if wanted.type == "cuda" and (wanted.index or 0) >= torch.cuda.device_count():
-        raise SerError(f"device {device!r}: there are {torch.cuda.device_count()} GPUs, from 0 on")
-    return device
-
-
-def cores() -> int:
-    """CPU cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -16,11 +16,15 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ser.devices import resolve_device
 from ser.errors import FULL, ProtocolError, RecordError, SerError, TrainingError, shortage
-from ser.experiments.bar import Monitor
 from ser.experiments.baselines import BASELINES, INPUTS
-from ser.experiments.config import RunConfig, cores, resolve_device
-from ser.experiments.engine import KEPT, LIGHTER, spread
+from ser.experiments.config import RunConfig
+from ser.experiments.execution import execute
+from ser.experiments.fold_run import FoldRun
+from ser.experiments.grid_inputs import CorpusInputs, check_speakers, load_inputs
+from ser.experiments.processes import KEPT, LIGHTER, imap_unordered
+from ser.experiments.progress import GridProgress
 from ser.experiments.records import (
     fingerprint,
     fuse_records,
@@ -29,11 +33,10 @@ from ser.experiments.records import (
     run_name,
     write_record,
 )
-from ser.experiments.side import Side
-from ser.experiments.sides import check_speakers, load_sides
-from ser.experiments.task import Task, execute
 from ser.protocols import find_leaks, split
 from ser.rows import get_row
+from ser.saved_models import ANEW, DESCRIPTION, fuse_models
+from ser.threads import cores
 
 log = logging.getLogger(__name__)
 
@@ -74,32 +77,34 @@ def run(config: RunConfig) -> list[dict]:
         ) from error
 
 
-def plan(config: RunConfig, side: Side, test: Side) -> tuple[list[Task], list[Task]]:
-    """The tasks of a grid: those that train (or fit), and those that fuse their records."""
+def plan(
+    config: RunConfig, corpus: CorpusInputs, test: CorpusInputs
+) -> tuple[list[FoldRun], list[FoldRun]]:
+    """The runs of a grid: those that train (or fit), and those that fuse their records."""
     try:
         folds = split(
-            side.table,
+            corpus.table,
             config.protocol,
             config.folds,
             config.split_seed,
             config.dev_share,
             test.table if config.protocol == "cross" else None,
-            side.features.keys,
+            corpus.features.keys,
             config.distinct_speakers,
         )
     except ProtocolError as error:
-        raise ProtocolError(side.completed(str(error))) from None
-    device = resolve_device(config.device)
+        raise ProtocolError(corpus.completed(str(error))) from None
+    device = _device(config)
     fused, trained = _rows(config)
-    tasks: dict[str, list[Task]] = {"trained": [], "fused": []}
-    check_speakers(config, trained, folds, side, test)
-    leaks = [_leak(fold, side, test, config.distinct_speakers) for fold in folds]
+    fold_runs: dict[str, list[FoldRun]] = {"trained": [], "fused": []}
+    check_speakers(config, trained, folds, corpus, test)
+    leaks = [_leak(fold, corpus, test, config.distinct_speakers) for fold in folds]
     for kind, rows in (("trained", trained), ("fused", fused)):
         for row in rows:
             for seed in config.seeds[:1] if row in BASELINES else config.seeds:
                 for fold, leak in zip(folds, leaks, strict=True):
-                    tasks[kind].append(
-                        Task(
+                    fold_runs[kind].append(
+                        FoldRun(
                             row=row,
                             fold=fold,
                             seed=seed,
@@ -123,7 +128,13 @@ def plan(config: RunConfig, side: Side, test: Side) -> tuple[list[Task], list[Ta
                             tuning=config.baseline_tuning if row in INPUTS else "fixed",
                         )
                     )
-    return tasks["trained"], tasks["fused"]
+    return fold_runs["trained"], fold_runs["fused"]
+
+
+def _device(config: RunConfig) -> str:
+    """Where networks run; baselines need no PyTorch to know that they run on the processor."""
+    networks = set(_rows(config)[1]) - set(BASELINES)
+    return resolve_device(config.device if networks or config.device != "auto" else "cpu")
 
 
 def _rows(config: RunConfig) -> tuple[list[str], list[str]]:
@@ -135,13 +146,13 @@ def _rows(config: RunConfig) -> tuple[list[str], list[str]]:
     return fused, trained
 
 
-def _leak(fold, side: Side, test: Side, distinct_speakers: bool) -> dict:
+def _leak(fold, corpus: CorpusInputs, test: CorpusInputs, distinct_speakers: bool) -> dict:
     before = [*fold.train, *fold.dev]
-    same = test is side
+    same = test is corpus
     leak = find_leaks(
-        side.table.iloc[before],
+        corpus.table.iloc[before],
         test.table.iloc[fold.test],
-        [side.features.keys[i] for i in before],
+        [corpus.features.keys[i] for i in before],
         [test.features.keys[i] for i in fold.test],
         same_corpus=same,
         distinct_speakers=distinct_speakers,
@@ -151,16 +162,16 @@ def _leak(fold, side: Side, test: Side, distinct_speakers: bool) -> dict:
 
 def _run(config: RunConfig, out: Path) -> list[dict]:
     trained_rows = _rows(config)[1]
-    side, test = load_sides(config, set(trained_rows))
-    trained, fused = plan(config, side, test)
-    device = resolve_device(config.device)
+    corpus, test = load_inputs(config, set(trained_rows))
+    trained, fused = plan(config, corpus, test)
+    device = _device(config)
     jobs, threads = _jobs(config, len(trained), device)
-    done = {t.record: finished_record(t, side, test) for t in [*trained, *fused]}
+    done = {t.record: finished_record(t, corpus, test) for t in [*trained, *fused]}
     left = [t for t in trained if done[t.record] is None]
     found = len(trained) - len(left)
     log.info(
         "%s, protocol %s: %d runs, %d of them done before; %d at a time, %d threads each, on %s",
-        side.name,
+        corpus.name,
         config.protocol,
         len(trained),
         found,
@@ -168,31 +179,25 @@ def _run(config: RunConfig, out: Path) -> list[dict]:
         threads,
         device,
     )
-    learning = any(task.row not in BASELINES for task in left)
-    large = config.train.batch_size > max(32, len(side.table) // 8)
+    learning = any(fold_run.row not in BASELINES for fold_run in left)
+    large = config.train.batch_size > max(32, len(corpus.table) // 8)
     if large and learning:
         log.info(
             "hint: batches of %d are large for %d utterances; --batch-size 32 learns more from "
             "a small corpus",
             config.train.batch_size,
-            len(side.table),
+            len(corpus.table),
         )
-    from ser.nn.precision import in_software
-
-    if learning and in_software(config.train.precision, device):
-        log.info(
-            "hint: this processor has no instructions for %s; torch computes it in software, many "
-            "times slower than float32 (leave --precision out)",
-            config.train.precision,
-        )
+    if learning:
+        _tell_slow_precision(config.train.precision, device)
     _tell_unkept(config, [t for t in [*trained, *fused] if done[t.record] is not None])
-    failures = _train(left, side, test, config, jobs, threads, found)
+    failures = _train(left, corpus, test, config, jobs, threads, found)
     records = []
-    for task in trained:
-        if task.record.exists():
-            records.append(read_record(task.record))
-    for task in fused:
-        record = done[task.record] or _fuse(task, side, test)
+    for fold_run in trained:
+        if fold_run.record.exists():
+            records.append(read_record(fold_run.record))
+    for fold_run in fused:
+        record = done[fold_run.record] or _fuse(fold_run, corpus, test)
         if record is not None:
             records.append(record)
     if failures:
@@ -202,12 +207,21 @@ def _run(config: RunConfig, out: Path) -> list[dict]:
     return sorted(wanted, key=lambda r: order[r["model"]])
 
 
-def _tell_unkept(config: RunConfig, finished: Sequence[Task]) -> None:
+def _tell_slow_precision(precision: str, device: str) -> None:
+    from ser.nn.precision import in_software
+
+    if in_software(precision, device):
+        log.info(
+            "hint: this processor has no instructions for %s; torch computes it in software, many "
+            "times slower than float32 (leave --precision out)",
+            precision,
+        )
+
+
+def _tell_unkept(config: RunConfig, finished: Sequence[FoldRun]) -> None:
     """Runs that are done but left no network, where networks are wanted."""
     if not config.keep_models:
         return
-    from ser.experiments.saved import ANEW, DESCRIPTION
-
     nets = [t for t in finished if t.row not in BASELINES]
     lost = [t for t in nets if not (t.model_folder / DESCRIPTION).exists()]
     if lost:
@@ -219,58 +233,56 @@ def _tell_unkept(config: RunConfig, finished: Sequence[Task]) -> None:
         )
 
 
-def _jobs(config: RunConfig, tasks: int, device: str) -> tuple[int, int]:
+def _jobs(config: RunConfig, fold_runs: int, device: str) -> tuple[int, int]:
     """Runs at a time and threads each; from the whole grid, so that a resume changes no bit."""
     available = cores()
-    jobs = config.jobs or (min(available, max(1, tasks)) if device == "cpu" else 1)
+    jobs = config.jobs or (min(available, max(1, fold_runs)) if device == "cpu" else 1)
     return jobs, config.threads or max(1, available // jobs)
 
 
-def finished_record(task: Task, side: Side, test: Side) -> dict | None:
-    """The record of a finished task; None where it is still to do.
+def finished_record(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict | None:
+    """The record of a finished run; None where it is still to do.
 
     Raises:
         RecordError: in its place is one of other settings or another corpus, or a damaged one.
     """
-    if not task.record.exists():
+    if not fold_run.record.exists():
         return None
-    record = read_record(task.record)
-    if record["fingerprint"] != fingerprint(task.settings(side, test)):
+    record = read_record(fold_run.record)
+    if record["fingerprint"] != fingerprint(fold_run.settings(corpus, test)):
         raise RecordError(
-            f"{task.record}: a run with other settings or another corpus ({record['id']}); "
+            f"{fold_run.record}: a run with other settings or another corpus ({record['id']}); "
             "choose another --out, or delete the old records"
         )
     return record
 
 
 def _train(
-    tasks: Sequence[Task],
-    side: Side,
-    test: Side,
+    fold_runs: Sequence[FoldRun],
+    corpus: CorpusInputs,
+    test: CorpusInputs,
     config: RunConfig,
     jobs: int,
     threads: int,
     found: int,
 ) -> list[SerError]:
-    """Execute *tasks*; return the errors of those that could not go on.
+    """Execute *fold_runs*; return the errors of those that could not go on.
 
     *found* runs were done before.
 
     Raises:
         TrainingError: none can go on: a worker was ended from outside, or the disk is full.
     """
-    call = functools.partial(_execute, side=side, test=None if test is side else test)
+    call = functools.partial(_execute, corpus=corpus, test=None if test is corpus else test)
     failures: list[SerError] = []
-    with Monitor(config.out / "work", tasks, found, jobs, config.progress) as monitor:
-        for task, record, error in spread(
+    with GridProgress(config.out / "work", fold_runs, found, jobs, config.progress) as monitor:
+        for fold_run, record, error in imap_unordered(
             call,
-            [replace(t, threads=threads) for t in tasks],
+            [replace(t, threads=threads) for t in fold_runs],
             jobs=jobs,
             threads=threads,
-            engine=config.engine,
-            address=config.address,
         ):
-            monitor.done(task, record)
+            monitor.done(fold_run, record)
             if error is not None:
                 failures.append(error)
                 log.error("%s", error)
@@ -278,35 +290,46 @@ def _train(
 
 
 def _execute(
-    task: Task, side: Side, test: Side | None
-) -> tuple[Task, dict | None, SerError | None]:
+    fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs | None
+) -> tuple[FoldRun, dict | None, SerError | None]:
     """What a worker does: an error of one run must not end the others."""
     try:
-        return task, execute(task, side, side if test is None else test), None
+        return fold_run, execute(fold_run, corpus, corpus if test is None else test), None
     except SerError as error:
-        return task, None, error
+        return fold_run, None, error
     except (MemoryError, RuntimeError, OSError) as error:
         lacking = shortage(error)
         if not lacking:
             raise
         full = isinstance(error, OSError) and error.errno in FULL
         way_out = "" if full else f", or give {LIGHTER}"
-        told = TrainingError(f"{task.run_id(side)}: {lacking}{way_out}. {KEPT}")
+        told = TrainingError(f"{fold_run.run_id(corpus)}: {lacking}{way_out}. {KEPT}")
         if full:  # nothing else could be kept either
             raise told from error
-        return task, None, told
+        return fold_run, None, told
 
 
-def _fuse(task: Task, side: Side, test: Side) -> dict | None:
+def _fuse(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict | None:
     """Write the record (and network) of a fused row from its branches'."""
-    paths = [record_path(task.out, b, task.name) for b in get_row(task.row).branches]
+    paths = [record_path(fold_run.out, b, fold_run.name) for b in get_row(fold_run.row).branches]
     if not all(p.exists() for p in paths):
         return None
-    record = fuse_records(task.row, [read_record(p) for p in paths], task.settings(side, test))
-    record |= {"command": task.command, "options": task.options, "study": task.study}
-    if task.keep_models:
-        from ser.experiments.saved import fuse_models
-
-        fuse_models(task, record)
-    write_record(task.record, record)
+    record = fuse_records(
+        fold_run.row, [read_record(p) for p in paths], fold_run.settings(corpus, test)
+    )
+    record |= {
+        "command": fold_run.command,
+        "options": fold_run.options,
+        "study": fold_run.study,
+    }
+    if fold_run.keep_models:
+        branches = get_row(fold_run.row).branches
+        last = record["history"][-1]
+        fuse_models(
+            fold_run.model_folder,
+            {b: fold_run.out / "models" / b / fold_run.name for b in branches},
+            fold_run.model_settings,
+            {"test_ua": last["test_ua"], "test_wa": last["test_wa"]},
+        )
+    write_record(fold_run.record, record)
     return record

@@ -11,7 +11,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "extract": ["extract", "resolve_device"],
+        "extract": ["extract"],
         "mel": ["MelPair", "mel_filterbank", "mel_pair", "mel_pair_batch"],
         "mfcc": ["mfcc39", "mfcc39_batch"],
         "pack": ["load_pack", "save_pack"],

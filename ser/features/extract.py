@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ser.devices import resolve_device
 from ser.errors import FeatureError
 from ser.features import mel, mfcc
 from ser.features.cache import FORMAT, FeatureStore, parameter_hash
@@ -51,31 +52,6 @@ def open_store(parameters: dict, cache: str | Path | None = None) -> FeatureStor
     return FeatureStore(folder / "features" / parameter_hash(parameters | {"store": FORMAT}))
 
 
-def resolve_device(device: str | torch.device = "auto") -> torch.device:
-    """``"auto"`` -> CUDA where there is one, else the CPU; other names as torch knows them.
-
-    Raises:
-        FeatureError: a device that this computer has not.
-
-    Example:
-        >>> resolve_device("cpu")
-        device(type='cpu')
-    """
-    if str(device) == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(device)
-        if device.type not in ("cpu", "cuda"):
-            raise RuntimeError("it is neither a CPU nor an NVIDIA GPU")
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise RuntimeError("torch finds no CUDA GPU")
-    except RuntimeError as error:
-        raise FeatureError(
-            f"device {str(device)!r} cannot be used ({error}); use --device cpu or auto"
-        ) from None
-    return device
-
-
 def extract(
     corpus: Corpus,
     preset: str | Preset = "release",
@@ -104,6 +80,7 @@ def extract(
     Raises:
         FeatureError: audio that cannot be read (all files are tried first, the message lists the
             first few), an empty table, a cache that cannot be written, or a speed outside 0.5..2.
+        SerError: a device that this computer lacks.
 
     Example:
         >>> from ser import load_corpus
@@ -111,7 +88,7 @@ def extract(
         >>> features.mel(0)[0].shape                             # doctest: +SKIP
         (128, 118)
     """
-    preset, device = get_preset(preset), resolve_device(device)
+    preset, device = get_preset(preset), torch.device(resolve_device(str(device)))
     if len(corpus.table) == 0:
         raise FeatureError(f"{corpus.name}: no utterances; `{corpus.check_command}` says why")
     _check_speed(speed)

@@ -20,8 +20,6 @@ from ser.paths import atomic_write, sealed, unseal
 if TYPE_CHECKING:
     import torch
 
-    from ser.experiments.side import Side
-    from ser.experiments.task import Task
     from ser.normalise import Scale
 
 FORMAT = 2
@@ -63,13 +61,20 @@ SCALE = "normalise/"
 def save_model(
     folder: Path,
     model: torch.nn.Module,
-    task: Task,
-    side: Side,
-    test: Side,
-    last: dict,
+    settings: dict,
+    trained_on: dict,
     scale: Scale | None = None,
 ) -> None:
-    """Write a trained network, the scale of its inputs and the story of its training."""
+    """Write a trained network, what builds it again and the story of its training.
+
+    Args:
+        folder: where; made if need be.
+        model: of :func:`ser.models.build_model`.
+        settings: ``row``, ``preset``, ``frames``, ``hidden``, ``normalise`` and ``options``, as
+            :data:`KINDS` names them.
+        trained_on: as there, under ``trained_on``, and whatever else is to be told.
+        scale: mean and deviation of its inputs, for normalisation ``train``.
+    """
     import torch
     from safetensors.torch import save
 
@@ -84,33 +89,20 @@ def save_model(
         with atomic_write(folder / _file(row)) as stream:
             stream.write(data)
         digests[row] = hashlib.sha256(data).hexdigest()
-    seconds = side.table.seconds.iloc[task.fold.train]
-    trained_on = {
-        "corpus": side.name,
-        "licence": side.licence,
-        "content_hash": side.content_hash,
-        "utterances": len(task.fold.train),
-        "speakers": sorted(set(side.table.speaker.iloc[task.fold.train])),
-        "seconds": [round(float(seconds.min()), 3), round(float(seconds.max()), 3)],
-        "protocol": task.fold.protocol,
-        "fold": task.fold.name,
-        "tested_on": test.name,
-        "seed": task.seed,
-        "epochs": last["epoch"],
-        "test_ua": last["test_ua"],
-        "test_wa": last["test_wa"],
-    }
-    _describe(folder, task, digests, trained_on)
+    _describe(folder, settings, digests, trained_on)
 
 
-def fuse_models(task: Task, record: dict) -> None:
-    """Make the folder of a fused row from its branches' folders, where these were kept."""
-    from ser.rows import get_row
+def fuse_models(folder: Path, sources: dict[str, Path], settings: dict, scores: dict) -> None:
+    """Make the folder of a fused row from its branches' folders, where these were kept.
 
-    sources = {b: task.out / "models" / b / task.name for b in get_row(task.row).branches}
+    Args:
+        folder: where.
+        sources: branch -> its folder.
+        settings: as for :func:`save_model`.
+        scores: ``test_ua`` and ``test_wa`` of the fused answers.
+    """
     if not all((s / DESCRIPTION).exists() for s in sources.values()):
         return
-    folder = task.model_folder
     folder.mkdir(parents=True, exist_ok=True)
     digests, trained_on = {}, {}
     for branch, source in sources.items():
@@ -121,20 +113,13 @@ def fuse_models(task: Task, record: dict) -> None:
         data = _whole(source, branch, digests[branch])
         with atomic_write(folder / _file(branch)) as stream:
             stream.write(data)
-    last = record["history"][-1]
-    scores = {"test_ua": last["test_ua"], "test_wa": last["test_wa"]}
-    _describe(folder, task, digests, trained_on | scores)
+    _describe(folder, settings, digests, trained_on | scores)
 
 
-def _describe(folder: Path, task: Task, digests: dict[str, str], trained_on: dict) -> None:
+def _describe(folder: Path, settings: dict, digests: dict[str, str], trained_on: dict) -> None:
     body = {
         "format": FORMAT,
-        "row": task.row,
-        "preset": task.preset,
-        "frames": task.frames,
-        "hidden": task.train.hidden,
-        "normalise": task.train.normalise,
-        "options": task.train.model_options,
+        **settings,
         "emotions": list(EMOTIONS),
         "branches": digests,
         "trained_on": trained_on,

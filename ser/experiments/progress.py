@@ -11,32 +11,31 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tqdm import tqdm
+
+from ser import progress
 from ser.experiments.baselines import BASELINES
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-    from ser.experiments.task import Task
+from ser.experiments.fold_run import FoldRun
 
 log = logging.getLogger(__name__)
 _COMPILING = logging.getLogger("ser.compiling")
 
 
-class Notes(logging.Handler):
+class RunNotes(logging.Handler):
     """What a run leaves beside its checkpoint after every epoch, wherever it goes on.
 
     The messages of :mod:`ser.compiling` are noted too where nobody would see them, in a worker.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, fold_run: FoldRun) -> None:
         super().__init__()
-        self.path = task.notes
+        self.path = fold_run.notes
         self.note: dict[str, Any] = {"epoch": 0}
         self.began = time.monotonic()
 
-    def __enter__(self) -> Notes:
+    def __enter__(self) -> RunNotes:
         self._write()
         self.quiet = not _COMPILING.isEnabledFor(logging.INFO)
         if self.quiet:
@@ -67,7 +66,7 @@ class Notes(logging.Handler):
             self.path.write_text(json.dumps(self.note), encoding="utf-8")
 
 
-class Monitor:
+class GridProgress:
     """Shows how far a grid is and how long it will take.
 
     The time left is that of the epochs left, each as long as the last one of its row took here;
@@ -76,20 +75,20 @@ class Monitor:
 
     Args:
         folder: of the notes.
-        tasks: what is to be done.
+        fold_runs: what is to be done.
         found: runs that were done before.
         jobs: runs at a time.
         shown: False: nothing is shown.
     """
 
     def __init__(
-        self, folder: Path, tasks: Sequence[Task], found: int, jobs: int, shown: bool
+        self, folder: Path, fold_runs: Sequence[FoldRun], found: int, jobs: int, shown: bool
     ) -> None:
         self.folder = folder
-        self.left = {str(task): task for task in tasks}
-        self.names = {task.notes: name for name, task in self.left.items()}
-        self.found, self.total = found, found + len(tasks)
-        self.jobs, self.shown = max(1, jobs), shown and bool(tasks)
+        self.left = {str(fold_run): fold_run for fold_run in fold_runs}
+        self.names = {fold_run.notes: name for name, fold_run in self.left.items()}
+        self.found, self.total = found, found + len(fold_runs)
+        self.jobs, self.shown = max(1, jobs), shown and bool(fold_runs)
         self.running: dict[str, dict] = {}
         self.speed: dict[str, float] = {}
         self.told: set[str] = set()
@@ -98,14 +97,10 @@ class Monitor:
         self._lock, self._stop = threading.RLock(), threading.Event()
         self._open = contextlib.ExitStack()
 
-    def __enter__(self) -> Monitor:
+    def __enter__(self) -> GridProgress:
         for path in self.names:  # a killed run's
             path.unlink(missing_ok=True)
         if self.shown:
-            from tqdm import tqdm
-
-            from ser import progress
-
             if progress.looked_on():
                 self.bar = tqdm(
                     total=self.total,
@@ -123,24 +118,24 @@ class Monitor:
 
     def __exit__(self, *exc: object) -> None:
         self._open.close()
-        for task in self.left.values():
-            task.notes.unlink(missing_ok=True)
+        for fold_run in self.left.values():
+            fold_run.notes.unlink(missing_ok=True)
 
-    def done(self, task: Task, record: dict | None) -> None:
-        """*task* is over; *record* is None where it failed."""
-        name = str(task)
+    def done(self, fold_run: FoldRun, record: dict | None) -> None:
+        """*fold_run* is over; *record* is None where it failed."""
+        name = str(fold_run)
         with self._lock:
-            self._read(task.notes)
+            self._read(fold_run.notes)
             del self.left[name]
             self.running.pop(name, None)
-            task.notes.unlink(missing_ok=True)
-            if record is not None and task.row in BASELINES:
-                self.speed[task.row] = record["wall_seconds"]
+            fold_run.notes.unlink(missing_ok=True)
+            if record is not None and fold_run.row in BASELINES:
+                self.speed[fold_run.row] = record["wall_seconds"]
             self._show(f"{name} {'failed' if record is None else 'is done'}")
 
     def seconds_left(self) -> tuple[float, bool] | None:
         """Seconds left, and whether they are of known rows alone; None where nothing is known."""
-        nets = {task.row for task in self.left.values()} - set(BASELINES)
+        nets = {fold_run.row for fold_run in self.left.values()} - set(BASELINES)
         known = [self.speed[row] for row in nets & self.speed.keys()]
         known = known or [took for row, took in self.speed.items() if row not in BASELINES]
         if not self.speed or (nets and not known):
@@ -148,15 +143,13 @@ class Monitor:
         usual = max(known, default=0.0)
         slots = [0.0] * self.jobs
         for name in sorted(self.left, key=lambda name: name not in self.running):
-            task, done = self.left[name], self.running.get(name, {}).get("epoch", 0)
-            took = self.speed.get(task.row, usual if task.row in nets else 0.0)
-            heapq.heapreplace(slots, slots[0] + max(0, _units(task) - done) * took)
+            fold_run, done = self.left[name], self.running.get(name, {}).get("epoch", 0)
+            took = self.speed.get(fold_run.row, usual if fold_run.row in nets else 0.0)
+            heapq.heapreplace(slots, slots[0] + max(0, _units(fold_run) - done) * took)
         return max(slots), nets <= self.speed.keys()
 
     def text(self) -> str:
         """How many runs are done, the time passed and the time left."""
-        from tqdm import tqdm
-
         passed = tqdm.format_interval(time.monotonic() - self.began)
         told = f"{self.total - len(self.left)} of {self.total} runs, {passed} passed"
         left = self.seconds_left()
@@ -165,8 +158,6 @@ class Monitor:
         return f"{told}, {'about' if left[1] else 'at least'} {tqdm.format_interval(left[0])} left"
 
     def _watch(self) -> None:
-        from ser import progress
-
         while not self._stop.wait(1.0):
             with self._lock:
                 for path in self.names.keys() & set(self.folder.glob("*.progress")):
@@ -210,6 +201,6 @@ class Monitor:
         self.bar.refresh()
 
 
-def _units(task: Task) -> int:
+def _units(fold_run: FoldRun) -> int:
     """Epochs of a network; a baseline is one piece."""
-    return 1 if task.row in BASELINES else task.train.epochs
+    return 1 if fold_run.row in BASELINES else fold_run.train.epochs

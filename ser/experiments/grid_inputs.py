@@ -1,25 +1,70 @@
-"""From corpus names to the two sides of a grid: tables, features, content hashes."""
+"""What the runs of a grid are given: the corpus and the test corpus, tables and features."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ser.errors import CorpusError, ProtocolError
 from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig
-from ser.experiments.side import Side
 from ser.normalise import one_class_speakers
 from ser.protocols import Fold
 
 log = logging.getLogger(__name__)
 
 
-def load_sides(config: RunConfig, rows: set[str]) -> tuple[Side, Side]:
+@dataclass(frozen=True)
+class CorpusInputs:
+    """A corpus as a run sees it: its table, its features and what names it."""
+
+    name: str
+    table: Any
+    features: Any
+    content_hash: str
+    licence: str = ""
+    egemaps: np.ndarray | None = field(default=None, repr=False)
+    speeds: dict[float, Any] = field(default_factory=dict, repr=False)
+    level: np.ndarray | None = field(default=None, repr=False)
+    duration: np.ndarray | None = field(default=None, repr=False)
+    whole: dict = field(default_factory=dict, repr=False)
+    check: str = "ser check"
+
+    def completed(self, message: str) -> str:
+        """*message* with the whole command where it says to type `ser check`."""
+        return message.replace("`ser check`", f"`{self.check}`")
+
+    def describe(self) -> dict:
+        """What a record says of the corpus: its name, its content, and what of it is missing.
+
+        The last as :func:`ser.corpora.completeness.completeness` found it; of a feature pack,
+        which does not know what it was made of, nothing.
+        """
+        return {"name": self.name, "content_hash": self.content_hash, **self.whole} | {
+            "utterances": len(self.table)
+        }
+
+
+def shortest(corpus: CorpusInputs, test: CorpusInputs) -> str:
+    """Which utterances a network found too short, and what to do with them."""
+    found = {}
+    for part in (corpus, test):
+        seconds = np.asarray(part.features.samples) / 16000
+        found |= dict(zip(part.table.utterance, seconds, strict=True))
+    three = sorted(found.items(), key=lambda item: item[1])[:3]
+    named = ", ".join(f"{name} ({seconds:.2f} s)" for name, seconds in three)
+    return (
+        f"the shortest utterances are {named}: leave such out of the corpus, or squash all to one "
+        "length (--frames fixed)"
+    )
+
+
+def load_inputs(config: RunConfig, rows: set[str]) -> tuple[CorpusInputs, CorpusInputs]:
     """Training corpus and test corpus (the same object but for ``cross``) with their features.
 
     Only what *rows* need is computed: no eGeMAPS or level without a row that asks for it, other
@@ -27,15 +72,19 @@ def load_sides(config: RunConfig, rows: set[str]) -> tuple[Side, Side]:
     """
     inputs = {INPUTS[row] for row in rows if row in INPUTS}
     speeds = {s for row in rows - set(BASELINES) for s in config.training(row).speed}
-    side = _side(config, config.corpus, config.root, config.features, inputs, sorted(speeds))
+    corpus = _inputs(config, config.corpus, config.root, config.features, inputs, sorted(speeds))
     if config.protocol != "cross":
-        return side, side
+        return corpus, corpus
     test_name = config.test_corpus or ""
-    return side, _side(config, test_name, config.test_root, config.test_features, inputs)
+    return corpus, _inputs(config, test_name, config.test_root, config.test_features, inputs)
 
 
 def check_speakers(
-    config: RunConfig, rows: Sequence[str], folds: Sequence[Fold], side: Side, test: Side
+    config: RunConfig,
+    rows: Sequence[str],
+    folds: Sequence[Fold],
+    corpus: CorpusInputs,
+    test: CorpusInputs,
 ) -> None:
     """Refuse to normalise by speaker where speakers are heard in one class only.
 
@@ -48,12 +97,12 @@ def check_speakers(
     alone: dict[str, set[str]] = {}
     for fold in folds:
         before = np.concatenate([fold.train, fold.dev])
-        for part, source, chosen in (("training", side, before), ("test", test, fold.test)):
+        for part, source, chosen in (("training", corpus, before), ("test", test, fold.test)):
             table = source.table.iloc[chosen]
             alone.setdefault(part, set()).update(one_class_speakers(table.emotion, table.speaker))
     names = sorted(set().union(*alone.values()))
     if names:
-        everyone = {*side.table.speaker.astype(str), *test.table.speaker.astype(str)}
+        everyone = {*corpus.table.speaker.astype(str), *test.table.speaker.astype(str)}
         some = ", ".join(names[:4]) + f" and {len(names) - 4} more" * (len(names) > 4)
         where = " or ".join(part for part, found in alone.items() if found)
         raise ProtocolError(
@@ -65,14 +114,14 @@ def check_speakers(
         )
 
 
-def _side(
+def _inputs(
     config: RunConfig,
     name: str,
     root: str | None,
     pack: str | None,
     inputs: set[str],
     speeds: Sequence[float] = (),
-) -> Side:
+) -> CorpusInputs:
     from ser.features import extract, load_pack
     from ser.features.floors import log_seconds
 
@@ -145,7 +194,7 @@ def _side(
             functionals = functionals_of(
                 features.table, cache=config.cache, progress=config.progress
             )
-    return Side(
+    return CorpusInputs(
         name=name,
         table=features.table,
         features=features,

@@ -1,15 +1,9 @@
-"""Spreads tasks over processes: joblib's backends, so one machine or an existing cluster.
-
-``local`` uses processes of this machine; ``ray`` and ``dask`` join a running cluster (or start a
-local one). Workers of a cluster must see the same results and cache folders.
-"""
+"""Runs at a time: processes of this machine, which end with the one that started them."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import itertools
-import logging
 import os
 import re
 import signal
@@ -19,51 +13,37 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from ser.errors import SerError, TrainingError
+from ser.errors import TrainingError
 from ser.threads import end_with
-
-log = logging.getLogger(__name__)
 
 LIGHTER = "fewer --jobs or a smaller --batch-size"
 KEPT = "Finished runs are kept; the same command takes up where it stopped"
 _LIBRARIES = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR", "NUMBA")
 _THREADS = [f"{library}_NUM_THREADS" for library in _LIBRARIES] + ["VECLIB_MAXIMUM_THREADS"]
-_EXTRA = {"ray": ("ray",), "dask": ("dask", "distributed")}
 
 
-def spread(
-    function: Callable[[Any], Any],
-    items: Sequence[Any],
-    *,
-    jobs: int,
-    threads: int,
-    engine: str = "local",
-    address: str | None = None,
+def imap_unordered(
+    function: Callable[[Any], Any], items: Sequence[Any], *, jobs: int, threads: int
 ) -> Iterator[Any]:
     """Call *function* on each of *items*, yielding results as they come, in any order.
 
     Args:
         function: picklable.
         items: picklable; their ``str`` names them in messages.
-        jobs: calls at a time (``local``); a cluster decides for itself.
+        jobs: calls at a time; 1: in this process.
         threads: BLAS and PyTorch threads a worker.
 
     Raises:
-        SerError: the engine's package is not installed.
         TrainingError: a worker was ended from outside.
+
+    Example:
+        >>> list(imap_unordered(len, ["one", "three"], jobs=1, threads=1))
+        [3, 5]
     """
-    if engine == "local":
-        yield from map(function, items) if jobs <= 1 else _local(function, items, jobs, threads)
-        return
-    from joblib import Parallel, delayed, parallel_config
-
-    calls = [delayed(function)(item) for item in items]
-    with _cluster(engine, address) as options, parallel_config(**options):
-        workers = jobs if jobs > 1 else -1
-        yield from Parallel(n_jobs=workers, batch_size=1, pre_dispatch="all")(calls)
+    return map(function, items) if jobs <= 1 else _in_workers(function, items, jobs, threads)
 
 
-def _local(
+def _in_workers(
     function: Callable[[Any], Any], items: Sequence[Any], jobs: int, threads: int
 ) -> Iterator[Any]:
     """Results of processes of this machine, which end with this one, whatever ends it.
@@ -130,32 +110,3 @@ def _lost(error: Exception, items: Iterable[Any]) -> str:
         f"{' or '.join(map(str, items))}. A system does that when memory runs out: give "
         f"{LIGHTER}. {KEPT}"
     )
-
-
-@contextlib.contextmanager
-def _cluster(engine: str, address: str | None) -> Iterator[dict]:
-    missing = [m for m in _EXTRA[engine] if importlib.util.find_spec(m) is None]
-    if missing:
-        raise SerError(
-            f"--engine {engine} needs {' and '.join(missing)}: pip install 'ser-book[{engine}]', "
-            "or leave --engine out to run on this machine"
-        )
-    if engine == "dask":
-        from distributed import Client
-
-        with Client(address) if address else Client(threads_per_worker=1) as client:
-            log.info("dask: %s", client)
-            yield {"backend": "dask"}
-    else:
-        import ray
-        from ray.util.joblib import register_ray
-
-        started = not ray.is_initialized()
-        if started:
-            ray.init(address=address, include_dashboard=False, log_to_driver=False)
-        register_ray()
-        try:
-            yield {"backend": "ray"}
-        finally:
-            if started:
-                ray.shutdown()

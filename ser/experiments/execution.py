@@ -1,0 +1,240 @@
+"""One run of a grid, from features to a record on disk."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ser.corpora.base import EMOTIONS
+from ser.errors import FeatureError, TrainingError
+from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits, by_speaker, tune
+from ser.experiments.compact import pack_logits
+from ser.experiments.fold_run import FoldRun
+from ser.experiments.grid_inputs import CorpusInputs, shortest
+from ser.experiments.progress import RunNotes
+from ser.experiments.records import fingerprint, provenance, select, write_record
+from ser.saved_models import save_model
+
+if TYPE_CHECKING:
+    from ser.batch import Dataset
+    from ser.normalise import Scale
+
+
+def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict:
+    """Do *fold_run*, write its record (and network), and return the record.
+
+    Raises:
+        TrainingError: the run cannot go on (names the run and the way out).
+    """
+    started = time.monotonic()
+    rows = test.table.iloc[fold_run.fold.test]
+    labels = [EMOTIONS.index(e) for e in rows.emotion]
+    base = {
+        "schema": 1,
+        "id": fold_run.run_id(corpus),
+        "fingerprint": fingerprint(fold_run.settings(corpus, test)),
+        "study": fold_run.study,
+        "command": fold_run.command,
+        "options": fold_run.options,
+        **provenance(),
+        "corpus": corpus.describe(),
+        "test_corpus": test.describe() if fold_run.test_corpus else None,
+        "protocol": {
+            "name": fold_run.fold.protocol,
+            "fold": fold_run.fold.name,
+            "folds": fold_run.fold.folds,
+            "hash": fold_run.fold.hash,
+            "train": len(fold_run.fold.train),
+            "dev": len(fold_run.fold.dev),
+            "dev_share": fold_run.dev_share,
+            "dev_speakers": sorted(set(corpus.table.speaker.iloc[fold_run.fold.dev])),
+            "test_speakers": sorted(set(rows.speaker)),
+            "test": len(fold_run.fold.test),
+            "leak": {k: v for k, v in fold_run.leak.items() if k != "told"},
+            "leak_told": fold_run.leak["told"],
+        },
+        "preset": fold_run.preset,
+        "model": fold_run.row,
+        "seed": fold_run.seed,
+        "device": fold_run.device,
+        "threads": fold_run.threads,
+        "config": fold_run.train.as_dict() | {"joint": fold_run.joint} | fold_run.unusual,
+        "test": {
+            "utterances": rows.utterance.tolist(),
+            "speakers": rows.speaker.tolist(),
+            "genders": rows.gender.tolist(),
+            "texts": rows.text.tolist(),
+            "labels": labels,
+        },
+    }
+    try:
+        with RunNotes(fold_run) as notes:
+            baseline = fold_run.row in BASELINES
+            record = base | (
+                _baseline(fold_run, corpus, test)
+                if baseline
+                else _network(fold_run, corpus, test, notes)
+            )
+    except TrainingError as error:
+        raise TrainingError(f"{base['id']}: {corpus.completed(str(error))}") from error
+    except FeatureError as error:
+        raise FeatureError(f"{base['id']}: {error}; {shortest(corpus, test)}") from error
+    record["transductive"] = record["config"].get("normalise") == "speaker"
+    record["wall_seconds"] = round(time.monotonic() - started, 3)
+    write_record(fold_run.record, record)
+    fold_run.checkpoint.unlink(missing_ok=True)
+    return record
+
+
+def _baseline(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict:
+    train = (
+        [fold_run.fold.train] if fold_run.leave_dev else [fold_run.fold.train, fold_run.fold.dev]
+    )
+    train = np.concatenate(train)
+    speakers = corpus.table.speaker.iloc[train].tolist()
+    if (
+        fold_run.fold.protocol == "random"
+    ):  # who is tested is heard in training: the inner folds too
+        speakers = [""] * len(train)
+    recipe, given = fold_run.recipe, []
+    for source, rows in ((corpus, train), (test, fold_run.fold.test)):
+        values = getattr(source, INPUTS.get(fold_run.row, ""), None)
+        values = None if values is None else values[rows]
+        if values is not None and recipe.get("normalise") == "speaker":
+            values = by_speaker(values, source.table.speaker.iloc[rows])
+        given.append(values)
+    labels, tuning = fold_run.training_labels(corpus)[train], {}
+    if fold_run.tuning == "nested" and given[0] is not None:
+        tuning = tune(fold_run.row, given[0], labels, speakers, fold_run.seed, fold_run.threads)
+    logits, parameters = baseline_logits(
+        fold_run.row,
+        given[0],
+        labels,
+        given[1],
+        len(fold_run.fold.test),
+        fold_run.seed,
+        **tuning.get("chosen", {}),
+    )
+    history = [{"epoch": 0}]
+    return {
+        "device": "cpu",
+        "parameters": parameters,
+        "config": recipe | fold_run.unusual | ({"tuning": fold_run.tuning} if tuning else {}),
+        **({"tuning": tuning} if tuning else {}),
+        "history": [],
+        "dev_labels": [],
+        "selection": select(history, logits[None], ("last",)),
+    }
+
+
+def _network(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs, notes: RunNotes) -> dict:
+    import torch
+
+    from ser.models import build_model
+    from ser.nn import tune_allocator
+    from ser.training.loop import train
+
+    tune_allocator()
+    previous = torch.get_num_threads()
+    torch.set_num_threads(fold_run.threads)
+    try:
+        model = build_model(
+            fold_run.row,
+            preset=fold_run.preset,
+            hidden=fold_run.train.hidden,
+            seed=fold_run.seed,
+            **fold_run.train.model_options,
+        )
+        sides, scale = _datasets(fold_run, corpus, test, model.needs)
+        outcome = train(
+            model,
+            fold_run.train,
+            sides["data"],
+            sides.get("test"),
+            sides.get("dev"),
+            seed=fold_run.seed,
+            device=fold_run.device,
+            checkpoint=fold_run.checkpoint,
+            fingerprint=fingerprint(fold_run.settings(corpus, test)),
+            on_epoch=notes,
+            scale=scale,
+        )
+    finally:
+        torch.set_num_threads(previous)
+    last = outcome.test_logits[-1]
+    if not np.isfinite(outcome.test_logits).all():
+        raise TrainingError(
+            "its answers to test utterances are not finite; look for broken audio with "
+            "`ser check`, or use a smaller --lr or --clip 1. Finished runs are kept."
+        )
+    result = {
+        "parameters": sum(p.numel() for p in outcome.model.parameters()),
+        "history": outcome.history,
+        "dev_labels": fold_run.training_labels(corpus)[fold_run.fold.dev].tolist(),
+        "selection": select(outcome.history, outcome.test_logits, fold_run.select, last),
+        "epoch_logits": {
+            "test": pack_logits(outcome.test_logits),
+            "dev": pack_logits(outcome.dev_logits),
+        },
+    }
+    if fold_run.keep_models:
+        told = _trained_on(fold_run, corpus, test, outcome.history[-1])
+        save_model(fold_run.model_folder, outcome.model, fold_run.model_settings, told, scale)
+    return result
+
+
+def _trained_on(
+    fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs, last: dict
+) -> dict[str, Any]:
+    """The story of a training, for those who use its network."""
+    rows = corpus.table.iloc[fold_run.fold.train]
+    return {
+        "corpus": corpus.name,
+        "licence": corpus.licence,
+        "content_hash": corpus.content_hash,
+        "utterances": len(rows),
+        "speakers": sorted(set(rows.speaker)),
+        "seconds": [round(float(rows.seconds.min()), 3), round(float(rows.seconds.max()), 3)],
+        "protocol": fold_run.fold.protocol,
+        "fold": fold_run.fold.name,
+        "tested_on": test.name,
+        "seed": fold_run.seed,
+        "epochs": last["epoch"],
+        "test_ua": last["test_ua"],
+        "test_wa": last["test_wa"],
+    }
+
+
+def _datasets(
+    fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs, needs: frozenset[str]
+) -> tuple[dict[str, Dataset], Scale | None]:
+    """Training, dev and test side as the network is to see them, and the scale of ``train``."""
+    from ser.batch import Dataset
+    from ser.normalise import measure, normalised
+
+    rule, scale, sides = fold_run.train.normalise, None, {}
+    if rule == "train":
+        scale = measure(corpus.features, fold_run.fold.train, needs)
+    told = fold_run.training_labels(corpus)
+    true = np.array([EMOTIONS.index(e) for e in test.table.emotion])
+    for name, source, labels, rows in (
+        ("data", corpus, told, fold_run.fold.train),
+        ("dev", corpus, told, fold_run.fold.dev),
+        ("test", test, true, fold_run.fold.test),
+    ):
+        if len(rows):
+            speakers = source.table.speaker.iloc[rows]
+            seen = normalised(source.features, rule, needs, rows, speakers, scale)
+            faster = [source.speeds[s] for s in fold_run.train.speed] if name == "data" else []
+            sides[name] = Dataset(
+                seen,
+                rows,
+                labels[rows],
+                needs=needs,
+                frames=fold_run.frames,
+                device=fold_run.device,
+                versions=[normalised(f, rule, needs, rows, speakers, scale) for f in faster],
+            )
+    return sides, scale

@@ -1,0 +1,141 @@
+"""One run of a grid: one row, one fold, one seed, and where it leaves what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ser.corpora.base import EMOTIONS
+from ser.experiments.baselines import BASELINES, INNER, INPUTS, grid_of
+from ser.experiments.grid_inputs import CorpusInputs
+from ser.experiments.records import record_path
+from ser.protocols import Fold
+from ser.training.config import TrainConfig, derived_seed
+
+
+@dataclass(frozen=True)
+class FoldRun:
+    """One run of the grid; everything a worker process needs beside the corpora."""
+
+    row: str
+    fold: Fold
+    seed: int
+    leak: dict
+    name: str
+    out: Path
+    preset: str
+    train: TrainConfig
+    select: tuple[str, ...]
+    device: str
+    threads: int
+    joint: bool
+    keep_models: bool
+    command: str
+    test_corpus: bool
+    permute: int | None = None
+    leave_dev: bool = False
+    tuning: str = "fixed"
+    options: dict[str, str] = field(default_factory=dict)
+    study: str = ""
+    dev_share: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.row}, fold {self.fold.name}, seed {self.seed}"
+
+    @property
+    def record(self) -> Path:
+        """The file that this run leaves."""
+        return record_path(self.out, self.row, self.name)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file that it resumes from."""
+        return self.out / "work" / f"{self.row}-{self.name}.safetensors"
+
+    @property
+    def notes(self) -> Path:
+        """What it leaves to be shown while it goes on."""
+        return self.checkpoint.with_suffix(".progress")
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the trained network goes."""
+        return self.out / "models" / self.row / self.name
+
+    @property
+    def frames(self) -> str:
+        """``fixed`` or ``true``: what the preset does, unless told otherwise."""
+        from ser.features.presets import get_preset
+
+        if self.train.frames != "preset":
+            return self.train.frames
+        return "true" if get_preset(self.preset).frames is None else "fixed"
+
+    @property
+    def unusual(self) -> dict:
+        """Settings of the run that stand in a record only where they were asked for."""
+        permuted = {} if self.permute is None else {"permute": self.permute}
+        return permuted | ({"leave_dev": True} if self.leave_dev else {})
+
+    @property
+    def recipe(self) -> dict:
+        """What a baseline takes of the settings for networks: normalisation by speaker."""
+        by_speaker = self.train.normalise == "speaker" and self.row in INPUTS
+        return {"normalise": "speaker"} if by_speaker else {}
+
+    def settings(self, corpus: CorpusInputs, test: CorpusInputs) -> dict:
+        """Everything that decides the result; its hash is the record's fingerprint."""
+        baseline = self.row in BASELINES
+        tuned: dict = {}
+        if self.tuning == "nested":
+            tuned["tuning"] = {"inner": INNER, **grid_of(self.row)}
+            tuned["tuning"] |= {"speakers": "shared"} if self.fold.protocol == "random" else {}
+        return (
+            self.unusual
+            | tuned
+            | {
+                "corpus": corpus.content_hash,
+                "test_corpus": test.content_hash if self.test_corpus else None,
+                "fold": self.fold.hash,
+                "preset": None if baseline else self.preset,
+                "row": self.row,
+                "seed": self.seed,
+                "train": (self.recipe or None) if baseline else self.train.as_dict(),
+                "select": sorted(self.select),
+                "joint": self.joint,
+            }
+        )
+
+    @property
+    def model_settings(self) -> dict:
+        """What builds its network again, as :func:`ser.saved_models.save_model` keeps it."""
+        return {
+            "row": self.row,
+            "preset": self.preset,
+            "frames": self.frames,
+            "hidden": self.train.hidden,
+            "normalise": self.train.normalise,
+            "options": self.train.model_options,
+        }
+
+    def training_labels(self, corpus: CorpusInputs) -> np.ndarray:
+        """Class numbers (utterances,) of *corpus*'s table as the training is told them.
+
+        With ``permute``, those of the fold's training side (dev included) change places among
+        each other; the classes stay as frequent as they are. Only what the training side is told
+        changes: test labels are read from the table, never from here.
+        """
+        labels = np.array([EMOTIONS.index(e) for e in corpus.table.emotion])
+        if self.permute is not None:
+            rows = np.concatenate([self.fold.train, self.fold.dev])
+            seed = derived_seed("permute", self.permute, self.fold.hash, self.seed)
+            labels[rows] = np.random.default_rng(seed).permutation(labels[rows])
+        return labels
+
+    def run_id(self, corpus: CorpusInputs) -> str:
+        """Readable name of the run, unique in a grid."""
+        protocol = self.fold.protocol
+        parts = [corpus.name, protocol, self.preset, self.row, self.fold.name, f"seed{self.seed}"]
+        return "/".join(parts)
