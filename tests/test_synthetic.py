@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.corpora import load_corpus, synthesis, synthesis_build, synthesis_jobs, synthetic
-from ser.corpora import synthesis_script as script
+from ser.corpora import load_corpus, synthetic
 from ser.corpora.base import COLUMNS, EMOTIONS
+from ser.corpora.synthetic import build, script, speech
 from ser.errors import CorpusError
 
 pytest.importorskip("parselmouth", reason="the synthetic corpus is spoken by Praat")
@@ -34,6 +34,11 @@ def contents(root: Path) -> dict[str, str]:
     return {
         p.relative_to(root).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
     }
+
+
+def verify(root: Path) -> bool:
+    """Whether the corpus is, byte for byte, what was made."""
+    return build.content_hash(root) == build.find(root)["sha256"]
 
 
 def beside(root: Path) -> list[str]:
@@ -136,7 +141,7 @@ def test_iemocap_reader_reads_it(small, corpus):
 
 
 def test_raters_disagree_but_a_majority_hears_the_label(tmp_path):
-    from ser.corpora import synthetic_layout as layout
+    from ser.corpora.synthetic import layout
 
     turns = layout.stage(script.plan(10, 12, EMOTIONS, 1))
     documents = layout.documents(turns, {t.utterance: 1.0 for t in turns})
@@ -251,7 +256,7 @@ def test_each_factor_has_its_effect():
     import parselmouth
     from parselmouth.praat import call
 
-    act.speaker = synthesis.Speaker(script.VOICES[0], 2)
+    act.speaker = speech.Speaker(script.VOICES[0], 2)
 
     def pitch(samples):
         hertz = parselmouth.Sound(samples, 16000).to_pitch_ac(pitch_floor=60, pitch_ceiling=500)
@@ -277,7 +282,7 @@ def test_each_factor_has_its_effect():
 
 
 def test_loud_and_sharp_never_clips():
-    act.speaker = synthesis.Speaker(script.VOICES[4], 2)
+    act.speaker = speech.Speaker(script.VOICES[4], 2)
     assert np.abs(act(level_db=-6.0, tilt_db=5.0)).max() <= 0.98
 
 
@@ -314,23 +319,11 @@ def test_two_at_the_same_time(small, tmp_path):
     assert beside(root) == []
 
 
-def test_one_finishes_while_the_other_speaks(small, tmp_path, monkeypatch):
-    """The parts vanish under the slower one; the whole corpus is there, so all is well."""
-    root = tmp_path / "late"
-
-    def finish_first(turns, folder, jobs, progress):
-        shutil.copytree(small, root)
-
-    monkeypatch.setattr(synthesis_build, "speak_all", finish_first)
-    assert synthetic.make(root, **SMALL) == root.resolve()
-    assert synthetic.verify(root) == [] and beside(root) == []
-
-
 def test_made_again_is_nothing_done(small, monkeypatch):
     def never(*_):
         raise AssertionError("spoken again")
 
-    monkeypatch.setattr(synthesis_build, "speak_all", never)
+    monkeypatch.setattr(build, "speak_all", never)
     assert synthetic.make(small, **SMALL) == small
 
 
@@ -349,7 +342,7 @@ def test_what_is_not_the_corpus_is_left_alone(existing, small, tmp_path):
         root.write_text("mine")
     else:  # a copy that was cut short: without its marker it does not read as whole
         shutil.copytree(small, root)
-        (root / synthesis_build.MARKER).unlink()
+        (root / build.MARKER).unlink()
     before = contents(root) if root.is_dir() else root.read_text()
     for call in (synthetic.make, synthetic.read):
         with pytest.raises(CorpusError, match="mine exists but is no synthetic corpus"):
@@ -360,10 +353,10 @@ def test_what_is_not_the_corpus_is_left_alone(existing, small, tmp_path):
 def test_a_damaged_corpus_tells(small, tmp_path):
     root = tmp_path / "damaged"
     shutil.copytree(small, root)
-    assert synthetic.verify(root) == []
+    assert verify(root)
     wav = next(root.rglob("*.wav"))
     wav.unlink()
-    assert "remove it" in synthetic.verify(root)[0]
+    assert not verify(root)
     corpus = synthetic.read(root)
     assert len(corpus.table) == 31 and any(wav.name in line for line in corpus.problems)
     next(root.glob("Session*/dialog/EmoEvaluation/*.txt")).unlink()
@@ -376,8 +369,8 @@ def test_a_damaged_corpus_tells(small, tmp_path):
 def test_a_corpus_of_another_version_tells(small, tmp_path):
     root = tmp_path / "old"
     shutil.copytree(small, root)
-    marker = json.loads((root / synthesis_build.MARKER).read_text())
-    (root / synthesis_build.MARKER).write_text(json.dumps(marker | {"version": 0}))
+    marker = json.loads((root / build.MARKER).read_text())
+    (root / build.MARKER).write_text(json.dumps(marker | {"version": 0}))
     assert any("version 0" in line for line in synthetic.read(root).problems)
 
 
@@ -387,7 +380,7 @@ def test_made_on_first_use(monkeypatch, tmp_path):
 
     def make(root):
         made.append(root)
-        return synthesis_build.make(root, **TINY)
+        return build.make(root, **TINY)
 
     monkeypatch.setattr(synthetic, "make", make)
     assert len(load_corpus("synthetic")) == 4
@@ -398,7 +391,7 @@ def test_made_on_first_use(monkeypatch, tmp_path):
 def test_an_empty_folder_is_filled(tmp_path):
     root = tmp_path / "empty"
     root.mkdir()
-    assert synthetic.verify(synthetic.make(root, **TINY)) == []
+    assert verify(synthetic.make(root, **TINY))
 
 
 # --- what can go wrong --------------------------------------------------------------------
@@ -439,7 +432,7 @@ def test_reading_needs_no_parselmouth(small):
 
 def test_too_little_space_is_told_before(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(synthesis_build.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(build.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(CorpusError, match=r"nearly full.*MB are needed"):
         synthetic.make(tmp_path / "x", **TINY)
 
@@ -450,12 +443,12 @@ def test_disk_full_while_speaking(tmp_path, monkeypatch):
 
     out = io.StringIO()
     job = {"voice": 0, "folder": str(tmp_path), "lines": [["a.wav", "sad", 0, 0]]}
-    monkeypatch.setattr(synthesis, "atomic_write", full)
+    monkeypatch.setattr(speech, "atomic_write", full)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(json.dumps(job).encode())))
     monkeypatch.setattr(sys, "stdout", out)
-    assert synthesis.main() == 1
+    assert speech.main() == 1
     last = json.loads(out.getvalue().splitlines()[-1])
-    assert "the disk is full" in synthesis_jobs._why(last, b"", "here")
+    assert "the disk is full" in build._why(last, b"", "here")
 
 
 def test_disk_full_at_the_end(tmp_path, monkeypatch):
@@ -464,18 +457,18 @@ def test_disk_full_at_the_end(tmp_path, monkeypatch):
 
     root = tmp_path / "x"
     with monkeypatch.context() as patch:
-        patch.setattr(synthesis_build, "atomic_write", full)
+        patch.setattr(build, "atomic_write", full)
         with pytest.raises(CorpusError, match="the disk is full"):
             synthetic.make(root, **TINY)
     assert not root.exists()
     synthetic.make(root, **TINY)
-    assert synthetic.verify(root) == [] and beside(root) == []
+    assert verify(root) and beside(root) == []
 
 
 def test_a_voice_that_fails_says_why(tmp_path):
-    turns = synthesis_build.stage(script.plan(1, 1, ("sad",), 1))
+    turns = build.stage(script.plan(1, 1, ("sad",), 1))
     blocked = tmp_path / "parts"
     (blocked / turns[0].wav).parent.parent.mkdir(parents=True)
     (blocked / turns[0].wav).parent.write_text("a file where a folder should be")
     with pytest.raises(CorpusError, match=r"cannot be spoken: (FileExists|NotADirectory)Error"):
-        synthesis_jobs.speak_all(turns, blocked, 1, progress=False)
+        build.speak_all(turns, blocked, 1, progress=False)

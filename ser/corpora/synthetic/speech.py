@@ -11,18 +11,17 @@ same bytes, whatever the number of processes.
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
 import sys
-import wave
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import soundfile
 
-from ser.corpora.synthesis_script import SENTENCES, VOICES, Line, Voice, act, stream
+from ser.corpora.synthetic.script import SENTENCES, VOICES, Line, Voice, act, stream
 from ser.errors import FULL
 from ser.paths import atomic_write
 from ser.threads import end_with
@@ -74,11 +73,12 @@ class Speaker:
         return np.clip(np.round(wave_ * 32767), -32768, 32767).astype("<i2")
 
 
-class _Manipulation:
+class _Manipulation(NamedTuple):
     """Praat's Manipulation of one plain reading, and the sampling rate of its sound."""
 
-    def __init__(self, praat: Any, rate: float, seconds: float) -> None:
-        self.praat, self.rate, self.seconds = praat, rate, seconds
+    praat: Any
+    rate: float
+    seconds: float
 
 
 def _read_plainly(voice: Voice, count: int) -> list[Any]:
@@ -184,21 +184,6 @@ def _room(count: int, random: np.random.RandomState) -> np.ndarray:
     return soft * (10 ** (NOISE_DB / 20) / math.sqrt(2.0))
 
 
-def wav_bytes(samples: np.ndarray) -> bytes:
-    """int16 samples -> a 16 kHz mono 16-bit WAV file.
-
-    >>> len(wav_bytes(np.zeros(100, "<i2")))
-    244
-    """
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(np.ascontiguousarray(samples, "<i2").tobytes())
-    return buffer.getvalue()
-
-
 def speak_voice(job: dict[str, Any]) -> None:
     """Write the missing files of one voice; to be called once, in a fresh process.
 
@@ -208,14 +193,13 @@ def speak_voice(job: dict[str, Any]) -> None:
     """
     folder, speaker = Path(job["folder"]), None
     for path, emotion, sentence, take in job["lines"]:
-        # Asked anew for every file: another process may be making the same corpus.
         if not (folder / path).exists():
             if speaker is None:
                 count = 1 + max(line[2] for line in job["lines"])
                 speaker = Speaker(VOICES[job["voice"]], count)
             samples = speaker.speak(act(job["voice"], emotion, sentence, take))
             with atomic_write(folder / path) as file:
-                file.write(wav_bytes(samples))
+                soundfile.write(file, samples, RATE, subtype="PCM_16", format="WAV")
         _tell({"done": 1})
 
 

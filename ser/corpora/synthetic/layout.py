@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ser.corpora.synthesis_script import FACTORS, SENTENCES, VOICES, Line, stream
+from ser.corpora.synthetic.script import FACTORS, SENTENCES, VOICES, Line, stream
 
 SCENE = 3
 """Sentences in one dialogue."""
@@ -81,7 +81,7 @@ class Turn:
 def stage(lines: Iterable[Line]) -> list[Turn]:
     """Give every line its dialogue and its number; turns come in the order they are spoken.
 
-    >>> from ser.corpora.synthesis_script import plan
+    >>> from ser.corpora.synthetic.script import plan
     >>> stage(plan(2, 1, ("sad",), 1))[0].dialog
     'Ses01F_impro01'
     """

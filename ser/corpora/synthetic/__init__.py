@@ -7,7 +7,7 @@ the table, so that for once the cause of a label is known (book: chapter "Corpor
 
 It teaches mechanics and known causes. It says nothing about people: the emotions here are six
 numbers that we chose, with an overlap that we chose
-(:mod:`ser.corpora.synthesis_script` says how).
+(:mod:`ser.corpora.synthetic.script` says how).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import pandas as pd
 
 from ser.corpora.base import Corpus
 from ser.corpora.registry import CORPORA
-from ser.corpora.synthesis_build import NAME, Size, find, make, verify
-from ser.corpora.synthesis_script import FACTORS, VERSION
+from ser.corpora.synthetic.build import NAME, Size, find, make
+from ser.corpora.synthetic.script import FACTORS, VERSION
 from ser.errors import CorpusError
 from ser.paths import data_dir
 
-__all__ = ["CITATION", "FACTORS", "LICENCE", "Size", "make", "read", "verify"]
+__all__ = ["CITATION", "FACTORS", "LICENCE", "Size", "make", "read"]
 
 LICENCE = "CC0 1.0 (made on this computer by Praat's synthesiser; says nothing about people)"
 CITATION = (
@@ -46,7 +46,7 @@ def read(root: str | os.PathLike | None = None) -> Corpus:
         The corpus. Its table has the IEMOCAP reader's columns and after them those of
         ``factors.csv``: ``take``, ``intensity``, ``f0_hz``, ``f0_range_semitones``, ``rate``,
         ``level_db``, ``tilt_db``, ``jitter_percent``
-        (units: :data:`ser.corpora.synthesis_script.FACTORS`).
+        (units: :data:`ser.corpora.synthetic.script.FACTORS`).
 
     Raises:
         CorpusError: the folder holds something else, or the corpus cannot be made.
