@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ser.corpora.overlaps import across, spans
-from ser.corpora.people import person
+from ser.corpora.speaker_names import person
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Leak:
         kinds = ("speakers", "texts", "sessions", "audio")
         found = {kind: len(getattr(self, kind)) for kind in kinds}
         if self.overlaps:
-            found |= {"overlaps": len(self.overlaps), "seconds": math.ceil(self.seconds)}
+            found |= {"overlaps": len(self.overlaps), "seconds": math.ceil(round(self.seconds, 6))}
         return found
 
     def __str__(self) -> str:

@@ -27,7 +27,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from ser.corpora.base import EMOTIONS, Corpus
 from ser.corpora.overlaps import spans
-from ser.corpora.people import alike, names_nobody
+from ser.corpora.speaker_names import alike, names_nobody
 from ser.errors import ProtocolError
 from ser.leaks import Leak, find_leaks, some
 
@@ -100,7 +100,7 @@ def split(
     Raises:
         ProtocolError: an unknown protocol, a seed beyond 31 bits, too few speakers, sessions or
             utterances, or, wherever whole speakers or sessions are taken, names that may be one
-            person's (see :func:`ser.corpora.people.person`), speakers or sessions that share sound.
+            person's (see :func:`ser.corpora.speaker_names.person`), speakers or sessions that share sound.
 
     Example:
         >>> table = pd.DataFrame({"utterance": list("abcdefgh"), "speaker": list("AABBCCDD"),

@@ -13,7 +13,7 @@ import trees
 from ser.cli import main
 from ser.corpora import load_corpus
 from ser.corpora.check import check
-from ser.corpora.overlaps import Spans, across, tell
+from ser.corpora.overlaps import Spans, across, overlapping_rows
 from ser.errors import ProtocolError
 from ser.features.fill import audio_keys
 from ser.protocols import find_leaks, split
@@ -223,5 +223,7 @@ def test_a2_groups_and_seconds_against_counting(seed):
 def test_whole_files_of_the_same_bytes_are_copies_whatever_length_a_label_file_gives_them():
     rows = {"utterance": ["a", "b"], "emotion": "sad", "label": "sad", "speaker": ["x", "y"]}
     table = pd.DataFrame(rows | {"start": 0.0, "seconds": [2.0, 2.3], "segment": False})
-    assert tell(table, ["hash", "hash"]) is None
-    assert tell(table.assign(segment=True, start=[0.0, 1.0]), ["hash", "hash"]) is not None
+    assert overlapping_rows(table, ["hash", "hash"]) is None
+    assert (
+        overlapping_rows(table.assign(segment=True, start=[0.0, 1.0]), ["hash", "hash"]) is not None
+    )

@@ -192,7 +192,7 @@ def test_pyav_is_imported_only_where_it_is_needed(tmp_path):
 
 
 def test_a_check_tells_a_reason_once_for_many_files(tmp_path):
-    from ser.corpora.findings import reason_of
+    from ser.corpora.file_problems import reason_of
 
     reasons = set()
     for name in ("a", "b"):

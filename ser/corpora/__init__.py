@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ser.corpora import named
 from ser.corpora.base import COLUMNS, EMOTIONS, Corpus
-from ser.corpora.copies import tell
+from ser.corpora.copies import copy_problems
 from ser.corpora.registry import CORPORA, CorpusInfo
 from ser.errors import CorpusError
 from ser.paths import data_dir
@@ -67,10 +67,10 @@ def load_corpus(name: str, root: str | os.PathLike | None = None) -> Corpus:
         (339, 535)
     """
     corpus = read_corpus(name, root)
-    for kind, _, text, files in tell(corpus.copies, corpus.root):
-        if kind == "conflicting copies":
+    for problem in copy_problems(corpus.copies, corpus.root):
+        if problem.kind == "conflicting copies":
             raise CorpusError(
-                f"{corpus.name}: {corpus.root}: {text}; the first: {files[0]}. "
+                f"{corpus.name}: {corpus.root}: {problem.message}; the first: {problem.files[0]}. "
                 f"`{corpus.check_command}` names them all"
             )
     return corpus

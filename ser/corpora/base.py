@@ -84,7 +84,8 @@ class Corpus:
             ``emotion`` is ``""`` where the label is none of the four.
         licence: the owners' licence in a few words.
         citation: how to cite the corpus.
-        problems: what the reader met that the user should know (see ``ser check``).
+        problems: what the user should know, a line each (``ser check`` tells more).
+        met: what the reader met, without *copies*: kind -> what, all of it.
         copies: files with a clip's name beside the one that was taken.
         given: the root it was read from (manifest: the table); ``""`` for the synthetic corpus.
 
@@ -103,6 +104,7 @@ class Corpus:
     problems: tuple[str, ...] = field(default=())
     copies: tuple[Copy, ...] = field(default=())
     given: str = ""
+    met: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def check_command(self) -> str:

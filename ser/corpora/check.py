@@ -17,13 +17,12 @@ import numpy as np
 import pandas as pd
 
 from ser.corpora import corpus_info, read_corpus
-from ser.corpora.base import EMOTIONS, Corpus
+from ser.corpora.base import EMOTIONS, make_table
 from ser.corpora.examine import Clip, examine_all
-from ser.corpora.findings import Problem, files_problems, table_problems
-from ser.corpora.originals import originals
-from ser.corpora.registry import CorpusInfo
-from ser.corpora.scan import below
-from ser.corpora.sound_findings import sound_problems
+from ser.corpora.file_problems import compare_with_originals, file_problems
+from ser.corpora.problems import Problem
+from ser.corpora.sound_problems import sound_problems
+from ser.corpora.table_problems import table_problems
 from ser.errors import CorpusError
 
 SEVERITIES = ("error", "warning", "note")
@@ -66,44 +65,45 @@ def check(
     except CorpusError as error:
         if root is None or not Path(root).expanduser().exists():
             raise
-        return _report(info.name, str(root), [Problem("layout", "error", str(error))])
+        nothing = make_table([])
+        problems = [Problem("layout", "error", str(error))]
+        return _report(info.name, str(root), nothing, nothing, [], problems)
     listed = corpus.everything
-    items = [
-        (str(path), float(start) if segment else 0.0, float(seconds) if segment else None)
-        for path, start, seconds, segment in zip(
-            listed.path, listed.start, listed.seconds, listed.segment, strict=True
-        )
+    whole = ~listed.segment
+    start = listed.start.mask(whole, 0.0).tolist()
+    seconds = [None if np.isnan(length) else length for length in listed.seconds.mask(whole)]
+    clips = examine_all(list(zip(listed.path, start, seconds, strict=True)), progress=progress)
+    here = listed.utterance.isin(corpus.table.utterance)
+    used = [
+        (emotion, clip)
+        for emotion, clip, wanted in zip(listed.emotion, clips, here, strict=True)
+        if wanted and not clip.error
     ]
-    items = [(p, s, None if d is not None and np.isnan(d) else d) for p, s, d in items]
-    clips = examine_all(items, progress=progress)
+    counts, not_original = compare_with_originals(corpus, clips)
     problems = [
-        *files_problems(corpus, clips),
+        *file_problems(corpus, clips),
         *sound_problems(corpus, clips),
-        *table_problems(corpus, info, clips),
+        *table_problems(corpus, info, used),
+        *not_original,
     ]
-    counts, found = _originals(corpus, clips)
-    return _report(info.name, str(corpus.root), problems + found, corpus, clips, info, counts)
+    return _report(info.name, str(corpus.root), listed, corpus.table, used, problems, counts)
 
 
 def _report(
     name: str,
     root: str,
+    everything: pd.DataFrame,
+    table: pd.DataFrame,
+    used: list[tuple[str, Clip]],
     problems: list[Problem],
-    corpus: Corpus | None = None,
-    clips: list[Clip] | None = None,
-    info: CorpusInfo | None = None,
-    counts: dict | None = None,
+    originals: dict | None = None,
 ) -> dict:
-    everything = corpus.everything if corpus else pd.DataFrame(columns=["label"])
-    table = corpus.table if corpus else pd.DataFrame(columns=["emotion", "speaker", "text"])
-    four = four_class_clips(corpus, clips) if corpus else []
-    readable = [(emotion, clip) for emotion, clip in four if not clip.error]
-    seconds = sum(clip.seconds for _, clip in readable)
+    seconds = sum(clip.seconds for _, clip in used)
     levels = {
-        emotion: [c.level for e, c in readable if e == emotion and np.isfinite(c.level)]
+        emotion: [c.level for e, c in used if e == emotion and np.isfinite(c.level)]
         for emotion in EMOTIONS
     }
-    cross = pd.crosstab(table.speaker, table.emotion) if len(table) else {}
+    cross = pd.crosstab(table.speaker, table.emotion).reindex(columns=EMOTIONS, fill_value=0)
     ordered = sorted(problems, key=lambda problem: SEVERITIES.index(problem.severity))
     return {
         "corpus": name,
@@ -113,93 +113,18 @@ def _report(
         "emotions": {e: int((table.emotion == e).sum()) for e in EMOTIONS},
         "labels": _counts(everything.label),
         "speakers": _counts(table.speaker),
-        "speaker_emotions": {
-            str(speaker): {e: int(cross.loc[speaker].get(e, 0)) for e in EMOTIONS}
-            for speaker in (cross.index if len(table) else ())
-        },
+        "speaker_emotions": {str(speaker): row.to_dict() for speaker, row in cross.iterrows()},
         "texts": int(table.text[table.text != ""].nunique()),
         "seconds": round(seconds, 3),
         "hours": round(seconds / 3600, 4),
-        "rates": _counts(clip.rate for _, clip in readable),
-        "channels": _counts(clip.channels for _, clip in readable),
+        "rates": _counts(clip.rate for _, clip in used),
+        "channels": _counts(clip.channels for _, clip in used),
         "levels": {e: round(float(np.median(v)), 1) if v else None for e, v in levels.items()},
-        "originals": counts,
+        "originals": originals,
         "problems": [problem.as_dict() for problem in ordered],
         "ok": not any(problem.severity == "error" for problem in problems),
     }
 
 
-def four_class_clips(corpus: Corpus, clips: list[Clip]) -> list[tuple[str, Clip]]:
-    """(emotion, clip) of the utterances in ``corpus.table``."""
-    wanted = set(corpus.table.utterance)
-    rows = zip(corpus.everything.utterance, corpus.everything.emotion, clips, strict=True)
-    return [(emotion, clip) for utterance, emotion, clip in rows if utterance in wanted]
-
-
 def _counts(values: Iterable) -> dict[str, int]:
     return {str(key): count for key, count in sorted(Counter(values).items())}
-
-
-def _originals(corpus: Corpus, clips: list[Clip]) -> tuple[dict | None, list[Problem]]:
-    """Compare the files with the owners' list: numbers, and what to say about them."""
-    known = originals(corpus.name)
-    if known is None:
-        return None, []
-    groups: dict[str, list[str]] = {}
-    for clip in clips:
-        if clip.digest:
-            verdict = known.verdict(Path(clip.path).name, clip.digest)
-            groups.setdefault(verdict, []).append(below(Path(clip.path), corpus.root))
-    renamed, unlisted = groups.get("renamed", []), groups.get("unlisted", [])
-    recoded, differing = groups.get("re-encoded", []), groups.get("differing", [])
-    counts = {
-        "known": len(known),
-        "compared": sum(map(len, groups.values())),
-        "matching": len(groups.get("original", [])),
-        "differing": len(recoded) + len(differing),
-        "renamed": len(renamed),
-        "unlisted": len(unlisted),
-    }
-    problems = []
-    if renamed:
-        problems.append(
-            Problem(
-                "renamed original",
-                "error",
-                "the name of one of the owners' clips, the bytes of another, so the label is in "
-                f"doubt ({len(renamed)}); restore the owners' names",
-                renamed,
-            )
-        )
-    if differing:
-        problems.append(
-            Problem(
-                "not original",
-                "warning",
-                f"an owners' name but other bytes ({len(differing)}): re-encoded, resampled or "
-                "cut? Numbers made on them compare with nothing published. "
-                f"{corpus_info(corpus.name).get}",
-                differing,
-            )
-        )
-    if recoded:
-        problems.append(
-            Problem(
-                "not original",
-                "warning",
-                f"another format than the owners' ({len(recoded)}, such as "
-                f"{Path(recoded[0]).suffix} for {Path(known.clips[0].name).suffix}), so they "
-                "cannot be compared with the originals byte for byte; say so beside your numbers",
-                recoded,
-            )
-        )
-    if unlisted:
-        problems.append(
-            Problem(
-                "not original",
-                "warning",
-                f"names that the list of the owners' clips does not hold ({len(unlisted)})",
-                unlisted,
-            )
-        )
-    return counts, problems

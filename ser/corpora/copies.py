@@ -13,13 +13,14 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ser.corpora.base import Copy
 from ser.corpora.examine import Clip, examine_all
 from ser.corpora.originals import file_digest, originals
+from ser.corpora.problems import Problem
 from ser.corpora.scan import SUFFIXES, below, look
 from ser.paths import quoted
 
@@ -98,12 +99,12 @@ def choose(
         else:
             several[name] = sorted(group, key=rank)
     clips = {name: known.by_stem.get(name.lower()) if known else None for name in several}
-    digests = _digests(
-        (group, clips[name].size if clips[name] else -1) for name, group in several.items()
-    )
+    paths = [path for group in several.values() for path in group]
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        digests = dict(zip(paths, pool.map(_digest, paths), strict=True))
     for name, group in several.items():
         clip = clips[name]
-        own = [path for path in group if clip and digests.get(path) == clip.digest]
+        own = [path for path in group if clip and digests[path] == clip.digest]
         speech = own or [path for path in group if path.parent not in elsewhere]
         if own:
             taken[name] = own[0]
@@ -113,7 +114,7 @@ def choose(
                 if path != own[0]
             ]
             continue
-        if speech and len({digests.get(path, path) for path in speech}) > 1:
+        if speech and len({digests[path] for path in speech}) > 1:
             left[name] = speech
         elif speech:
             taken[name] = speech[0]
@@ -127,27 +128,6 @@ def choose(
             Copy(path, taken.get(name), "other signal") for path in group if path not in done
         ]
     return taken, tuple(sorted(copies, key=lambda copy: copy.path))
-
-
-def _digests(groups: Iterable[tuple[list[Path], int]]) -> dict[Path, str]:
-    """Digests of files that are as long as the owners' or as another of their clip's files."""
-    wanted = []
-    for group, owners in groups:
-        sizes = [_size(path) for path in group]
-        wanted += [
-            path
-            for path, size in zip(group, sizes, strict=True)
-            if size == owners or (size >= 0 and sizes.count(size) > 1)
-        ]
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return dict(zip(wanted, pool.map(_digest, wanted), strict=True))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
 
 
 def _digest(path: Path) -> str:
@@ -209,8 +189,8 @@ def _facts(clip: Clip) -> str:
     return f"{clip.rate} Hz, {clip.seconds:.3f} s{channels}, SHA-256 {clip.digest[:12]}"
 
 
-def tell(copies: Sequence[Copy], root: Path) -> list[tuple[str, str, str, list[str]]]:
-    """What to say of them: kind, severity (``error``, ``warning``, ``note``), text, files."""
+def copy_problems(copies: Sequence[Copy], root: Path) -> list[Problem]:
+    """What to say of files that bear a clip's name and were not taken."""
     groups: dict[str, list[Copy]] = defaultdict(list)
     for copy in copies:
         groups[copy.how].append(copy)
@@ -221,7 +201,7 @@ def tell(copies: Sequence[Copy], root: Path) -> list[tuple[str, str, str, list[s
             "two files bear the name of one clip and differ, and nothing says which is right "
             f"({len(same)}); {_ways_out(same, root)}"
         )
-        told.append(("conflicting copies", "error", text, lines))
+        told.append(Problem("conflicting copies", "error", text, lines))
     parting = "{count} files below {folder} and as many below {first} are the same"
     told += _parted(
         groups["same bytes"], root, "nested copy", "warning",
@@ -247,7 +227,7 @@ def tell(copies: Sequence[Copy], root: Path) -> list[tuple[str, str, str, list[s
         kinds[copy.path.suffix.lower()].append(below(copy.path, root))
     for suffix, names in sorted(kinds.items()):
         text = f"clips that are there as {suffix} files too: {len(names)}; those were not taken"
-        told.append(("other format", "note", text, names))
+        told.append(Problem("other format", "note", text, names))
     folders: dict[str, list[Copy]] = defaultdict(list)
     for copy in groups["other signal"]:
         folders[below(other_signal(copy.path, root) or root, root)].append(copy)
@@ -260,16 +240,9 @@ def tell(copies: Sequence[Copy], root: Path) -> list[tuple[str, str, str, list[s
             f"`--root {quoted(root / folder)}`"
         )
         severity = "warning" if alone else "note"
-        told.append(("other signal", severity, text, [below(c.path, root) for c in inside]))
+        names = [below(copy.path, root) for copy in inside]
+        told.append(Problem("other signal", severity, text, names))
     return told
-
-
-def lines(copies: Sequence[Copy], root: Path) -> tuple[str, ...]:
-    """:func:`tell` as lines of ``Corpus.problems``."""
-    return tuple(
-        f"{'note' if severity == 'note' else kind}: {text}"
-        for kind, severity, text, _ in tell(copies, root)
-    )
 
 
 def _ways_out(same: Sequence[Copy], root: Path) -> str:
@@ -292,14 +265,12 @@ def _where_they_part(copy: Copy, root: Path) -> tuple[Path, Path]:
     return one, two
 
 
-def _parted(
-    same: list[Copy], root: Path, kind: str, severity: str, text: str
-) -> list[tuple[str, str, str, list[str]]]:
+def _parted(same: list[Copy], root: Path, kind: str, severity: str, text: str) -> list[Problem]:
     groups: dict[tuple[Path, Path], list[str]] = defaultdict(list)
     for copy in same:
         groups[_where_they_part(copy, root)].append(below(copy.path, root))
     told = []
     for (one, two), names in sorted(groups.items()):
         said = text.format(count=len(names), folder=below(one, root), first=below(two, root))
-        told.append((kind, severity, said, names))
+        told.append(Problem(kind, severity, said, names))
     return told

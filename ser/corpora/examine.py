@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,7 +124,6 @@ def examine(path: str | os.PathLike, start: float = 0.0, seconds: float | None =
 
 def examine_all(
     items: Sequence[tuple[str, float, float | None]],
-    workers: int | None = None,
     progress: Callable[[Iterable, int], Iterable] | None = None,
 ) -> list[Clip]:
     """:func:`examine` for many recordings ``(path, start, seconds)``, on several threads.
@@ -132,22 +131,9 @@ def examine_all(
     Decoding leaves Python's lock, so threads use all cores without copying any audio.
     *progress* may wrap the iterator, given the number of items.
     """
-    workers = workers or min(8, os.cpu_count() or 1)
-    with ThreadPoolExecutor(workers) as pool:
-        results: Iterable[Clip] = _in_order(pool, items, workers * 8)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        results: Iterable[Clip] = pool.map(examine, *zip(*items, strict=True)) if items else ()
         return list(progress(results, len(items)) if progress else results)
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, items: Sequence[tuple[str, float, float | None]], ahead: int
-) -> Iterator[Clip]:
-    """Results in order, few ahead, so that Ctrl-C need not wait for thousands of files."""
-    waiting = [pool.submit(examine, *item) for item in items[:ahead]]
-    for index in range(len(items)):
-        clip = waiting[index % ahead].result()
-        if index + ahead < len(items):
-            waiting[index % ahead] = pool.submit(examine, *items[index + ahead])
-        yield clip
 
 
 def _read(path: str, start: float, seconds: float | None) -> tuple[np.ndarray, int, str]:

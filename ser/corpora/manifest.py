@@ -31,9 +31,10 @@ from pathlib import Path
 from ser.audio import END_TOLERANCE
 from ser.corpora.base import COLUMNS, Corpus
 from ser.corpora.labels import accepted, emotion_of
-from ser.corpora.people import alike, names_nobody
+from ser.corpora.problems import Problems
 from ser.corpora.registry import CORPORA
-from ser.corpora.scan import Listings, Problems, below, find
+from ser.corpora.scan import Listings, below, find
+from ser.corpora.speaker_names import alike, names_nobody
 from ser.corpora.tables import finish
 from ser.corpora.times import TimeColumn, looks_like_a_time, read_span, time_columns
 from ser.errors import CorpusError

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from ser.corpora.base import EMOTIONS, Corpus
 from ser.corpora.copies import choose
+from ser.corpora.problems import Problems
 from ser.corpora.registry import CORPORA, CorpusInfo
-from ser.corpora.scan import Problems, walk
+from ser.corpora.scan import walk
 from ser.corpora.tables import finish, open_root, report_unknown, wrong_layout
 
 

@@ -8,7 +8,7 @@ bytes, or the same file where no content hash is at hand) and their spans overla
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,15 +43,13 @@ class Spans:
             array([0, 0, 0, 1])
         """
         label = np.arange(len(self), 2 * len(self))
-        count, recording, reach = -1, None, 0.0
-        for row in self._in_order():
-            if self.recording[row] != recording or (
-                min(self.end[row], reach) - self.start[row] <= SHARED
-            ):
-                count += 1
-                reach = reach if self.recording[row] == recording else self.end[row]
-            label[row], recording = count, self.recording[row]
-            reach = max(reach, self.end[row])
+        order = np.lexsort((self.start, self.recording))
+        order = order[~np.isnan(self.end[order])]
+        rows = pd.DataFrame({"recording": self.recording[order], "end": self.end[order]})
+        reach = rows.groupby("recording").end.cummax()  # of each row and those before it
+        reach = reach.groupby(rows.recording).shift()
+        both = np.minimum(rows.end, reach) - self.start[order]
+        label[order] = np.cumsum(~(both > SHARED)) - 1  # NaN: a recording's first
         return np.unique(label, return_inverse=True)[1]
 
     def twice(self) -> float:
@@ -61,26 +59,16 @@ class Spans:
             >>> Spans(np.zeros(3), np.array([0, 1, 1.5]), np.array([2, 3, 2.5])).twice()
             1.5
         """
-        seconds, recording, reach, counted = 0.0, None, 0.0, 0.0
-        for row in self._in_order():
-            if self.recording[row] != recording:
-                recording, reach, counted = self.recording[row], self.start[row], self.start[row]
-            upto = min(self.end[row], reach)
-            seconds += max(0.0, upto - max(counted, self.start[row]))
-            counted = max(counted, upto)
-            reach = max(reach, self.end[row])
-        return float(seconds)
+        return _seconds(self, lambda depth: depth >= 2, np.ones(len(self)))
 
-    def _in_order(self) -> np.ndarray:
-        order = np.lexsort((self.start, self.recording))
-        return order[~np.isnan(self.end[order])]
 
-    def _merged(self) -> tuple[np.ndarray, np.ndarray]:
-        """Starts and ends of what the rows of one recording cover together."""
-        order = self._in_order()
-        start, end = self.start[order], np.maximum.accumulate(self.end[order])
-        first = np.r_[True, start[1:] > end[:-1]]
-        return start[first], end[np.r_[first[1:], True]]
+def _seconds(rows: Spans, wanted: Callable[..., np.ndarray], *weights: np.ndarray) -> float:
+    """Seconds at which the sums of the *weights* of all rows there are as *wanted*."""
+    known = ~np.isnan(rows.end)
+    time = np.r_[rows.start[known], rows.end[known]]
+    order = np.lexsort((time, np.tile(rows.recording[known], 2)))
+    depths = [np.cumsum(np.r_[w[known], -w[known]][order])[:-1] for w in weights]
+    return float(np.diff(time[order])[wanted(*depths)].sum())
 
 
 def spans(table: pd.DataFrame, audio: Sequence[str] | None = None) -> Spans:
@@ -126,10 +114,9 @@ def across(train: Spans, test: Spans) -> tuple[list[tuple[int, int]], float]:
         >>> across(both[:1], both[1:])
         ([(0, 0)], 1.0)
     """
-    pairs, seconds = [], 0.0
+    pairs = []
     for recording in np.intersect1d(train.recording, test.recording):
         old, new = (np.flatnonzero(side.recording == recording) for side in (train, test))
-        found = []
         for row in new:
             both = np.minimum(train.end[old], test.end[row])
             both -= np.maximum(train.start[old], test.start[row])
@@ -137,16 +124,17 @@ def across(train: Spans, test: Spans) -> tuple[list[tuple[int, int]], float]:
             most = int(both.argmax())
             if both[most] > SHARED:
                 pairs.append((int(old[most]), int(row)))
-                found.append(row)
-        if found:
-            starts, ends = train[old]._merged()
-            for start, end in zip(*test[np.array(found)]._merged(), strict=True):
-                both = np.minimum(ends, end) - np.maximum(starts, start)
-                seconds += float(both[both > 0].sum())
+    found = test[np.array([row for _, row in pairs], dtype=int)]
+    sides = zip(vars(train).values(), vars(found).values(), strict=True)
+    both = Spans(*(np.concatenate(side) for side in sides))
+    known = np.r_[np.ones(len(train)), np.zeros(len(found))]
+    seconds = _seconds(both, lambda one, two: (one >= 1) & (two >= 1), known, 1 - known)
     return sorted(pairs, key=lambda pair: pair[1]), seconds
 
 
-def tell(listed: pd.DataFrame, audio: Sequence[str | None]) -> tuple[str, list[str]] | None:
+def overlapping_rows(
+    listed: pd.DataFrame, audio: Sequence[str | None]
+) -> tuple[str, list[str]] | None:
     """What to say of the rows of the four classes that share a part of their sound.
 
     Args:
@@ -160,7 +148,7 @@ def tell(listed: pd.DataFrame, audio: Sequence[str | None]) -> tuple[str, list[s
     Example:
         >>> table = pd.DataFrame({"utterance": ["a", "b"], "emotion": "sad", "label": "sad",
         ...     "speaker": ["x", "y"], "start": [0, 1.0], "seconds": 2.0, "segment": True})
-        >>> tell(table, ["hash", "hash"])[0][:72]
+        >>> overlapping_rows(table, ["hash", "hash"])[0][:72]
         'overlap in time with other rows of the same recording: 2 rows, 1.0 s of '
     """
     usable = [i for i, key in enumerate(audio) if key is not None and listed.emotion.iloc[i]]

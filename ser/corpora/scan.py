@@ -42,43 +42,6 @@ SUFFIXES: tuple[str, ...] = (
 LFS = b"version https://git-lfs"
 
 MAX_DEPTH = 10
-SHOWN = 10
-
-
-class Problems:
-    """Collects what a reader met; :meth:`lines` gives one line a problem.
-
-    A line reads ``kind: what, and the way out``. Lines of the kind ``note`` are for
-    information: they spoil no result. Beyond ten of a kind the rest are counted.
-
-    Example:
-        >>> problems = Problems()
-        >>> problems.add("missing", "wav/03a01Wa.wav")
-        >>> problems.lines()
-        ('missing: wav/03a01Wa.wav',)
-    """
-
-    def __init__(self) -> None:
-        self._by_kind: dict[str, list[str]] = defaultdict(list)
-
-    def add(self, kind: str, text: str) -> None:
-        """Note *text* under *kind*."""
-        self._by_kind[kind].append(text)
-
-    def note(self, text: str) -> None:
-        """Something the user should know that spoils no result."""
-        self.add("note", text)
-
-    def lines(self) -> tuple[str, ...]:
-        """All problems, notes last."""
-        kinds = sorted(self._by_kind, key=lambda kind: kind == "note")
-        lines = []
-        for kind in kinds:
-            texts = self._by_kind[kind]
-            lines += [f"{kind}: {text}" for text in texts[:SHOWN]]
-            if len(texts) > SHOWN:
-                lines.append(f"{kind}: and {len(texts) - SHOWN} more ({len(texts)} in all)")
-        return tuple(lines)
 
 
 def walk(root: Path, suffixes: Iterable[str] = SUFFIXES, skip: Iterable[str] = ()) -> list[Path]:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from ser.audio import END_TOLERANCE
 from ser.corpora.base import Copy, Corpus, make_table
-from ser.corpora.copies import lines as copy_lines
-from ser.corpora.copies import names_other_signal, tell
+from ser.corpora.copies import copy_problems, names_other_signal
 from ser.corpora.originals import file_digest, originals
-from ser.corpora.people import alike
+from ser.corpora.problems import Problems
 from ser.corpora.registry import CorpusInfo
-from ser.corpora.scan import Problems, below, find, look, walk
+from ser.corpora.scan import below, find, look, walk
+from ser.corpora.speaker_names import alike
 from ser.corpora.times import refuse_another_unit
 from ser.errors import CorpusError
 from ser.paths import quoted
@@ -87,7 +87,7 @@ def finish(
         CorpusError: nothing of the four classes has audio.
     """
     if not rows:
-        detail = "; ".join(text for _, _, text, _ in tell(copies, root))
+        detail = "; ".join(problem.message for problem in copy_problems(copies, root))
         raise CorpusError(f"{info.name}: {root} holds no clip as recorded: {detail}. {info.get}")
     rows = _in_any_case(rows, problems)
     rows = [_with_duration(row, root, problems) for row in rows]
@@ -112,7 +112,7 @@ def finish(
     # One's own recordings may lie anywhere; so may the owners', byte for byte.
     if info.total and names_other_signal(root.name) and not _original(info.name, table.path):
         problems.add("other signal", f"{root.name}/ by its name holds no clips as recorded")
-    lines = (*copy_lines(copies, root), *problems.lines())
+    lines = (*map(str, copy_problems(copies, root)), *problems.lines())
     if not len(table):
         first = f" First problem: {lines[0]}." if lines else ""
         raise CorpusError(
@@ -128,6 +128,7 @@ def finish(
         citation=info.citation,
         problems=lines,
         copies=copies,
+        met=dict(problems),
     )
 
 

@@ -63,16 +63,16 @@ def read(root: str | os.PathLike | None = None) -> Corpus:
         marker = find(root) or {}
     whole = iemocap.read(root, CORPORA[NAME])
     factors = _read_factors(root)
-    problems = list(whole.problems)
+    altered = []
     listed = len(whole.everything)
     if not listed == len(factors) == marker.get("utterances"):
-        problems.append(
-            f"altered: {marker.get('utterances')} utterances were made, {listed} have labels and "
+        altered.append(
+            f"{marker.get('utterances')} utterances were made, {listed} have labels and "
             f"{len(factors)} have factors; remove {root} to have it made anew"
         )
     if marker.get("version") != VERSION:
-        problems.append(
-            f"altered: made by version {marker.get('version')} of the synthesis, this is "
+        altered.append(
+            f"made by version {marker.get('version')} of the synthesis, this is "
             f"{VERSION}, and numbers differ; remove {root} to have it made anew"
         )
     return replace(
@@ -83,7 +83,8 @@ def read(root: str | os.PathLike | None = None) -> Corpus:
         everything=_with_factors(whole.everything, factors),
         licence=LICENCE,
         citation=CITATION,
-        problems=tuple(problems),
+        problems=(*whole.problems, *(f"altered: {text}" for text in altered)),
+        met=whole.met | ({"altered": altered} if altered else {}),
     )
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ser.corpora.base import Corpus
 from ser.corpora.examine import Clip
-from ser.corpora.findings import Problem, many
 from ser.corpora.originals import originals
-from ser.corpora.overlaps import tell as tell_overlaps
+from ser.corpora.overlaps import overlapping_rows
+from ser.corpora.problems import Problem, many
 from ser.corpora.scan import below
 from ser.recording import EFFECTS
 
@@ -32,29 +32,31 @@ def _of(rows: list[tuple[str, Clip]], some: list[tuple[str, Clip]]) -> str:
 
 def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
     """What moves an answer (silence, clipping, band ...); audio there twice or in part."""
-    problems = []
     listed = corpus.everything
     rows = list(zip(listed.emotion, clips, strict=True))
+    problems: list[Problem] = []
 
-    def name(clip: Clip) -> str:
-        return below(Path(clip.path), corpus.root)
+    def told(kind: str, severity: str, text: str, some: list[tuple[str, Clip]]) -> None:
+        names = [below(Path(clip.path), corpus.root) for _, clip in some]
+        problems.append(Problem(kind, severity, text, names))
+
+    def common(some: list[tuple[str, Clip]]) -> str:
+        return "warning" if len(some) > 0.05 * len(rows) else "note"
 
     for severity, wanted in (("error", True), ("note", False)):
-        silent = [name(c) for emotion, c in rows if c.silent and bool(emotion) == wanted]
+        silent = [row for row in rows if row[1].silent and bool(row[0]) == wanted]
         if silent:
             whose = "of the four classes" if wanted else "of other emotions"
             advice = "; leave them out: move them out of the folder" if wanted else ""
             text = f"silent from end to end: {many(len(silent), 'clip')} {whose}{advice}"
-            problems.append(Problem("silent", severity, text, silent))
-    clipped = [row for row in rows if row[1].clipped]
-    if clipped:
+            told("silent", severity, text, silent)
+    if clipped := [row for row in rows if row[1].clipped]:
         samples = sum(c.clipped for _, c in clipped)
         text = (
             f"at full scale for three samples or more in a row: {_of(rows, clipped)} "
             f"({samples} samples in all), recorded or made too loud, and their spectra show it"
         )
-        severity = "warning" if len(clipped) > 0.05 * len(rows) else "note"
-        problems.append(Problem("clipped", severity, text, [name(c) for _, c in clipped]))
+        told("clipped", common(clipped), text, clipped)
     holes = [row for row in rows if not row[1].silent and row[1].zeros > ZEROS]
     if holes:
         holes.sort(key=lambda row: -row[1].zeros)
@@ -62,29 +64,26 @@ def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
             f"digital silence inside: {_of(rows, holes)}, exact zeros for up to "
             f"{1000 * holes[0][1].zeros:.0f} ms, whose logarithm needs a floor"
         )
-        problems.append(Problem("digital silence", "note", text, [name(c) for _, c in holes]))
-    rates = Counter(clip.rate for _, clip in rows if not clip.error)
+        told("digital silence", "note", text, holes)
+    rates = Counter(clip.rate for _, clip in rows if not clip.error).most_common()
     if len(rates) > 1:
-        shown = ", ".join(f"{count} at {rate} Hz" for rate, count in rates.most_common())
-        usual = rates.most_common(1)[0][0]
-        odd = [row for row in rows if not row[1].error and row[1].rate != usual]
+        shown = ", ".join(f"{count} at {rate} Hz" for rate, count in rates)
+        odd = [row for row in rows if not row[1].error and row[1].rate != rates[0][0]]
         text = f"sample rates differ ({shown}): {_of(rows, odd)} unlike most; all become 16 kHz"
-        problems.append(Problem("sample rate", "note", text, [name(c) for _, c in odd]))
-    several = [row for row in rows if row[1].channels > 1]
-    if several:
+        told("sample rate", "note", text, odd)
+    if several := [row for row in rows if row[1].channels > 1]:
         text = f"several channels: {_of(rows, several)}; their mean is used"
-        problems.append(Problem("channels", "note", text, [name(c) for _, c in several]))
+        told("channels", "note", text, several)
     for kind, effect in EFFECTS.items():
         odd = [row for row in rows if kind in row[1].heard]
         odd = [row for row in odd if kind != "clipped" or not row[1].clipped]  # told above
-        if not odd or kind == "silence":
-            continue
-        severity = "warning" if len(odd) > 0.05 * len(rows) or kind in NEVER else "note"
-        text = f"{_of(rows, odd)}, the first: {odd[0][1].heard[kind]}. {effect}"
-        problems.append(Problem(kind, severity, text, [name(c) for _, c in odd]))
+        if odd and kind != "silence":
+            text = f"{_of(rows, odd)}, the first: {odd[0][1].heard[kind]}. {effect}"
+            told(kind, "warning" if kind in NEVER else common(odd), text, odd)
     problems += _duplicates(corpus, clips)
-    if told := tell_overlaps(listed, [None if clip.error else clip.digest for clip in clips]):
-        problems.append(Problem("overlapping rows", "error", *told))
+    usable = [None if clip.error else clip.digest for clip in clips]
+    if found := overlapping_rows(listed, usable):
+        problems.append(Problem("overlapping rows", "error", *found))
     return problems
 
 

@@ -9,7 +9,7 @@ from test_protocols import corpus_table
 from ser.cli import main
 from ser.corpora import load_corpus
 from ser.corpora.check import check
-from ser.corpora.people import alike, names_nobody, person
+from ser.corpora.speaker_names import alike, names_nobody, person
 from ser.errors import CorpusError, ProtocolError
 from ser.protocols import find_leaks, split
 
