@@ -100,7 +100,8 @@ def split(
     Raises:
         ProtocolError: an unknown protocol, a seed beyond 31 bits, too few speakers, sessions or
             utterances, or, wherever whole speakers or sessions are taken, names that may be one
-            person's (see :func:`ser.corpora.speaker_names.person`), speakers or sessions that share sound.
+            person's (see :func:`ser.corpora.speaker_names.person`), speakers or sessions that
+            share sound.
 
     Example:
         >>> table = pd.DataFrame({"utterance": list("abcdefgh"), "speaker": list("AABBCCDD"),
