@@ -285,21 +285,21 @@ def _open(path: Path) -> Iterator[Sound]:
     except AudioError:
         raise
     except Fault as fault:
-        raise AudioError(_told(path, fault, head)) from None
+        raise AudioError(_fault_message(path, fault, head)) from None
     except (ArithmeticError, LookupError, ValueError, struct.error):
         fault = Fault("damaged", "its header cannot be made sense of")
-        raise AudioError(_told(path, fault, head)) from None
+        raise AudioError(_fault_message(path, fault, head)) from None
     if not parts:
         named = Fault("not read", f"is {kind}, which is not read")
-        raise AudioError(_told(path, named if kind else Fault("unknown", ""), head))
+        raise AudioError(_fault_message(path, named if kind else Fault("unknown", ""), head))
     try:
         with Sound(path, parts, kind, size) as sound:
             yield sound
     except Fault as fault:
-        raise AudioError(_told(path, fault, head)) from None
+        raise AudioError(_fault_message(path, fault, head)) from None
 
 
-def _told(path: Path, fault: Fault, head: bytes) -> str:
+def _fault_message(path: Path, fault: Fault, head: bytes) -> str:
     """A fault in words: the file, the cause, the way out."""
     if fault.kind == "not read":
         return f"{path}: {fault}; convert it: {converting(path)}"

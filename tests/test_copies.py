@@ -104,7 +104,7 @@ def test_laryngograms_alone_are_no_corpus_unless_asked_for(tmp_path):
 def test_the_owners_own_clips_may_lie_in_a_folder_of_any_name(tmp_path, monkeypatch):
     emodb(tmp_path / "augmented", "wav")
     warned = [p for p in load_corpus("emodb", tmp_path / "augmented").problems if "other sig" in p]
-    monkeypatch.setattr("ser.corpora.tables._original", lambda *_: True)
+    monkeypatch.setattr("ser.corpora.readers._original", lambda *_: True)
     trusted = [p for p in load_corpus("emodb", tmp_path / "augmented").problems if "other sig" in p]
     assert len(warned) == 1 and trusted == []
 

@@ -7,7 +7,7 @@ import trees
 
 from ser.corpora import load_corpus
 from ser.corpora.check import check
-from ser.corpora.labels import emotion_of
+from ser.corpora.emotion_names import emotion_of
 from ser.errors import CorpusError
 
 

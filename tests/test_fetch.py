@@ -279,7 +279,7 @@ def test_a_url_with_umlauts_and_a_long_name_is_fetched(server, tmp_path, known):
 
 
 def test_published_addresses_stay_as_they_are():
-    from ser.corpora.download import web_address
+    from ser.corpora.web import web_address
 
     for info in CORPORA.values():
         for source in info.sources:

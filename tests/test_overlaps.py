@@ -207,7 +207,7 @@ def test_a2_groups_and_seconds_against_counting(seed):
     cover = np.zeros((3, 600), dtype=int)
     for r, a, b in zip(recording, start, end, strict=True):
         cover[r, a:b] += 1
-    assert rows.twice() == pytest.approx((cover > 1).sum() / 100)
+    assert rows.shared_seconds() == pytest.approx((cover > 1).sum() / 100)
     share = np.minimum(end[:, None], end) - np.maximum(start[:, None], start) > 1
     share &= recording[:, None] == recording
     reach = share | np.eye(30, dtype=bool)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ser.audio import load_audio, probe, stream_audio
-from ser.containers.phone import name_of
+from ser.containers.mp4_webm_amr import name_of
 from ser.corpora.scan import walk
 from ser.errors import AudioError
 

@@ -10,7 +10,7 @@ import trees
 from ser.cli import main
 from ser.corpora import load_corpus
 from ser.corpora.check import check
-from ser.corpora.times import time_columns
+from ser.corpora.time_columns import time_columns
 from ser.errors import CorpusError
 
 RATE = 16000

@@ -13,12 +13,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import BinaryIO
 
-from ser.containers.chunks import joined
-from ser.containers.headers import chunk_parts
-from ser.containers.mpeg import is_mpeg, mpeg_parts
-from ser.containers.pages import flac_parts, ogg_parts
-from ser.containers.parts import W64, Fault, Part, tag_bytes
-from ser.containers.phone import WALKED, name_of, phone_parts
+from ser.containers.au_w64_caf_nist import chunk_parts
+from ser.containers.mp3 import is_mpeg, mpeg_parts
+from ser.containers.mp4_webm_amr import WALKED, name_of, phone_parts
+from ser.containers.ogg_flac import flac_parts, ogg_parts
+from ser.containers.part import W64, Fault, Part, tag_bytes
+from ser.containers.wav_aiff import joined
 
 __all__ = ["Fault", "Part", "parts_of"]
 

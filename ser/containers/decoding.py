@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ser.containers.parts import Fault, Part, Window
+from ser.containers.part import Fault, Part, Window
 from ser.containers.pyav import SURPLUS, PyAV
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ def converting(path: Path) -> str:
         >>> converting(Path("me.m4a")), converting(Path("my own.wav"))
         ('`ffmpeg -i me.m4a me.wav`', '`ffmpeg -i "my own.wav" "my own-converted.wav"`')
     """
-    made = path.with_suffix(".wav")
+    wav = path.with_suffix(".wav")
     if path.suffix.lower() == ".wav":
-        made = path.with_name(f"{path.stem}-converted.wav")
-    names = [str(name) for name in (path, made)]
+        wav = path.with_name(f"{path.stem}-converted.wav")
+    names = [str(name) for name in (path, wav)]
     names = [name if all(c.isalnum() or c in "/\\._-:" for c in name) else f'"{name}"'
              for name in names]  # fmt: skip
     return f"`ffmpeg -i {names[0]} {names[1]}`"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ser.containers.parts import Fault, Part, Window
+from ser.containers.part import Fault, Part, Window
 
 _GAP = 0.5  # seconds between two packets that are no jitter of a clock
 SURPLUS = 4096  # samples an encoder adds to fill its last frames

@@ -16,7 +16,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from ser.corpora import named
+from ser.corpora import file_names
 from ser.corpora.base import COLUMNS, EMOTIONS, Corpus
 from ser.corpora.copies import copy_problems
 from ser.corpora.registry import CORPORA, CorpusInfo
@@ -87,7 +87,7 @@ def read_corpus(name: str, root: str | os.PathLike | None = None) -> Corpus:
     """
     info = corpus_info(name)
     if info.file_names:
-        read = functools.partial(named.read, info=info)
+        read = functools.partial(file_names.read, info=info)
     else:
         read = importlib.import_module(f"ser.corpora.{info.name}").read
     if root is not None:

@@ -85,7 +85,7 @@ class Corpus:
         licence: the owners' licence in a few words.
         citation: how to cite the corpus.
         problems: what the user should know, a line each (``ser check`` tells more).
-        met: what the reader met, without *copies*: kind -> what, all of it.
+        reader_problems: what the reader met, without *copies*: kind -> what, all of it.
         copies: files with a clip's name beside the one that was taken.
         given: the root it was read from (manifest: the table); ``""`` for the synthetic corpus.
 
@@ -104,7 +104,7 @@ class Corpus:
     problems: tuple[str, ...] = field(default=())
     copies: tuple[Copy, ...] = field(default=())
     given: str = ""
-    met: dict[str, list[str]] = field(default_factory=dict)
+    reader_problems: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def check_command(self) -> str:

@@ -25,9 +25,10 @@ import filelock
 
 from ser.corpora import corpus_info
 from ser.corpora.archive import unpack
-from ser.corpora.download import DiskFullError, download, need_room, web_address
+from ser.corpora.download import DiskFullError, download, need_room
 from ser.corpora.originals import Original, Originals, compare, originals
 from ser.corpora.registry import Source
+from ser.corpora.web import web_address
 from ser.errors import FetchError
 from ser.paths import data_dir
 

@@ -49,7 +49,7 @@ UNUSABLE = {
 def file_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
     """Files that cannot be used, copies beside them, and what the reader itself met."""
     copies = copy_problems(corpus.copies, corpus.root)
-    return [*_unusable(corpus, clips), *copies, *_met_by_the_reader(corpus)]
+    return [*_unusable(corpus, clips), *copies, *_met_by_reader(corpus)]
 
 
 def _unusable(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
@@ -90,10 +90,12 @@ def reason_of(error: str) -> str:
     return re.sub(r"\d+(\.\d+)?", "#", re.sub(r"\s*\([^)]*\)|`[^`]*`", "", error))
 
 
-def _met_by_the_reader(corpus: Corpus) -> list[Problem]:
-    notes = [text for text in corpus.met.get("note", ()) if "have no audio here" not in text]
+def _met_by_reader(corpus: Corpus) -> list[Problem]:
+    notes = [
+        text for text in corpus.reader_problems.get("note", ()) if "have no audio here" not in text
+    ]
     problems = [Problem("note", "note", text) for text in notes]
-    for kind, texts in corpus.met.items():
+    for kind, texts in corpus.reader_problems.items():
         if kind not in ("note", *FOUND_ANEW):
             severity, meaning = READER.get(kind, ("warning", "see the files"))
             problems.append(Problem(kind, severity, f"{meaning} ({len(texts)})", texts))

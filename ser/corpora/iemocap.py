@@ -22,9 +22,9 @@ from pathlib import Path
 from ser.corpora.base import Copy, Corpus
 from ser.corpora.copies import choose
 from ser.corpora.problems import Problems
+from ser.corpora.readers import finish, open_root, wrong_layout
 from ser.corpora.registry import CORPORA, CorpusInfo
 from ser.corpora.scan import below, find, walk
-from ser.corpora.tables import finish, open_root, wrong_layout
 
 EMOTION = {"ang": "angry", "hap": "happy", "exc": "happy", "neu": "neutral", "sad": "sad"}
 OTHER = ("xxx", "fru", "sur", "fea", "oth", "dis")

@@ -10,8 +10,8 @@ needed; ``gender``, ``session``, ``text`` and times are welcome, others are kept
 to the CSV file's folder or absolute.
 
 With times a row is a part of its file: ``start`` and ``end``, or ``start`` and ``seconds``, under
-any name of :mod:`ser.corpora.times`. An empty start is 0; an end or a length that is empty or NaT
-is the end of the file, so a row with neither is the whole file. ``seconds`` alone counts from 0; a
+any name of :mod:`ser.corpora.time_columns`. An empty start is 0; an end or a length that is empty
+or NaT is the end of the file, so a row with neither is the whole file. ``seconds`` alone counts from 0; a
 ``duration`` without any start or end must be the file's own, and says nothing more. An end and a
 length of one row must agree. A column that speaks of time and is not understood is an error.
 """
@@ -30,13 +30,13 @@ from pathlib import Path
 
 from ser.audio import END_TOLERANCE
 from ser.corpora.base import COLUMNS, Corpus
-from ser.corpora.labels import accepted, emotion_of
+from ser.corpora.emotion_names import accepted, emotion_of
 from ser.corpora.problems import Problems
+from ser.corpora.readers import finish
 from ser.corpora.registry import CORPORA
 from ser.corpora.scan import Listings, below, find
 from ser.corpora.speaker_names import alike, names_nobody
-from ser.corpora.tables import finish
-from ser.corpora.times import TimeColumn, looks_like_a_time, read_span, time_columns
+from ser.corpora.time_columns import TimeColumn, looks_like_a_time, read_span, time_columns
 from ser.errors import CorpusError
 
 INFO = CORPORA["manifest"]

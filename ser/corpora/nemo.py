@@ -15,9 +15,9 @@ from pathlib import Path
 from ser.corpora.base import Corpus
 from ser.corpora.copies import choose
 from ser.corpora.problems import Problems
+from ser.corpora.readers import finish, open_root, report_unknown, wrong_layout
 from ser.corpora.registry import CORPORA
 from ser.corpora.scan import below, walk
-from ser.corpora.tables import finish, open_root, report_unknown, wrong_layout
 from ser.errors import CorpusError
 
 INFO = CORPORA["nemo"]

@@ -52,11 +52,11 @@ class Spans:
         label[order] = np.cumsum(~(both > SHARED)) - 1  # NaN: a recording's first
         return np.unique(label, return_inverse=True)[1]
 
-    def twice(self) -> float:
+    def shared_seconds(self) -> float:
         """Seconds of sound that lie in two rows or more.
 
         Example:
-            >>> Spans(np.zeros(3), np.array([0, 1, 1.5]), np.array([2, 3, 2.5])).twice()
+            >>> Spans(np.zeros(3), np.array([0, 1, 1.5]), np.array([2, 3, 2.5])).shared_seconds()
             1.5
         """
         return _seconds(self, lambda depth: depth >= 2, np.ones(len(self)))
@@ -168,7 +168,7 @@ def overlapping_rows(
     under = f", under different {' and '.join(f'{name}s' for name in several)}" if several else ""
     text = (
         f"overlap in time with other rows of the same recording: {len(table)} rows, "
-        f"{rows[shared].twice():.1f} s of sound in more than one{under}; in a random "
+        f"{rows[shared].shared_seconds():.1f} s of sound in more than one{under}; in a random "
         "split one row trains and the other tests: cut them apart"
     )
     return text, list(table.utterance)

@@ -53,7 +53,8 @@ class CorpusInfo:
         labels: owners' label -> utterances.
         by_emotion: the four classes -> utterances.
         sources: where ``ser fetch`` finds it, the preferred source first.
-        file_names: what its file names say, where they say everything (:mod:`ser.corpora.named`).
+        file_names: what its files' names say, where they say everything; see
+            :mod:`ser.corpora.file_names`.
     """
 
     name: str

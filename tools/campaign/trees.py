@@ -161,7 +161,8 @@ def _pick(root: Path, rng: np.random.Generator) -> Path:
 
 def _nested(root: Path, rng: np.random.Generator) -> str:
     top = sorted(p for p in root.iterdir() if p.is_dir())
-    shutil.copytree(top[0], root / "copy of the data" / top[0].name, dirs_exist_ok=True)
+    target = root / "copy of the data" / top[0].name
+    shutil.copytree(top[0], target, dirs_exist_ok=True, symlinks=True)
     return f"{top[0].name} copied below another folder"
 
 

@@ -20,6 +20,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from ser.errors import CorpusError
 
 AGREE = 0.05
@@ -66,14 +68,6 @@ _SPEAKS = re.compile(
 )
 _SIZE = re.compile("length|(?<![a-z])(?:n|num)?(?:len|frames|samples)(?![a-z])")
 _NO_SIZE_OF_SOUND = re.compile("text|sentence|word|char|token|transcript|letter|rate")
-_WRITTEN = re.compile(
-    r"(?P<sign>[+-]?)(?:(?P<days>\d+) ?days?,?)? ?"
-    r"(?:\+?(?P<hours>\d+):(?P<minutes>[0-5]\d):(?P<seconds>[0-5]\d(?:[.,]\d+)?))?"
-)
-_ISO = re.compile(
-    r"(?P<sign>[+-]?)P(?:(?P<days>\d+)D)?"
-    r"(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:[.,]\d+)?)S)?)?"
-)
 _NUMBER = re.compile(rf"([+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:e[+-]?\d+)?)\s*({_UNIT})?", re.I)
 
 
@@ -138,7 +132,7 @@ def looks_like_a_time(cell: str) -> bool:
         >>> looks_like_a_time("0 days 00:00:01.500000"), looks_like_a_time("14:02:31")
         (True, False)
     """
-    return ("day" in cell or "T" in cell) and _value(cell, 1.0) is not None
+    return ("day" in cell or cell.startswith("P")) and _value(cell, 1.0) is not None
 
 
 def read_time(cell: str, column: TimeColumn, where: str = "") -> float | None:
@@ -176,15 +170,12 @@ def _value(cell: str, unit: float) -> float | None:
         if "," in number[1] and unit != 1:
             return None  # 1,500 ms: one and a half, or fifteen hundred?
         return float(number[1].replace(",", ".")) * unit
-    parts = _ISO.fullmatch(cell) or _WRITTEN.fullmatch(cell)
-    if not parts or not any(character.isdigit() for character in cell):
+    if not re.search("day|:|^[+-]?P", cell):
+        return None  # pandas would take 1 000 for nanoseconds
+    try:
+        return pd.Timedelta(cell.replace(", ", " ").replace(",", ".")).total_seconds()
+    except ValueError:
         return None
-    days, hours, minutes, seconds = (
-        float((parts[name] or "0").replace(",", "."))
-        for name in ("days", "hours", "minutes", "seconds")
-    )
-    value = 86400 * days + 3600 * hours + 60 * minutes + seconds
-    return -value if parts["sign"] == "-" else value
 
 
 def read_span(

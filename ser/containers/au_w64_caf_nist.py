@@ -6,8 +6,8 @@ import re
 import struct
 from typing import BinaryIO
 
-from ser.containers.chunks import aiff_part, joined, wav_format, wav_part
-from ser.containers.parts import MAX_CHUNKS, STREAMED, W64, Fault, Part, lacking, tag_bytes
+from ser.containers.part import MAX_CHUNKS, STREAMED, W64, Fault, Part, lacking, tag_bytes
+from ser.containers.wav_aiff import aiff_part, joined, wav_format, wav_part
 
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
 """Bytes of a sample by the coding that an AU names."""
@@ -34,7 +34,7 @@ def chunk_parts(stream: BinaryIO, begin: int, size: int) -> Part | None:
         24
         >>> chunk_parts(io.BytesIO(whole), 0, 22)
         Traceback (most recent call last):
-        ser.containers.parts.Fault: its header promises 2 bytes more than there are
+        ser.containers.part.Fault: its header promises 2 bytes more than there are
     """
     stream.seek(begin)
     head = stream.read(24)

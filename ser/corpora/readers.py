@@ -16,7 +16,7 @@ from ser.corpora.problems import Problems
 from ser.corpora.registry import CorpusInfo
 from ser.corpora.scan import below, find, look, walk
 from ser.corpora.speaker_names import alike
-from ser.corpora.times import refuse_another_unit
+from ser.corpora.time_columns import refuse_another_unit
 from ser.errors import CorpusError
 from ser.paths import quoted
 
@@ -128,7 +128,7 @@ def finish(
         citation=info.citation,
         problems=lines,
         copies=copies,
-        met=dict(problems),
+        reader_problems=dict(problems),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import BinaryIO
 
-from ser.containers.parts import BACKWARDS, Fault, Part, checksum, tag_bytes
+from ser.containers.part import BACKWARDS, Fault, Part, checksum, tag_bytes
 
 _KILOBITS = {
     (1, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -105,9 +105,9 @@ def mpeg_parts(stream: BinaryIO, begin: int, size: int) -> list[Part]:
         if frame is None:
             skipped = tag_bytes(stream, position, size)
             if not skipped:
-                _stray(run, stream, position, size)
+                _after_the_frames(run, stream, position, size)
                 break
-            parts += _close(run, position)
+            parts += _parts_of_run(run, position)
             hole = bool(parts) and head[:1] == b"\0"
             run, position = None, position + skipped
             continue
@@ -116,21 +116,21 @@ def mpeg_parts(stream: BinaryIO, begin: int, size: int) -> list[Part]:
         if position + frame.bytes > size:
             raise Fault("cut off", f"its last frame lacks {position + frame.bytes - size} bytes")
         kind = frame.kind
-        told = _told(head, frame)
+        told = _length_frame(head, frame)
         if hole and told is None:
             raise Fault("damaged", f"zeros stand before byte {position} instead of sound")
         hole = False
         if run is None:
-            _unspoilt(stream, position, frame)
+            _refuse_damaged_xing(stream, position, frame)
         elif frame.channels != channels and run.count < _FEW:
             raise Fault("damaged", f"the frame before byte {position} has other channels")
         if run is None or told is not None or frame.channels != channels:
-            parts += _close(run, position)
+            parts += _parts_of_run(run, position)
             run, channels = _Run(position, head[:4]), frame.channels
             if told is not None:
                 stream.seek(position)
                 run.xing = stream.read(frame.bytes)
-                if not _sealed(run.xing, frame.tag):
+                if not _checksum_fits(run.xing, frame.tag):
                     raise Fault("damaged", "its first frame has another checksum")
                 run.xing = run.xing if told[2] else b""
                 run.promised, run.promised_bytes = told[:2]
@@ -142,13 +142,13 @@ def mpeg_parts(stream: BinaryIO, begin: int, size: int) -> list[Part]:
         position += frame.bytes
         if run.count == run.promised:
             run.mark = position
-    parts += _close(run, position)
+    parts += _parts_of_run(run, position)
     if not parts:
         raise Fault("damaged", "it holds no frame of sound")
     return parts
 
 
-def _unspoilt(stream: BinaryIO, position: int, frame: _Frame) -> None:
+def _refuse_damaged_xing(stream: BinaryIO, position: int, frame: _Frame) -> None:
     """What was a first frame that tells the length must not pass for sound."""
     stream.seek(position)
     data = stream.read(frame.bytes)
@@ -159,7 +159,7 @@ def _unspoilt(stream: BinaryIO, position: int, frame: _Frame) -> None:
             raise Fault("damaged", "its first frame, which told the length, is damaged")
 
 
-def _stray(run: _Run | None, stream: BinaryIO, position: int, size: int) -> None:
+def _after_the_frames(run: _Run | None, stream: BinaryIO, position: int, size: int) -> None:
     """Bytes that are no frame: after all that was promised they do no harm."""
     if run is not None and run.promised and run.count in (run.promised, run.promised + 1):
         stream.seek(position)
@@ -172,7 +172,7 @@ def _stray(run: _Run | None, stream: BinaryIO, position: int, size: int) -> None
     )
 
 
-def _told(head: bytes, frame: _Frame) -> tuple[int, int, bool] | None:
+def _length_frame(head: bytes, frame: _Frame) -> tuple[int, int, bool] | None:
     """Frames and bytes that the first frame of an MP3 promises; whether mpg123 reads them."""
     if head[frame.tag : frame.tag + 4] in (b"Xing", b"Info") and frame.kind[1] == 3:
         flags, *values = struct.unpack(">III", head[frame.tag + 4 : frame.tag + 16].ljust(12))
@@ -185,7 +185,7 @@ def _told(head: bytes, frame: _Frame) -> tuple[int, int, bool] | None:
     return None
 
 
-def _close(run: _Run | None, end: int) -> list[Part]:
+def _parts_of_run(run: _Run | None, end: int) -> list[Part]:
     """A run of frames becomes a part; two, where more frames follow than were promised."""
     if run is None or not (run.count or run.promised):
         return []
@@ -194,11 +194,11 @@ def _close(run: _Run | None, end: int) -> list[Part]:
     if lacking > 1 or (lacking == 1 and short):
         raise Fault("cut off", f"{run.count} of its {run.promised} frames are there")
     if lacking < -1:
-        first = Part(run.begin, run.mark, b"" if run.xing else _made(run, run.promised))
+        first = Part(run.begin, run.mark, b"" if run.xing else _xing_frame(run, run.promised))
         rest = _Run(run.mark, run.first, count=-lacking)
-        return [first, Part(run.mark, end, _made(rest, rest.count))]
+        return [first, Part(run.mark, end, _xing_frame(rest, rest.count))]
     if not run.xing:
-        return [Part(run.begin, end, _made(run, run.count))]
+        return [Part(run.begin, end, _xing_frame(run, run.count))]
     frame = _frame(run.first)
     if not lacking:
         return [Part(run.begin, end, frames=_gapless(run, frame))]
@@ -207,7 +207,7 @@ def _close(run: _Run | None, end: int) -> list[Part]:
     return [Part(run.begin + len(run.xing), end, head)]
 
 
-def _sealed(xing: bytes, tag: int) -> bool:
+def _checksum_fits(xing: bytes, tag: int) -> bool:
     """Whether the checksum that LAME and FFmpeg write after a Xing header fits."""
     if xing[tag + 120 : tag + 124] not in _ENCODERS:
         return True
@@ -228,7 +228,7 @@ def _gapless(run: _Run, frame: _Frame) -> int:
     return total - max(padding - _DECODER, 0) - delay - _DECODER
 
 
-def _made(run: _Run, count: int) -> bytes:
+def _xing_frame(run: _Run, count: int) -> bytes:
     """A Xing frame for frames that have none: libsndfile guesses their number, up to 44 % off."""
     frame = _frame(run.first)
     if frame.kind[1] != 3:
@@ -236,8 +236,8 @@ def _made(run: _Run, count: int) -> bytes:
     word = int.from_bytes(run.first, "big") | 1 << 16  # without a checksum
     for index in range(1, 15):
         head = (word & ~(0xF << 12 | 1 << 9) | index << 12).to_bytes(4, "big")
-        made = _frame(head)
-        if made.bytes >= made.tag + 16:
+        head_frame = _frame(head)
+        if head_frame.bytes >= head_frame.tag + 16:
             break
-    body = head + bytes(made.tag - 4) + b"Xing" + struct.pack(">II", 1, count)
-    return body.ljust(made.bytes, b"\0")
+    body = head + bytes(head_frame.tag - 4) + b"Xing" + struct.pack(">II", 1, count)
+    return body.ljust(head_frame.bytes, b"\0")

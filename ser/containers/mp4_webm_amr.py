@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable
 from typing import BinaryIO
 
-from ser.containers.parts import Fault, Part, tag_bytes
+from ser.containers.part import Fault, Part, tag_bytes
 
 _EBML = b"\x1a\x45\xdf\xa3"
 _ASF = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c"

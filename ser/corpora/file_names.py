@@ -17,9 +17,9 @@ from pathlib import Path
 from ser.corpora.base import EMOTIONS, Corpus
 from ser.corpora.copies import choose
 from ser.corpora.problems import Problems
+from ser.corpora.readers import finish, open_root, report_unknown, wrong_layout
 from ser.corpora.registry import CORPORA, CorpusInfo
 from ser.corpora.scan import walk
-from ser.corpora.tables import finish, open_root, report_unknown, wrong_layout
 
 
 def parse(corpus: str, path: Path) -> dict | str | None:

@@ -6,7 +6,7 @@ import struct
 import zlib
 from typing import BinaryIO
 
-from ser.containers.parts import BACKWARDS, Fault, Part, checksum, find
+from ser.containers.part import BACKWARDS, Fault, Part, checksum, find
 
 
 def ogg_parts(stream: BinaryIO, begin: int, size: int) -> list[Part]:
@@ -31,7 +31,7 @@ def ogg_parts(stream: BinaryIO, begin: int, size: int) -> list[Part]:
         if lacking:
             raise Fault("cut off", f"its last page lacks {lacking} bytes")
         flags, _, number, count, told = struct.unpack("<BqIII", head[5:26])
-        if _seal(head[:22] + bytes(4) + head[26:] + table + body) != told:
+        if _page_checksum(head[:22] + bytes(4) + head[26:] + table + body) != told:
             raise Fault("damaged", f"the page at byte {position} has another checksum")
         if flags & 2:
             if not ended:
@@ -60,7 +60,7 @@ def _coding(body: bytes) -> None:
             raise Fault("not read", f"is {name} in Ogg, which is not read")
 
 
-def _seal(page: bytes) -> int:
+def _page_checksum(page: bytes) -> int:
     """Ogg's CRC-32, which is zlib's with all bits in the other order."""
     value = zlib.crc32(page.translate(BACKWARDS), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{value:032b}"[::-1], 2)

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ser.containers.parts import MAX_CHUNKS, STREAMED, W64, Fault, Part, find, lacking
+from ser.containers.part import MAX_CHUNKS, STREAMED, W64, Fault, Part, find, lacking
 
 _KNOWN = frozenset(
     b"fmt |data|fact|LIST|bext|junk|JUNK|FLLR|PAD |cue |smpl|inst|PEAK|id3 |ID3 |iXML|_PMX|ds64|"
