@@ -11,9 +11,10 @@ to the CSV file's folder or absolute.
 
 With times a row is a part of its file: ``start`` and ``end``, or ``start`` and ``seconds``, under
 any name of :mod:`ser.corpora.time_columns`. An empty start is 0; an end or a length that is empty
-or NaT is the end of the file, so a row with neither is the whole file. ``seconds`` alone counts from 0; a
-``duration`` without any start or end must be the file's own, and says nothing more. An end and a
-length of one row must agree. A column that speaks of time and is not understood is an error.
+or NaT is the end of the file, so a row with neither is the whole file. ``seconds`` alone counts
+from 0; a ``duration`` without any start or end must be the file's own, and says nothing more. An
+end and a length of one row must agree. A column that speaks of time and is not understood is an
+error.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def read(root: str | os.PathLike | None = None) -> Corpus:
         licence=LICENCE,
         citation=CITATION,
         problems=(*whole.problems, *(f"altered: {text}" for text in altered)),
-        reader_problems=whole.met | ({"altered": altered} if altered else {}),
+        reader_problems=whole.reader_problems | ({"altered": altered} if altered else {}),
     )
 
 
