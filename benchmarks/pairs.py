@@ -15,7 +15,7 @@ from ser.models import build_model
 from ser.nn import DSLSTM, FrontEnd
 from ser.nn.lstm import lstm_output
 from ser.training import TrainConfig, make_optimiser
-from ser.training.captured import training_forward
+from ser.training.loop import branch_logits
 
 X_SIZE, Y_SIZE, HIDDEN, STEPS = 496, 1008, 200, 27
 """What the released front ends and the alignment give at 128 x 230 and 256 x 120."""
@@ -98,13 +98,12 @@ def step_pair(device: str, batch: int, row: str, hidden: int = HIDDEN) -> Pair:
     torch.manual_seed(0)
     ours = build_model(row, "release", hidden=hidden).to(device).train()
     plain = plain_model(row, hidden).to(device).train()
-    forward = training_forward(ours, device)
     optimisers = (
         make_optimiser(ours, TrainConfig(lr=1e-3)),
         torch.optim.Adam(plain.parameters(), lr=1e-3),
     )
     return (
-        training_step(lambda batch: forward(batch)[0], data, optimisers[0]),
+        training_step(lambda batch: branch_logits(ours, batch)[0], data, optimisers[0]),
         training_step(plain, data, optimisers[1]),
     )
 

@@ -279,7 +279,7 @@ def _measured(setting: Setting, plan: Plan, device: str) -> dict:
 
 
 def _profiled(setting: Setting, plan: Plan, device: str) -> dict:
-    trainer = Trainer(setting, plan, device, _data(setting, plan, device), capture=False)
+    trainer = Trainer(setting, plan, device, _data(setting, plan, device))
     with precision(setting.precision, device) as cast:
         return dataclasses.asdict(setting) | profile_work(lambda: trainer.step(cast), device)
 

@@ -21,9 +21,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import block_array, coo_matrix
-from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from ser.corpora.base import EMOTIONS, Corpus
 from ser.corpora.overlaps import spans
@@ -177,6 +174,9 @@ def _together(speakers: np.ndarray, sound: np.ndarray) -> np.ndarray:
     pairs = np.unique(np.stack([who, sound]), axis=1)
     if pairs.shape[1] == len(np.unique(sound)):
         return speakers
+    from scipy.sparse import block_array, coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_matrix((np.ones(pairs.shape[1]), tuple(pairs)), (len(names), sound.max() + 1))
     joined = connected_components(block_array([[None, graph], [graph.T, None]]))[1][: len(names)]
     first = np.unique(joined, return_index=True)[1]
@@ -242,8 +242,7 @@ def _sides(
                 f"{folds} stratified folds need {folds} utterances a class; "
                 f"{counts.idxmin()!r} has {counts.min()}. Use fewer --folds."
             )
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        parts = splitter.split(rows, emotion)
+        parts = _stratified(emotion, folds, seed)
     else:
         shared = ", counting those who share sound as one" * (
             len(set(speakers)) < table.speaker.nunique()
@@ -263,12 +262,22 @@ def _sides(
     return [(str(i + 1), train, test) for i, (train, test) in enumerate(parts)]
 
 
+def _stratified(emotion: np.ndarray, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(training rows, test rows) of folds with equal shares of each class, speakers mixed."""
+    from sklearn.model_selection import StratifiedKFold  # here: it takes a second to import
+
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    return list(splitter.split(emotion, emotion))
+
+
 def _group_folds(
     emotion: np.ndarray, speakers: np.ndarray, folds: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Speaker-disjoint folds, balanced in class where speakers allow, none of them empty."""
     rows = np.arange(len(emotion))
     if min(np.unique(emotion, return_counts=True)[1]) >= folds:
+        from sklearn.model_selection import StratifiedGroupKFold
+
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         parts = list(splitter.split(rows, emotion, speakers))
         if all(len(test) for _, test in parts):
@@ -297,8 +306,7 @@ def _dev(
         if min(np.unique(emotion, return_counts=True)[1]) < parts:
             raise ProtocolError("too few utterances of a class on the training side for a dev set")
         if len(names) == len(train):
-            splitter = StratifiedKFold(parts, shuffle=True, random_state=seed)
-            return train[next(splitter.split(train, emotion))[1]]
+            return train[_stratified(emotion, parts, seed)[0][1]]
     if len(names) < 2 or any(map(names_nobody, names)):
         if protocol == "random":
             raise ProtocolError("all rows share sound with each other: leave out selection 'dev'")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from chapters.confusion import temperature
 from sklearn.metrics import log_loss
 
 from ser import metrics
-from ser.metrics import calibration
 from ser.metrics.scores import softmax
 
 
@@ -30,24 +30,24 @@ def with_confidence(*shares):
 def test_likelihood_is_scikit_learns_log_loss(answers):
     labels, logits = answers
     expected = log_loss(labels, softmax(logits), labels=range(4))
-    assert metrics.negative_log_likelihood(labels, logits) == pytest.approx(expected)
+    assert temperature.negative_log_likelihood(labels, logits) == pytest.approx(expected)
 
 
 def test_likelihood_of_a_hopeless_answer_is_large_and_finite():
-    assert metrics.negative_log_likelihood([1], [[1000.0, -1000, 0, 0]]) == pytest.approx(2000)
+    assert temperature.negative_log_likelihood([1], [[1000.0, -1000, 0, 0]]) == pytest.approx(2000)
 
 
 def test_brier_by_hand():
     logits = with_confidence(0.7)
-    assert metrics.brier_score([0], logits) == pytest.approx(0.3**2 + 3 * 0.1**2)
-    assert metrics.brier_score([1], logits) == pytest.approx(0.7**2 + 0.9**2 + 2 * 0.1**2)
+    assert temperature.brier_score([0], logits) == pytest.approx(0.3**2 + 3 * 0.1**2)
+    assert temperature.brier_score([1], logits) == pytest.approx(0.7**2 + 0.9**2 + 2 * 0.1**2)
 
 
 def test_equal_width_is_the_old_function(answers):
     labels, logits = answers
-    table = metrics.reliability_curve(labels, logits, 7)
+    table = temperature.reliability_curve(labels, logits, 7)
     assert table.equals(metrics.reliability(labels, logits, 7))
-    error = metrics.expected_calibration_error(labels, logits, 7)
+    error = temperature.expected_calibration_error(labels, logits, 7)
     assert error == metrics.ece(labels, logits, 7)
 
 
@@ -56,13 +56,13 @@ def test_calibration_error_by_hand():
     logits = with_confidence(0.55, 0.55, 0.95, 0.95)
     labels = [0, 1, 0, 0]
     for binning, bins in (("width", 10), ("mass", 2)):
-        error = metrics.expected_calibration_error(labels, logits, bins, binning)
+        error = temperature.expected_calibration_error(labels, logits, bins, binning)
         assert error == pytest.approx((2 * 0.05 + 2 * 0.05) / 4)
 
 
 def test_equal_mass_holds_equally_many(answers):
     labels, logits = answers
-    table = metrics.reliability_curve(labels, logits, 8, "mass")
+    table = temperature.reliability_curve(labels, logits, 8, "mass")
     assert table.n.tolist() == [50] * 8
     assert (table.confidence > table.low).all()
     assert (table.confidence <= table.high).all()
@@ -73,15 +73,15 @@ def test_equal_mass_holds_equally_many(answers):
 def test_equal_mass_keeps_equal_confidences_together_in_any_order():
     logits = with_confidence(0.4, 0.8, 0.8, 0.8, 0.8, 0.9)
     labels = np.array([1, 0, 0, 1, 1, 0])
-    table = metrics.reliability_curve(labels, logits, 3, "mass")
+    table = temperature.reliability_curve(labels, logits, 3, "mass")
     assert table.n.tolist() == [5, 1]
     order = np.array([4, 2, 5, 0, 3, 1])
-    again = metrics.reliability_curve(labels[order], logits[order], 3, "mass")
+    again = temperature.reliability_curve(labels[order], logits[order], 3, "mass")
     np.testing.assert_allclose(again.to_numpy(), table.to_numpy())
 
 
 def test_more_bins_than_utterances():
-    table = metrics.reliability_curve([0, 0], with_confidence(0.5, 0.6), 10, "mass")
+    table = temperature.reliability_curve([0, 0], with_confidence(0.5, 0.6), 10, "mass")
     assert table.n.tolist() == [1, 1]
 
 
@@ -90,38 +90,38 @@ def test_finds_the_temperature_it_was_made_with(true_temperature):
     rng = np.random.default_rng(0)
     honest = rng.normal(scale=2, size=(20_000, 4))
     labels = (honest + rng.gumbel(size=honest.shape)).argmax(1)  # drawn from softmax(honest)
-    found = metrics.fit_temperature(labels, honest * true_temperature)
+    found = temperature.fit_temperature(labels, honest * true_temperature)
     assert found == pytest.approx(true_temperature, rel=0.03)
-    assert metrics.expected_calibration_error(labels, honest) < 0.015
+    assert temperature.expected_calibration_error(labels, honest) < 0.015
 
 
 def test_best_temperature_meets_its_condition(answers):
     # where the likelihood is flat, the expected logit is the true class's, on average
     labels, logits = answers
-    t = metrics.fit_temperature(labels, logits)
+    t = temperature.fit_temperature(labels, logits)
     expected = (softmax(logits / t) * logits).sum(1).mean()
     assert expected == pytest.approx(logits[np.arange(400), labels].mean(), abs=1e-4)
-    best = metrics.negative_log_likelihood(labels, logits / t)
+    best = temperature.negative_log_likelihood(labels, logits / t)
     for other in (0.9 * t, 1.1 * t):
-        assert metrics.negative_log_likelihood(labels, logits / other) > best
+        assert temperature.negative_log_likelihood(labels, logits / other) > best
 
 
 def test_bounds_are_kept():
     logits = with_confidence(0.9, 0.9)
-    assert metrics.fit_temperature([0, 0], logits, (0.5, 2)) == pytest.approx(0.5, rel=1e-3)
-    assert metrics.fit_temperature([1, 1], logits, (0.5, 2)) == pytest.approx(2, rel=1e-3)
+    assert temperature.fit_temperature([0, 0], logits, (0.5, 2)) == pytest.approx(0.5, rel=1e-3)
+    assert temperature.fit_temperature([1, 1], logits, (0.5, 2)) == pytest.approx(2, rel=1e-3)
     with pytest.raises(ValueError, match="0 < low < high"):
-        metrics.fit_temperature([0], logits[:1], (2, 1))
+        temperature.fit_temperature([0], logits[:1], (2, 1))
 
 
 def test_a_group_does_not_choose_its_own_temperature(answers):
     labels, logits = answers
     groups = np.repeat(list("ABCD"), 100)
-    fit = metrics.cross_fit_temperature(labels, logits, groups)
+    fit = temperature.cross_fit_temperature(labels, logits, groups)
     assert list(fit.temperatures) == list("ABCD")
     changed = labels.copy()
     changed[:100] = (changed[:100] + 1) % 4  # other labels for A
-    again = metrics.cross_fit_temperature(changed, logits, groups)
+    again = temperature.cross_fit_temperature(changed, logits, groups)
     assert again.temperatures["A"] == fit.temperatures["A"]
     assert again.temperatures["B"] != fit.temperatures["B"]
     np.testing.assert_array_equal(again.logits[:100], fit.logits[:100])
@@ -129,7 +129,7 @@ def test_a_group_does_not_choose_its_own_temperature(answers):
 
 def test_temperature_changes_no_answer(answers):
     labels, logits = answers
-    fit = metrics.cross_fit_temperature(labels, logits, np.arange(400) % 5)
+    fit = temperature.cross_fit_temperature(labels, logits, np.arange(400) % 5)
     np.testing.assert_array_equal(fit.logits.argmax(1), logits.argmax(1))
     for k in range(5):
         mine = np.arange(400) % 5 == k
@@ -138,10 +138,10 @@ def test_temperature_changes_no_answer(answers):
 
 def test_scores_all_at_once(answers):
     labels, logits = answers
-    scores = metrics.calibration_scores(labels, logits, 5)
+    scores = temperature.calibration_scores(labels, logits, 5)
     assert scores["accuracy"] == metrics.wa(labels, logits.argmax(1))
     assert scores["ece_width"] == metrics.ece(labels, logits, 5)
-    assert scores["nll"] == metrics.negative_log_likelihood(labels, logits)
+    assert scores["nll"] == temperature.negative_log_likelihood(labels, logits)
     assert list(scores) == ["accuracy", "confidence", "ece_width", "ece_mass", "brier", "nll"]
 
 
@@ -158,11 +158,11 @@ def test_scores_all_at_once(answers):
 @pytest.mark.parametrize(
     "function",
     [
-        metrics.negative_log_likelihood,
-        metrics.brier_score,
-        metrics.reliability_curve,
-        metrics.calibration_scores,
-        metrics.fit_temperature,
+        temperature.negative_log_likelihood,
+        temperature.brier_score,
+        temperature.reliability_curve,
+        temperature.calibration_scores,
+        temperature.fit_temperature,
     ],
 )
 def test_what_cannot_be_scored_is_refused(function, labels, logits, match):
@@ -172,8 +172,8 @@ def test_what_cannot_be_scored_is_refused(function, labels, logits, match):
 
 def test_other_refusals():
     with pytest.raises(ValueError, match="binning is one of width, mass"):
-        metrics.reliability_curve([0], [[1.0, 0]], binning="depth")
+        temperature.reliability_curve([0], [[1.0, 0]], binning="depth")
     with pytest.raises(ValueError, match="two groups"):
-        metrics.cross_fit_temperature([0], [[1.0, 0]], ["A"])
+        temperature.cross_fit_temperature([0], [[1.0, 0]], ["A"])
     with pytest.raises(ValueError, match="2 groups do not fit"):
-        calibration.cross_fit_temperature([0], [[1.0, 0]], ["A", "B"])
+        temperature.cross_fit_temperature([0], [[1.0, 0]], ["A", "B"])

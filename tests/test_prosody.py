@@ -8,9 +8,9 @@ import sys
 
 import numpy as np
 import pytest
+from chapters.shared.prosody import f0_track, level, prosody, semitones
 
 from ser.errors import FeatureError
-from ser.features.prosody import f0_track, level, prosody, semitones
 
 RATE = 16000
 
@@ -98,7 +98,7 @@ def test_without_parselmouth_the_error_says_what_to_install(monkeypatch):
 
 
 def test_parselmouth_is_imported_only_when_it_is_used():
-    code = "import sys, ser.features.prosody; sys.exit('parselmouth' in sys.modules)"
+    code = "import sys, chapters.shared.prosody; sys.exit('parselmouth' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 from chapters.mfcc.rate import cues, intensity, syllable_nuclei
+from chapters.shared.prosody import level
 
 from ser.errors import FeatureError
-from ser.features.prosody import level
 
 RATE = 16000
 

@@ -22,11 +22,11 @@ from chapters.mfcc.toolkits import (
     lifter,
     log_bands,
 )
+from chapters.shared.prosody import level
 
 from ser.errors import FeatureError
 from ser.features import mfcc39
 from ser.features.mfcc import cepstral_matrix, htk_filterbank
-from ser.features.prosody import level
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_one_cepstrum_is_flat_and_all_follow_the_bands():
 def test_made_again_about_as_strong_with_the_pitch_it_is_given(wave):
     parselmouth = pytest.importorskip("parselmouth")
     assert parselmouth
-    from ser.features.prosody import f0_track
+    from chapters.shared.prosody import f0_track
 
     times = np.arange(120) / 100
     again = speak(wave, 13, (times, np.full(120, 200.0)))

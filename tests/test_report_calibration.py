@@ -9,19 +9,18 @@ import pytest
 from chapters.confusion.calibration import COLUMNS, calibration_table, dev_fit
 from chapters.confusion.dev_logits import dev_answers
 from chapters.confusion.groups import gender_gap
+from chapters.confusion.temperature import (
+    cross_fit_temperature,
+    fit_temperature,
+    negative_log_likelihood,
+)
 from records_maker import corpus_rows, make_results, record, restated, state_scores, write
 from scipy.special import log_softmax
 
 from ser.errors import RecordError
 from ser.experiments.compact import pack_logits, unpack_logits
 from ser.experiments.records import fuse_records, select
-from ser.metrics import (
-    cross_fit_temperature,
-    ece,
-    fit_temperature,
-    negative_log_likelihood,
-    softmax,
-)
+from ser.metrics import ece, softmax
 from ser.metrics.scores import count_recalls, count_ua
 from ser.report import load_records, make_report
 

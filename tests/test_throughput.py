@@ -286,7 +286,7 @@ def test_on_a_gpu(data):
         found = measure(Setting("dual", 4, kind, data), SMALL, "cuda")
         assert found["utterances_per_second"] > 0
         assert found["step_bytes"] > 0
-    trainer = Trainer(Setting("dual", 4, data=data), SMALL, "cuda", capture=False)
+    trainer = Trainer(Setting("dual", 4, data=data), SMALL, "cuda")
     found = profile_work(trainer.step, "cuda")
     assert found["launches"] > 100
     assert sum(o["device_ms"] for o in found["operators"]) > 0

@@ -7,6 +7,7 @@ duration (``duration-lr``) says how far that goes. Book: chapter "EmoDB, measure
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,6 @@ from numpy.typing import ArrayLike
 from ser.features.extract import open_store
 from ser.features.fill import fill
 from ser.features.presets import SAMPLE_RATE
-from ser.features.prosody import level
 
 if TYPE_CHECKING:
     from ser.corpora.base import Corpus
@@ -38,7 +38,8 @@ def level_of(wave: ArrayLike) -> float:
         >>> round(level_of(np.full(100, 0.1)), 6), level_of(np.zeros(100)), level_of([])
         (-20.0, -100.0, -100.0)
     """
-    return max(level(wave), SILENCE_DB) if np.size(wave) else SILENCE_DB
+    power = float(np.mean(np.square(wave, dtype=float))) if np.size(wave) else 0.0
+    return max(10 * math.log10(power), SILENCE_DB) if power > 0 else SILENCE_DB
 
 
 def levels(

@@ -17,16 +17,6 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "calibration": [
-            "CrossFit",
-            "brier_score",
-            "calibration_scores",
-            "cross_fit_temperature",
-            "expected_calibration_error",
-            "fit_temperature",
-            "negative_log_likelihood",
-            "reliability_curve",
-        ],
         "intervals": ["Interval", "bootstrap_interval", "counts_interval", "speaker_counts"],
         "paired": ["Paired", "mcnemar", "paired_test"],
         "scores": [

@@ -24,7 +24,6 @@ from ser.errors import TrainingError
 from ser.nn.precision import precision_context
 from ser.training.augment import Augmenter
 from ser.training.average import WeightAverage
-from ser.training.captured import training_forward
 from ser.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ser.training.config import TrainConfig, derived_seed
 from ser.training.optimiser import make_optimiser
@@ -111,7 +110,6 @@ def train(
         progress = load_checkpoint(checkpoint, fingerprint, model, optimiser, average)
     progress = progress or Progress()
     resumed = len(progress.history)
-    forward = training_forward(model, device)
 
     for epoch in range(resumed + 1, config.epochs + 1):
         torch.manual_seed(derived_seed("epoch", seed, epoch))
@@ -119,7 +117,7 @@ def train(
             group["lr"] = config.rate(epoch)
         entry = {"epoch": epoch, "lr": config.rate(epoch)}
         augment = Augmenter(config, seed, epoch, scale)
-        entry |= _one_epoch(model, forward, optimiser, config, data, seed, epoch, augment, average)
+        entry |= _one_epoch(model, optimiser, config, data, seed, epoch, augment, average)
         judged = average.model if average is not None else model
         for side, part in (("test", test), ("dev", dev)):
             entry |= _evaluate(judged, part, side, progress, config)
@@ -138,6 +136,17 @@ def train(
     logits = [p.numpy() for p in (progress.test_logits, progress.dev_logits)]
     kept = average.model if average is not None else model
     return Outcome(kept, progress.history, *logits, resumed)
+
+
+def branch_logits(model: torch.nn.Module, batch: Batch) -> list[torch.Tensor]:
+    """The logits (B, classes) of each branch of a fused model; of a model alone, its own.
+
+    >>> [logits.shape for logits in branch_logits(torch.nn.Linear(2, 4), torch.ones(3, 2))]
+    [torch.Size([3, 4])]
+    """
+    if hasattr(model, "branches"):
+        return list(model.branches(batch).values())
+    return [model(batch)]
 
 
 def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray:
@@ -199,7 +208,6 @@ def epoch_batches(
 
 def _one_epoch(
     model: torch.nn.Module,
-    forward: Callable[[Batch], list[torch.Tensor]],
     optimiser: torch.optim.Optimizer,
     config: TrainConfig,
     data: Data,
@@ -214,7 +222,7 @@ def _one_epoch(
     for step, part in enumerate(parts, 1):
         batch = augment(augment.pick(data, part))
         with precision_context(config.precision, batch.labels.device):
-            each = forward(batch)
+            each = branch_logits(model, batch)
         if config.precision != "float32":
             each = [logits.float() for logits in each]
         loss = sum(augment.loss(logits, batch) for logits in each) / len(each)
@@ -235,7 +243,6 @@ def _one_epoch(
         total += value * len(part)
         guesses.append(sum(logits.detach() for logits in each).argmax(1))
         labels.append(batch.labels)
-        del loss, each  # a capture in the next step must find no graph of this one
     truth, guess = (torch.cat(x).cpu().numpy() for x in (labels, guesses))
     return {"loss": round(total / len(data), 6), "train_ua": round(metrics.ua(truth, guess), 6)}
 

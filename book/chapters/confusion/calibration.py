@@ -3,8 +3,8 @@
 A run with ``--select last,dev`` keeps the logits of its dev utterances. Under a protocol that
 parts speakers, their speakers were heard neither in training nor in the test. So each run's
 temperature can be fitted on its own dev speakers and used on its test side, and nobody who is
-tested has had a hand in it. The alternative
-without a dev set, :func:`ser.metrics.cross_fit_temperature`, stands beside it. Book: chapter
+tested has had a hand in it. The alternative without a dev set,
+:func:`chapters.confusion.temperature.cross_fit_temperature`, stands beside it. Book: chapter
 "Confusion matrices".
 
 >>> from ser.report import make_report
@@ -21,12 +21,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import log_softmax
 from ser.errors import RecordError
-from ser.metrics import cross_fit_temperature, fit_temperature, negative_log_likelihood, softmax
+from ser.metrics import softmax
 from ser.metrics.intervals import draw, percentiles
 from ser.report.build import Report
 from ser.report.pool import Row
 
 from chapters.confusion.dev_logits import OPTION, dev_answers
+from chapters.confusion.temperature import (
+    cross_fit_temperature,
+    fit_temperature,
+    negative_log_likelihood,
+)
 
 __all__ = ["DevFit", "calibration_table", "dev_fit"]
 
@@ -61,8 +66,8 @@ def dev_fit(report: Report, model: str, selection: str = "last", **where: str) -
 
     Nothing of the test side is used, and no answer changes. Where a run answers all of its dev
     utterances right there is no best temperature, and the smallest allowed is taken
-    (:func:`ser.metrics.fit_temperature`). With ``selection="dev"`` the same speakers have chosen
-    the epoch, which looks a little better on them than it is.
+    (:func:`chapters.confusion.temperature.fit_temperature`). With ``selection="dev"`` the same
+    speakers have chosen the epoch, which looks a little better on them than it is.
 
     Args:
         report: of :func:`ser.report.make_report`. For a fused row it must hold the branches too.

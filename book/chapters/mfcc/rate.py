@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from ser.errors import FeatureError
-from ser.features.prosody import CEILING_HZ, FLOOR_HZ, f0_track, level, semitones
+
+from chapters.shared.prosody import CEILING_HZ, FLOOR_HZ, f0_track, level, semitones
 
 STEP = 160
 """Samples at 16 kHz from one intensity to the next: 10 ms."""
@@ -91,7 +92,7 @@ def syllable_nuclei(
 
     Args:
         wave: (samples,), full scale 1, 16 kHz.
-        track: what :func:`ser.features.prosody.f0_track` gives, where it is known already.
+        track: what :func:`chapters.shared.prosody.f0_track` gives, where it is known already.
 
     Returns:
         times in seconds (nuclei,), rising; empty where nothing is voiced.

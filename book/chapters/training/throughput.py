@@ -22,7 +22,7 @@ from ser.batch import Batch, Dataset
 from ser.errors import TrainingError
 from ser.models import build_model
 from ser.training import TrainConfig, batches, epoch_order, make_optimiser
-from ser.training.captured import training_forward
+from ser.training.loop import branch_logits
 from torch.nn import functional
 
 from chapters.training.random_corpus import CORPUS, Plan, random_dataset
@@ -99,7 +99,6 @@ class Trainer:
         setting, plan: what is measured, and on what.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         data: a :func:`random_dataset` to share between trainers; None makes one.
-        capture: as in :func:`ser.training.captured.training_forward`.
 
     Example:
         >>> trainer = Trainer(Setting("mfcc-lstm", 4), Plan(utterances=8, hidden=8), "cpu")
@@ -113,14 +112,12 @@ class Trainer:
         plan: Plan,
         device: str,
         data: Dataset | None = None,
-        capture: bool = True,
     ) -> None:
         if setting.batch > plan.utterances:
             raise TrainingError(f"a batch of {setting.batch} from {plan.utterances} utterances")
         self.setting, self.device = setting, device
         model = build_model(setting.model, hidden=plan.hidden, seed=plan.seed)
         self.model = model.to(device).train()
-        self.forward = training_forward(self.model, device, capture)
         self.optimiser = make_optimiser(self.model, TrainConfig(lr=1e-3))
         place = device if setting.data == "device" else "cpu"
         self.data = random_dataset(plan, self.model.needs, place) if data is None else data
@@ -152,7 +149,7 @@ class Trainer:
         """One training step; returns the loss, which waits for the device as the package does."""
         batch = self.batch() if self.next is None else self.next
         with cast() if cast else contextlib.nullcontext():
-            each = self.forward(batch)
+            each = branch_logits(self.model, batch)
         losses = [functional.cross_entropy(logits.float(), batch.labels) for logits in each]
         loss = sum(losses) / len(losses)
         self.optimiser.zero_grad(set_to_none=True)

@@ -23,8 +23,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-
-from ser.metrics.scores import as_codes, reliability, softmax
+from ser.metrics import reliability, softmax
+from ser.metrics.scores import as_codes
 
 BINNINGS: tuple[str, ...] = ("width", "mass")
 """Bins of equal width, or bins that hold equally many utterances."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-
 from ser.errors import FeatureError
 
 REFERENCE_HZ = 100.0
