@@ -101,3 +101,17 @@ def test_list_without_a_column_is_an_error_that_names_it(tmp_path):
     listing.write_text(listing.read_text("utf-8").replace("speaker_id", "voice"), "utf-8")
     with pytest.raises(CorpusError, match=r"no column speaker_id.*voice"):
         load_corpus("nemo", root)
+
+
+def test_a_list_that_is_empty_is_an_error_that_names_it(tmp_path):
+    root = trees.nemo(tmp_path, *CLIPS)
+    (root / "data.tsv").write_text("")
+    with pytest.raises(CorpusError, match=r"data\.tsv is no table"):
+        load_corpus("nemo", root)
+
+
+def test_a_row_that_is_cut_is_told(tmp_path):
+    root = trees.nemo(tmp_path, *CLIPS)
+    listing = root / "data.tsv"
+    listing.write_text(listing.read_text("utf-8") + "EB0_anger_1.wav\n\n", "utf-8")
+    assert [p for p in load_corpus("nemo", root).problems if "line 7: 'EB0_anger_1.wav'" in p]

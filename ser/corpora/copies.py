@@ -89,44 +89,40 @@ def choose(
         several files, samples only where bytes differ and neither are the owners'.
     """
     known = originals(corpus)
-    taken, copies, left = {}, [], {}
-    several = {}
     folders = {path.parent for group in groups.values() for path in group}
     elsewhere = {folder for folder in folders if other_signal(folder / "clip", root)}
+    taken, several = {}, {}
     for name, group in sorted(groups.items()):
         if len(group) == 1 and group[0].parent not in elsewhere:
             taken[name] = group[0]
         else:
             several[name] = sorted(group, key=rank)
-    clips = {name: known.by_stem.get(name.lower()) if known else None for name in several}
     paths = [path for group in several.values() for path in group]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         digests = dict(zip(paths, pool.map(_digest, paths), strict=True))
+    copies, undecided = [], {}
     for name, group in several.items():
-        clip = clips[name]
+        clip = known.by_stem.get(name.lower()) if known else None
         own = [path for path in group if clip and digests[path] == clip.digest]
-        speech = own or [path for path in group if path.parent not in elsewhere]
+        speech = [path for path in group if path.parent not in elsewhere]
         if own:
             taken[name] = own[0]
-            copies += [
-                Copy(path, own[0], _beside_original(path, own, elsewhere))
-                for path in group
-                if path != own[0]
-            ]
-            continue
-        if speech and len({digests[path] for path in speech}) > 1:
-            left[name] = speech
+            copies += [Copy(path, own[0], "same bytes") for path in own[1:]]
+            for path in [path for path in speech if path not in own]:
+                same = path.suffix.lower() == own[0].suffix.lower()
+                copies.append(Copy(path, own[0], "not original" if same else "other format"))
+        elif len({digests[path] for path in speech}) > 1:
+            undecided[name] = speech
         elif speech:
             taken[name] = speech[0]
             copies += [Copy(path, speech[0], "same bytes") for path in speech[1:]]
-    for name, (path, others) in _by_sound(left).items():
+    for name, (path, others) in _by_sound(undecided).items():
         taken[name] = path
         copies += others
     done = {copy.path for copy in copies} | set(taken.values())
     for name, group in several.items():
-        copies += [
-            Copy(path, taken.get(name), "other signal") for path in group if path not in done
-        ]
+        rest = [path for path in group if path not in done]
+        copies += [Copy(path, taken.get(name), "other signal") for path in rest]
     return taken, tuple(sorted(copies, key=lambda copy: copy.path))
 
 
@@ -135,15 +131,6 @@ def _digest(path: Path) -> str:
         return file_digest(path)
     except OSError:
         return f"cannot be read: {path}"
-
-
-def _beside_original(path: Path, own: list[Path], elsewhere: set[Path]) -> str:
-    if path in own:
-        return "same bytes"
-    if path.parent in elsewhere:
-        return "other signal"
-    same = path.suffix.lower() == own[0].suffix.lower()
-    return "not original" if same else "other format"
 
 
 def _by_sound(groups: dict[str, list[Path]]) -> dict[str, tuple[Path, list[Copy]]]:

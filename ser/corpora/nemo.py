@@ -10,7 +10,10 @@ import csv
 import os
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+
+import pandas as pd
 
 from ser.corpora.base import Corpus
 from ser.corpora.copies import choose
@@ -44,7 +47,14 @@ def read(root: str | os.PathLike) -> Corpus:
     """
     root = open_root(INFO, root)
     problems = Problems()
-    listing = _listing(root)
+    listings = [path for path in walk(root, [".tsv"]) if path.name.lower() == "data.tsv"]
+    listings.sort(key=lambda path: (len(path.parts), path.as_posix()))
+    tables = {path: _table(path) for path in (*listings, root.parent / "data.tsv")}
+    for listing, table in tables.items():
+        if table is not None and (listing.parent == root or set(NEEDED) <= set(table)):
+            break
+    else:
+        raise wrong_layout(INFO, root, ": there is no data.tsv in it")
     home = listing.parent
     top = home if root.is_relative_to(home) else root
     samples = root if top == home != root else home / "samples"
@@ -56,7 +66,7 @@ def read(root: str | os.PathLike) -> Corpus:
     taken, copies = choose(INFO.name, groups, top)
     report_unknown(unknown, {path.parent for path in taken.values()}, top, problems)
     rows: dict[str, dict] = {}
-    for row in _rows(listing, problems):
+    for row in _rows(listing, table, problems):
         name = row["utterance"]
         if name in rows:
             problems.add("duplicate row", f"{name} is listed twice in {listing.name}")
@@ -67,8 +77,8 @@ def read(root: str | os.PathLike) -> Corpus:
     for name in sorted(set(taken) - set(rows)):
         text = f"{below(taken[name], top)} is not in {listing.name}; left out"
         problems.add("not listed", text)
-    for other in _listings(root):
-        if other.read_bytes().splitlines() != listing.read_bytes().splitlines():
+    for other in listings:
+        if not table.equals(tables[other]):
             text = f"{below(other, top)} differs from {below(listing, top)}, which was read"
             problems.add("contradiction", text)
     return finish(INFO, top, list(rows.values()), problems, copies)
@@ -85,66 +95,47 @@ def canonical(stem: str) -> str:
     return f"{match[1].upper()}_{match[2].lower()}_{match[3]}" if match else ""
 
 
-def _listing(root: Path) -> Path:
-    """The ``data.tsv`` nearest to *root*; that of its parent where it holds none."""
-    for path in (*_listings(root), root.parent / "data.tsv"):
-        if path.is_file() and (path.parent == root or set(NEEDED) <= set(_columns(path))):
-            return path
-    raise wrong_layout(INFO, root, ": there is no data.tsv in it")
+def _table(path: Path) -> pd.DataFrame | None:
+    """A ``data.tsv`` as text without blanks around it, None where there is none."""
+    if not path.is_file():
+        return None
+    try:
+        table = pd.read_csv(
+            path, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE,
+            skip_blank_lines=False, index_col=False, encoding="utf-8-sig",
+            encoding_errors="replace",
+        )  # fmt: skip
+    except ValueError as error:
+        raise CorpusError(f"nemo: {path} is no table ({str(error).strip()}). {INFO.get}") from None
+    table = table.rename(columns=str.strip).apply(lambda column: column.str.strip()).fillna("")
+    return table[(table != "").any(axis=1)]
 
 
-def _listings(root: Path) -> list[Path]:
-    found = [path for path in walk(root, [".tsv"]) if path.name.lower() == "data.tsv"]
-    return sorted(found, key=lambda path: (len(path.parts), path.as_posix()))
-
-
-def _columns(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", errors="replace") as stream:
-        return [name.strip() for name in stream.readline().split("\t")]
-
-
-def _rows(listing: Path, problems: Problems) -> list[dict]:
-    columns = _columns(listing)
-    lacking = [name for name in NEEDED if name not in columns]
-    if lacking:
+def _rows(listing: Path, table: pd.DataFrame, problems: Problems) -> Iterator[dict]:
+    if lacking := [name for name in NEEDED if name not in table]:
         raise CorpusError(
             f"nemo: {listing} has no column {', '.join(lacking)}; its columns are "
-            f"{', '.join(columns)}. {INFO.get}"
+            f"{', '.join(table)}. {INFO.get}"
         )
-    rows = []
-    with listing.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        reader = csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-        next(reader)
-        for number, cells in enumerate(reader, start=2):
-            if not any(cell.strip() for cell in cells):
-                continue
-            cells = [cell.strip() for cell in cells] + [""] * (len(columns) - len(cells))
-            row = _row(dict(zip(columns, cells, strict=False)))
-            name = row["utterance"]
-            if not name or row["label"] not in (*EMOTION, *OTHER):
-                what = f"{row['file']!r}, emotion {row['label']!r}"
-                problems.add("unknown name", f"{listing.name} line {number}: {what} (left out)")
-                continue
-            if name.split("_")[:2] != [row["speaker"], row["label"]]:
-                problems.add(
-                    "contradiction",
-                    f"{listing.name} line {number}: {row['file']} is said to be "
-                    f"{row['label']} by {row['speaker']}",
-                )
-            rows.append(row)
-    return rows
-
-
-def _row(cells: dict[str, str]) -> dict:
-    file = cells["file_id"].replace("\\", "/").rsplit("/", 1)[-1]
-    return {
-        "file": file,
-        "utterance": canonical(os.path.splitext(file)[0]),
-        "emotion": EMOTION.get(cells["emotion"], ""),
-        "speaker": cells["speaker_id"],
-        "gender": cells.get("gender", "").lower(),
-        "text": cells.get("raw_text", ""),
-        "label": cells["emotion"],
-        "normalized_text": cells.get("normalized_text", ""),
-        "age": cells.get("age", ""),
-    }
+    for number, cells in zip(table.index, table.to_dict("records"), strict=True):
+        where, label = f"{listing.name} line {number + 2}", cells["emotion"]
+        file = cells["file_id"].replace("\\", "/").rpartition("/")[2]
+        name = canonical(os.path.splitext(file)[0])
+        if not name or label not in (*EMOTION, *OTHER):
+            text = f"{where}: {file!r}, emotion {label!r} (left out)"
+            problems.add("unknown name", text)
+            continue
+        speaker = cells["speaker_id"]
+        if name.split("_")[:2] != [speaker, label]:
+            problems.add("contradiction", f"{where}: {file} is said to be {label} by {speaker}")
+        yield {
+            "file": file,
+            "utterance": name,
+            "emotion": EMOTION.get(label, ""),
+            "speaker": speaker,
+            "gender": cells.get("gender", "").lower(),
+            "text": cells.get("raw_text", ""),
+            "label": label,
+            "normalized_text": cells.get("normalized_text", ""),
+            "age": cells.get("age", ""),
+        }
