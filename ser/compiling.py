@@ -15,13 +15,7 @@ log = logging.getLogger(__name__)
 
 FAST = {"contract", "nsz"}
 
-SECONDS = {
-    "ser.nn.conv_kernels": 2,
-    "ser.nn.kernels": 2,
-    "ser.nn.lstm_kernels": 4,
-    "ser.nn.pool_kernels": 2,
-    "ser.nn.step_kernels": 6,
-}
+SECONDS = {"ser.nn.cpu.first_block_numba": 2}
 """How long one core compiled all kernels of a module (numba 0.68, a server of 2024)."""
 
 

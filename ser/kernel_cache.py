@@ -1,9 +1,9 @@
 """What is kept on disk of compiled kernels, in the folder that numba chooses.
 
-numba by itself keeps a kernel until the kernel's own file changes, and knows nothing of the other
-files whose code is compiled into it. Here a file's name says of which sources, signature and
-processor it is, its last bytes whether it is whole; so nothing old, damaged or half of another
-process's is ever used.
+numba by itself takes a kernel for unchanged while its file's time and size are, and stops at a
+damaged file. Here a file's name says of which source, signature and processor it is, its last bytes
+whether it is whole; so nothing old, damaged or half of another process's is ever used. A kernel is
+made of its own file alone: nothing of this package but :mod:`ser.compiling` is imported there.
 """
 
 from __future__ import annotations
@@ -11,16 +11,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import llvmlite
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
-
-_IMPORT = re.compile(r"^[ \t]*(?:from\s+([\w.]+)\s+)?import\s+(\([^)]*\)|.*)", re.MULTILINE)
 
 
 class KernelCache(FunctionCache):
@@ -32,7 +28,7 @@ class KernelCache(FunctionCache):
 
     Raises:
         RuntimeError: no folder can hold it.
-        ImportError: its source, or that of what it imports, is not to be had or not what runs.
+        ImportError: its source is not to be had or not what runs.
     """
 
     def __init__(self, function: Callable, tell: Callable[[str], None]):
@@ -53,7 +49,7 @@ class _Files(IndexDataCacheFile):
     """One file for each signature, without numba's index, which processes would share."""
 
     def _name(self, key: Any) -> str:
-        of = repr((numba.__version__, llvmlite.__version__, self._source_stamp, key))
+        of = repr((numba.__version__, self._source_stamp, key))
         return f"{self._prefix}{hashlib.sha256(of.encode()).hexdigest()[:24]}.nbc"
 
     @property
@@ -88,34 +84,17 @@ class _Files(IndexDataCacheFile):
 
 @functools.cache
 def digest(module: str) -> str:
-    """Of the text of a module and of all it imports, at any depth, of its package and of this one.
+    """Of the text of a module of kernels and of what compiles and keeps them.
 
     Raises:
         ImportError: a text is not to be had, or not that of what runs.
 
     Example:
-        >>> len(digest("ser.nn.step_kernels"))
+        >>> len(digest("ser.nn.cpu.first_block_numba"))
         64
     """
-    texts = {name: _text(name) for name in sources(module)}
-    return hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()
-
-
-@functools.cache
-def sources(module: str) -> frozenset[str]:
-    """The names of a module and of all that it imports, as :func:`digest` counts them.
-
-    Example:
-        >>> sorted(sources("ser.nn.elementwise"))
-        ['ser.compiling', 'ser.kernel_cache', 'ser.nn.elementwise']
-    """
-    found, todo = set(), [module]
-    while todo:
-        name = todo.pop()
-        if name not in found:
-            found.add(name)
-            todo += _imported(name)
-    return frozenset(found)
+    texts = [_text(name) for name in (module, "ser.compiling", __name__)]
+    return hashlib.sha256(repr(texts).encode()).hexdigest()
 
 
 @functools.cache
@@ -130,25 +109,11 @@ def _text(module: str) -> str:
         raise ImportError(f"there is no source of {module}")
     # Python trusts bytecode whose source has the time and size it had; what runs is then older.
     kept = spec.cached and Path(spec.cached).exists()
-    if kept and spec.loader.get_code(module) != compile(text, str(spec.origin), "exec"):
+    if kept and spec.loader.get_code(module) != _compile(text, str(spec.origin)):
         raise ImportError(f"the bytecode of {module} in __pycache__ is older than its source")
     return text
 
 
-def _imported(module: str) -> Iterator[str]:
-    """What a module's text imports, anywhere in it, of the packages that count."""
-    spec = importlib.util.find_spec(module)
-    packages = {module.partition(".")[0], __name__.partition(".")[0]}
-    for source, names in _IMPORT.findall(_text(module)):
-        source = importlib.util.resolve_name(source, spec.parent) if source else ""
-        for word in re.findall(r"[\w.]+", names):
-            name = f"{source}.{word}" if source else word
-            if name.partition(".")[0] in packages:
-                yield name if _is_module(name) else name.rpartition(".")[0] or name
-
-
-def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # what is before its last dot is a module, and no package
-        return False
+def _compile(text: str, origin: str) -> Any:
+    """As an import does it, without the ``__future__`` of this file."""
+    return compile(text, origin, "exec", dont_inherit=True)

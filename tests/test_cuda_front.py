@@ -9,13 +9,16 @@ import sys
 import pytest
 import torch
 
-from ser.nn import FrontEnd, cuda_front
+from ser.nn import FrontEnd
+from ser.nn.cuda import first_block as cuda_front
 from ser.nn.frontend import ConvBlock
 from ser.nn.precision import precision_context
 
 EQUAL = """
 import torch
-from ser.nn import cuda_front, triton_front
+from ser.nn.cuda import first_block as cuda_front
+from ser.nn.cuda import first_block_triton
+from ser.nn.first_block import one_pass
 from ser.nn.frontend import ConvBlock
 from ser.nn.precision import precision_context
 
@@ -29,7 +32,7 @@ def check(kernel, channels, shape, training=True, offset=50.0):
         ours.norm.running_mean.normal_(0, 10)
     plain.load_state_dict(ours.state_dict())
     ours.train(training), plain.train(training)
-    outputs = cuda_front.block(ours, x), plain(x)
+    outputs = one_pass(cuda_front, ours, x, None), plain(x)
     draw = torch.randn_like(outputs[1])
     for output in outputs:
         (output * draw).sum().backward()
@@ -42,7 +45,7 @@ def check(kernel, channels, shape, training=True, offset=50.0):
         gap = float((a - b).abs().max() / b.abs().max().clamp_min(1.0))
         assert a.shape == b.shape and gap < 2e-5, (kernel, channels, shape, training, gap)
 
-triton_front.SPLITS = 3  # the interpreter's time goes by programs, and 16 find little to do
+first_block_triton.SPLITS = 3  # the interpreter's time goes by programs, and 16 find little to do
 check((4, 2), 64, (2, 16, 23))
 check((2, 4), 64, (2, 17, 10))
 check((2, 4), 64, (2, 17, 10), training=False)
@@ -53,14 +56,14 @@ assert cuda_front.deviation("cpu") < 1e-4
 # Not a number anywhere is one everywhere, as in torch, and never a silent zero.
 x = torch.randn(2, 1, 12, 12)
 x[1, 0, 3, 3] = torch.nan
-assert cuda_front.block(ConvBlock(1, 64, (4, 2)), x).isnan().any()
+assert one_pass(cuda_front, ConvBlock(1, 64, (4, 2)), x, None).isnan().any()
 print("equal")
 """
 
 COMPILE = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
-from ser.nn import triton_front as ours
+from ser.nn.cuda import first_block_triton as ours
 
 fixed = {"TAPS": 8, "PLACES": ours.PLACES, "SPLITS": ours.SPLITS}
 for kernel in (ours._pool, ours._pool_grad, ours._moments):
@@ -109,9 +112,15 @@ def test_what_does_not_work_is_told_once(monkeypatch, caplog):
 
 
 def test_only_where_it_holds(monkeypatch):
+    pytest.importorskip("triton", reason="Triton is not installed (torch has it on Linux)")
     monkeypatch.setattr(cuda_front, "proven", lambda _: True)
     block, x = ConvBlock(1, 64, (4, 2)), torch.zeros(2, 1, 12, 12)
-    assert not cuda_front.applies(block, x, None)  # a processor
+    assert not cuda_front.why_not(block, x, None)
+    assert "lengths" in cuda_front.why_not(block, x, torch.tensor([12, 9]))
+    assert "channels" in cuda_front.why_not(ConvBlock(1, 12, (4, 2)), x, None)
+    assert "gradient" in cuda_front.why_not(block, x.requires_grad_(), None)
+    monkeypatch.setattr(cuda_front, "proven", lambda _: False)
+    assert "agree" in cuda_front.why_not(block, x.detach(), None)
 
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch sees")

@@ -8,18 +8,21 @@ import sys
 
 import pytest
 import torch
+from test_cuda_recurrence import PLAIN
 from torch import nn
 
-from ser.nn import cuda_lstm
-from ser.nn.cuda_graphs import PLAIN, Graphs, Replay
+from ser.nn.cpu.dslstm import Recurrence
+from ser.nn.cuda import lstm as cuda_lstm
+from ser.nn.cuda.graphs import Graphs, Replay
 from ser.nn.lstm import lstm_output
+from ser.nn.precision import precision_context
 
 EQUAL = """
-from ser.nn import triton_steps
-from ser.nn.cuda_graphs import Replay
-from ser.nn.cuda_lstm import deviation
+from ser.nn.cuda import dslstm_triton
+from ser.nn.cuda.graphs import Replay
+from ser.nn.cuda.lstm import deviation
 
-triton_steps.UNITS = 32  # the interpreter's time goes by programs
+dslstm_triton.UNITS = 32  # the interpreter's time goes by programs
 for layers in (1, 2, 3):
     assert deviation("cpu", Replay, layers) < 1e-5, layers
 print("equal")
@@ -41,8 +44,6 @@ def test_waves_equal_torchs_lstm_by_the_interpreter():
 
 def test_waves_by_the_plain_loop():
     """The weights and the shut gates are right whatever runs the steps."""
-    from ser.nn.functional import Recurrence
-
     torch.manual_seed(0)
     lstm, x = nn.LSTM(5, 6, 3, batch_first=True).double(), torch.randn(4, 11, 5).double()
     inputs, sizes = cuda_lstm.waves(lstm, x), [4] * 13
@@ -53,8 +54,25 @@ def test_waves_by_the_plain_loop():
 
 
 def test_not_on_a_processor(monkeypatch):
+    """Each thing that keeps the waves away; and on a processor they are never asked."""
+    pytest.importorskip("triton", reason="Triton is not installed (torch has it on Linux)")
     monkeypatch.setattr(cuda_lstm, "proven", lambda _: True)
-    assert not cuda_lstm.applies(nn.LSTM(3, 4, 2, batch_first=True), torch.zeros(2, 5, 3))
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    x, lengths = torch.zeros(2, 5, 3), torch.tensor([5, 2])
+
+    def why(given=x, lengths=lengths, layers=2, **options):
+        return cuda_lstm.why_not(nn.LSTM(3, 4, layers, batch_first=True, **options), given, lengths)
+
+    assert why() == "" and "long" in why(lengths=None)
+    assert "layers" in why(layers=4) and "float32" in why(x.double())
+    for options in ({"bidirectional": True}, {"proj_size": 2}, {"dropout": 0.5}, {"bias": False}):
+        assert "directions" in why(**options)
+    with torch.no_grad():
+        assert "training" in why()
+    lstm, seen = nn.LSTM(3, 4, 2, batch_first=True), []
+    monkeypatch.setattr(cuda_lstm, "output", lambda *given: seen.append(given))
+    lstm_output(lstm, x, lengths)
+    assert not seen
 
 
 def test_what_does_not_work_is_told_once(monkeypatch, caplog):
@@ -67,6 +85,11 @@ def test_what_does_not_work_is_told_once(monkeypatch, caplog):
     cuda_lstm.proven.cache_clear()
     assert [r.levelname for r in caplog.records] == ["WARNING"]
     assert "ptxas" in caplog.text and "cuDNN" in caplog.text
+
+
+def ours(lstm, x):
+    """All steps of all sequences."""
+    return cuda_lstm.output(lstm, x, torch.full((len(x),), x.shape[1]))
 
 
 @pytest.fixture
@@ -83,16 +106,16 @@ def on_a_processor(monkeypatch):
 
 def test_from_the_second_time_on_and_within_the_memory(on_a_processor):
     graphs, lstm, x = on_a_processor
-    assert cuda_lstm.output(lstm, x) is None
-    torch.testing.assert_close(cuda_lstm.output(lstm, x), lstm(x)[0])
+    assert ours(lstm, x) is None
+    torch.testing.assert_close(ours(lstm, x), lstm(x)[0])
     longer = torch.randn(3, 60, 5)
-    assert cuda_lstm.output(lstm, longer) is None is cuda_lstm.output(lstm, longer)
+    assert ours(lstm, longer) is None is ours(lstm, longer)
     for steps in (1, 3, 4, 7, 8, 16, 40):  # one graph serves every length
         part = torch.randn(3, steps, 5)
-        torch.testing.assert_close(cuda_lstm.output(lstm, part), lstm(part)[0])
+        torch.testing.assert_close(ours(lstm, part), lstm(part)[0])
     assert [len(group) for group in graphs.kept.values()] == [1]
     for batch in (2, 2, 1, 1, 3):
-        found = cuda_lstm.output(lstm, x[:batch])
+        found = ours(lstm, x[:batch])
     torch.testing.assert_close(found, lstm(x)[0])
     assert [len(group) for group in graphs.kept.values()] == [1, 1, 1]
 
@@ -101,23 +124,23 @@ def test_few_graphs_are_kept(on_a_processor):
     graphs, lstm, _ = on_a_processor
     for batch in (1, 2, 3, 4, 5, 6):
         x = torch.randn(batch, 3, 5)
-        cuda_lstm.output(lstm, x)
-        torch.testing.assert_close(cuda_lstm.output(lstm, x), lstm(x)[0])
+        ours(lstm, x)
+        torch.testing.assert_close(ours(lstm, x), lstm(x)[0])
     assert len(graphs.kept) == cuda_lstm.GRAPHS < 6
 
 
 def test_gradients_flow_from_segment_to_segment(on_a_processor):
     """Two batches of different length between which nothing was let go, each with its own."""
     _, lstm, x = on_a_processor
-    cuda_lstm.output(lstm, x)
+    ours(lstm, x)
     found = []
     for waves in (True, False):
         given = [x.clone().requires_grad_(), x[:, :6].clone().requires_grad_()]
         lstm.zero_grad()
-        ours = [cuda_lstm.output(lstm, g) if waves else lstm(g)[0] for g in given]
-        sum((o.square() * o.detach().sign()).sum() for o in ours).backward()
+        outputs = [ours(lstm, g) if waves else lstm(g)[0] for g in given]
+        sum((o.square() * o.detach().sign()).sum() for o in outputs).backward()
         found.append(
-            [*ours, *(g.grad for g in given), *(p.grad.clone() for p in lstm.parameters())]
+            [*outputs, *(g.grad for g in given), *(p.grad.clone() for p in lstm.parameters())]
         )
     for a, b in zip(*found, strict=True):
         torch.testing.assert_close(a, b)
@@ -136,7 +159,7 @@ def test_a_capture_that_fails_is_told_once_and_cudnn_is_left(
 
     monkeypatch.setattr(graphs, "replay", full)
     for _ in range(4):
-        assert cuda_lstm.output(lstm, x) is None
+        assert ours(lstm, x) is None
     assert len(tried) == 1 and not graphs.kept
     assert [r.levelname for r in caplog.records] == ["WARNING"]
     assert "out of memory" in caplog.text
@@ -144,19 +167,12 @@ def test_a_capture_that_fails_is_told_once_and_cudnn_is_left(
 
 def test_not_in_bfloat16(monkeypatch):
     monkeypatch.setattr(cuda_lstm, "proven", lambda _: True)
-    monkeypatch.setattr(cuda_lstm.triton_steps, "fits", lambda *_: True)
+    monkeypatch.setattr(cuda_lstm.dslstm_triton, "fits", lambda *_: True)
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
-    lstm = nn.LSTM(3, 4, 2, batch_first=True)
-    x = torch.zeros(2, 5, 3).as_subclass(OnAGPU)
-    assert cuda_lstm.applies(lstm, x)
-    monkeypatch.setattr(cuda_lstm, "lowered", lambda kind: kind == "cuda")
-    assert not cuda_lstm.applies(lstm, x)
-
-
-class OnAGPU(torch.Tensor):
-    """Says that it lies on a GPU."""
-
-    device = torch.device("cuda:0")
+    given = nn.LSTM(3, 4, 2, batch_first=True), torch.zeros(2, 5, 3), torch.tensor([5, 2])
+    assert not cuda_lstm.why_not(*given)
+    with precision_context("bfloat16", "cpu"):
+        assert "float32" in cuda_lstm.why_not(*given)
 
 
 def test_a_proof_leaves_the_generators_as_they_were(monkeypatch):

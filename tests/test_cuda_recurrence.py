@@ -10,18 +10,19 @@ import sys
 import pytest
 import torch
 
-from ser.nn import DSLSTM, cuda_recurrence
-from ser.nn.cuda_graphs import PLAIN, GraphRecurrence, Graphs, Replay, Steps
-from ser.nn.cuda_recurrence import deviation
-from ser.nn.functional import Recurrence
+from ser.nn import DSLSTM
+from ser.nn.cpu.dslstm import Recurrence, recurrence_backward, recurrence_forward
+from ser.nn.cuda import dslstm as cuda_dslstm
+from ser.nn.cuda.dslstm import deviation
+from ser.nn.cuda.graphs import GraphRecurrence, Graphs, Loop, Replay, Steps
 from ser.nn.precision import precision_context
 
 STEPS = """
 import torch
-from ser.nn import triton_steps
-from ser.nn.cuda_graphs import Replay, StepsRecurrence
-from ser.nn.cuda_recurrence import deviation
-from ser.nn.functional import Recurrence
+from ser.nn.cpu.dslstm import Recurrence
+from ser.nn.cuda import dslstm_triton
+from ser.nn.cuda.dslstm import StepsRecurrence, deviation
+from ser.nn.cuda.graphs import Replay
 
 def check(sizes, hidden, blocks, normed, training, use=(True, True)):
     torch.manual_seed(0)
@@ -48,15 +49,15 @@ for normed, training in ((False, True), (True, False), (True, True)):
     check([17, 17, 1], 10, 6, normed, training)
     check([3, 2], 5, 4, normed, training, use=(True, False))
 check([33, 16], 20, 6, True, True, use=(False, True))
-triton_steps.UNITS = 16  # the interpreter's time goes by programs
-assert deviation("steps", "cpu", Replay) < 1e-5
+dslstm_triton.UNITS = 16  # the interpreter's time goes by programs
+assert deviation("cpu", Replay) < 1e-5
 print("equal")
 """
 
 COMPILE = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
-from ser.nn import triton_steps as ours
+from ser.nn.cuda import dslstm_triton as ours
 
 kinds_of_steps = (2, False, True, 90), (2, True, False, 80), (1024, True, True, 90)
 for batch, norm, two, arch in kinds_of_steps:
@@ -76,6 +77,17 @@ for batch, norm, two, arch in kinds_of_steps:
         assert "cubin" in made.asm and made.metadata.shared <= 48 * 1024
 print("compiled")
 """
+
+
+def plain_backward(outputs, inputs, grads, settings):
+    """Of the loop in torch, as :class:`Loop` has it."""
+    sizes, _, training = settings
+    saved, batch = outputs[4:], len(inputs[2])
+    return recurrence_backward(saved, inputs[1], inputs[4], *grads, batch, sizes, training)
+
+
+PLAIN = Loop(recurrence_forward, plain_backward)
+"""What graphs hold where there is no Triton to interpret."""
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +141,7 @@ def test_replayed_steps_equal_the_loop(blocks, training):
     """Captured with one input, replayed with others."""
     inputs, stats, settings = norm_inputs(blocks=blocks)
     settings = (*settings[:2], training)
-    graphs = Graphs(Replay)
+    graphs = Graphs(Replay, loop=PLAIN)
     assert graphs.lease((*inputs, *stats), settings) is None  # the first time: not worth it
     for seed in (1, 2):
         inputs, stats, _ = norm_inputs(seed=seed, blocks=blocks)
@@ -169,7 +181,7 @@ def test_what_is_kept_can_be_copied_out_and_in():
 
 def test_two_passes_under_way_do_not_share_a_graph():
     """Two layers of one shape: backward of the first needs what forward of the second must keep."""
-    graphs, results = Graphs(Replay), []
+    graphs, results = Graphs(Replay, loop=PLAIN), []
     for function in ("graph", "plain"):
         passes = []
         for seed in (1, 2):
@@ -199,7 +211,7 @@ def test_two_passes_under_way_do_not_share_a_graph():
 
 
 def test_graphs_kept_are_bounded():
-    graphs = Graphs(Replay, limit=3)
+    graphs = Graphs(Replay, limit=3, loop=PLAIN)
     for steps in range(1, 30):
         inputs, stats, settings = norm_inputs(sizes=(4,) * steps, hidden=2)
         for _ in range(2):
@@ -210,42 +222,38 @@ def test_graphs_kept_are_bounded():
 
 
 def test_proof_passes_for_equal_and_fails_for_different(monkeypatch, caplog):
-    assert deviation("graph", "cpu", Replay) == 0.0
+    monkeypatch.setattr(cuda_dslstm, "FUSED", PLAIN)
+    assert deviation("cpu", Replay) == 0.0
 
     class Wrong(Steps):
         def run_forward(self, inputs):
             h, *rest = super().run_forward(inputs)
             return h + 0.1, *rest
 
-    monkeypatch.setattr(cuda_recurrence, "Steps", Wrong)
-    monkeypatch.setattr(cuda_recurrence, "CudaReplay", Replay)
-    cuda_recurrence.proven.cache_clear()
-    assert not cuda_recurrence.proven("graph", "cpu")
-    assert not cuda_recurrence.proven("graph", "cpu")
+    monkeypatch.setattr(cuda_dslstm, "Steps", Wrong)
+    monkeypatch.setattr(cuda_dslstm, "CudaReplay", Replay)
+    cuda_dslstm.proven.cache_clear()
+    assert not cuda_dslstm.proven("cpu")
+    assert not cuda_dslstm.proven("cpu")
     assert [r.levelname for r in caplog.records] == ["WARNING"]
-    assert "differ" in caplog.text and "using a slower one" in caplog.text
-    cuda_recurrence.proven.cache_clear()
+    assert "differ" in caplog.text and "torch's operators" in caplog.text
+    cuda_dslstm.proven.cache_clear()
 
 
-@pytest.mark.parametrize("norms", [False, True])
-def test_what_does_not_work_falls_back(monkeypatch, caplog, norms):
+def test_what_does_not_work_is_left_to_torch(monkeypatch, caplog):
     """A compiler that fails costs a warning, never a result."""
 
     def broken(*_):
         raise RuntimeError("ptxas: no such file")
 
-    monkeypatch.setattr(cuda_recurrence, "deviation", broken)
-    cuda_recurrence.proven.cache_clear()
-    inputs, stats, settings = norm_inputs()
-    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
-    norm = (*inputs[4:], *stats) if norms else (None,) * 4
-    settings = (*settings[:2], norms)
-    got = cuda_recurrence.recurrence(*inputs[:4], norm, settings)
-    expected = Recurrence.apply(*inputs[:4], *norm, *settings)
-    for a, b in zip(got, expected, strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    monkeypatch.setattr(cuda_dslstm, "deviation", broken)
+    monkeypatch.setattr(cuda_dslstm.dslstm_triton, "fits", lambda *_: True)
+    cuda_dslstm.proven.cache_clear()
+    lstm, x = DSLSTM(3, 4, 5), torch.randn(2, 3, 3)
+    assert "agree" in cuda_dslstm.why_not(lstm, x, x)
+    assert "float32" in cuda_dslstm.why_not(lstm.double(), x, x)
     assert "ptxas" in caplog.text
-    cuda_recurrence.proven.cache_clear()
+    cuda_dslstm.proven.cache_clear()
 
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch sees")
@@ -261,8 +269,7 @@ def test_gpu_equals_the_equations(norms, precision, lengths):
     plain.load_state_dict(model.state_dict())
     model.cuda()
     plain.cuda()
-    for way in ("steps", "graph"):
-        assert cuda_recurrence.proven(way, "cuda:0")
+    assert cuda_dslstm.proven("cuda:0")
     x, y = torch.randn(13, 37, 48).cuda(), torch.randn(13, 37, 40).cuda()
     lengths = torch.randint(1, 14, (37,)) if lengths else None
     for _ in range(3):

@@ -8,7 +8,8 @@ import pytest
 import torch
 from reference import PlainFrontEnd, plain_align
 
-from ser.nn import FrontEnd, align, aligned_lengths, fused
+from ser.nn import FrontEnd, align, aligned_lengths
+from ser.nn.cpu import first_block
 from ser.nn.frontend import ConvBlock
 
 KINDS = {"s1": 40, "s2": 48}
@@ -66,7 +67,7 @@ def test_first_block_fast_equals_plain(kind, lengths, training):
     plain = copy.deepcopy(fast).double()
     plain.fast = False
     x = spectrogram(kind)[:, None]
-    assert fused.applies(fast, x)
+    assert not first_block.why_not(fast, x, None)
     lengths = lengths and torch.tensor(lengths)
     out, grads, buffers = results(fast, x, lengths)
     expected, expected_grads, expected_buffers = results(plain, x.double(), lengths)
@@ -188,11 +189,11 @@ def test_nan_input_is_not_hidden():
 def test_where_the_kernel_does_not_apply_torch_computes():
     x = spectrogram("s1")[:, None]
     block = front_end("s1").blocks[0]
-    assert fused.applies(block, x)
-    assert not fused.applies(block, x.clone().requires_grad_())
-    assert not fused.applies(copy.deepcopy(block).double(), x.double())
-    assert not fused.applies(ConvBlock(1, 64, (4, 4)), x)
-    assert not fused.applies(ConvBlock(1, 32, (4, 2)), x)
+    assert not first_block.why_not(block, x, None)
+    assert first_block.why_not(block, x.clone().requires_grad_(), None)
+    assert first_block.why_not(copy.deepcopy(block).double(), x.double(), None)
+    assert first_block.why_not(ConvBlock(1, 64, (4, 4)), x, None)
+    assert first_block.why_not(ConvBlock(1, 32, (4, 2)), x, None)
     leaf = spectrogram("s1").requires_grad_()
     front_end("s1")(leaf).sum().backward()
     assert leaf.grad is not None

@@ -48,11 +48,17 @@ def public(module: str) -> list[str]:
 
 
 def test_types_are_named_in_full_inside_brackets_too():
-    from ser.nn import fused
+    from ser.nn import first_block
 
     written = "(a: Callable[[], tuple[Tensor, Tensor]], b: Tensor | None = None, *, c: int=3)"
     shown, result = autodoc.full_types(
-        None, "function", "x", fused.statistics, {}, written, "tuple[tuple[Tensor, ...], bool]"
+        None,
+        "function",
+        "x",
+        first_block.statistics,
+        {},
+        written,
+        "tuple[tuple[Tensor, ...], bool]",
     )
     tensor = "torch.Tensor"
     assert shown == (

@@ -37,11 +37,14 @@ class DSLSTMCell(nn.Module):
         hidden_size: H, size of h and c.
         y_candidate: False leaves out iF and gF, so that y only steers the gates (the release's
             "model1").
+        bias: False leaves out b, b_T and b_F.
+        device, dtype: of the parameters, as torch.nn.LSTMCell takes them.
 
     Attributes:
         W, b: (4H, x_size + y_size + H), rows f, iT, o, iF; 3H rows without y-candidate.
         W_T, b_T: (H, x_size + H), candidate of x.
         W_F, b_F: (H, y_size + H), candidate of y; None without y-candidate.
+            b, b_T and b_F are None without bias.
 
     Example:
         >>> cell = DSLSTMCell(x_size=5, y_size=7, hidden_size=4)
@@ -50,23 +53,31 @@ class DSLSTMCell(nn.Module):
         (torch.Size([2, 4]), torch.Size([2, 4]))
     """
 
-    def __init__(self, x_size: int, y_size: int, hidden_size: int, y_candidate: bool = True):
+    def __init__(
+        self,
+        x_size: int,
+        y_size: int,
+        hidden_size: int,
+        y_candidate: bool = True,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ):
         super().__init__()
         for name, size in (("x_size", x_size), ("y_size", y_size), ("hidden_size", hidden_size)):
             check_size(name, size)
         self.x_size, self.y_size, self.hidden_size = x_size, y_size, hidden_size
-        self.y_candidate = y_candidate
+        self.y_candidate, self.bias = y_candidate, bias
         gates = (4 if y_candidate else 3) * hidden_size
-        self.W = nn.Parameter(torch.empty(gates, x_size + y_size + hidden_size))
-        self.b = nn.Parameter(torch.empty(gates))
-        self.W_T = nn.Parameter(torch.empty(hidden_size, x_size + hidden_size))
-        self.b_T = nn.Parameter(torch.empty(hidden_size))
-        if y_candidate:
-            self.W_F = nn.Parameter(torch.empty(hidden_size, y_size + hidden_size))
-            self.b_F = nn.Parameter(torch.empty(hidden_size))
-        else:
-            self.register_parameter("W_F", None)
-            self.register_parameter("b_F", None)
+        sizes = {
+            "W": (gates, x_size + y_size + hidden_size),
+            "W_T": (hidden_size, x_size + hidden_size),
+            "W_F": (hidden_size, y_size + hidden_size) if y_candidate else None,
+        }
+        for name, size in sizes.items():
+            for own, shape in ((name, size), (f"b{name[1:]}", size and bias and size[:1])):
+                value = torch.empty(shape, device=device, dtype=dtype) if shape else None
+                self.register_parameter(own, None if value is None else nn.Parameter(value))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -75,7 +86,8 @@ class DSLSTMCell(nn.Module):
             if weight is not None:
                 bound = 1 / math.sqrt(weight.shape[1])
                 nn.init.uniform_(weight, -bound, bound)
-                nn.init.uniform_(bias, -bound, bound)
+                if bias is not None:
+                    nn.init.uniform_(bias, -bound, bound)
 
     def forward(
         self,
@@ -120,4 +132,5 @@ class DSLSTMCell(nn.Module):
 
     def extra_repr(self) -> str:
         text = f"{self.x_size}, {self.y_size}, {self.hidden_size}"
-        return text if self.y_candidate else text + ", y_candidate=False"
+        options = {"y_candidate": self.y_candidate, "bias": self.bias}
+        return text + "".join(f", {name}=False" for name, on in options.items() if not on)

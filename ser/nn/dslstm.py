@@ -1,24 +1,24 @@
 """The stacked Dual-Sequence LSTM: the cell of :mod:`ser.nn.cell` over time, layers, directions.
 
-Two ways to the same numbers: the equations in a loop (``DSLSTMLayer.forward``), and a fast path
-that takes all products with x and y out of the loop and runs layer after layer, which is exact
-because a layer needs nothing of the one above. The fast path computes without calling the layers,
-their cells and norms: where one of them is not what this package made it, or is listened to, the
-equations run.
+The equations run in a loop (``DSLSTMLayer.forward``). Beside them there are faster ways
+(:data:`ser.nn.fast.WAYS`), which take all products with x and y out of the loop and run layer after
+layer; that is exact because a layer needs nothing of the one above. They compute without calling
+the layers, their cells and norms: where one of them is not what this package made it, or is
+listened to, the equations run.
 """
 
 from __future__ import annotations
 
 from functools import partial
+from types import ModuleType
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ser.nn import recurrent
 from ser.nn.cell import DSLSTMCell, State
-from ser.nn.functional import Packing
-from ser.nn.hooks import Standard, tell
+from ser.nn.fast import choose
+from ser.nn.hooks import Standard, not_standard
 from ser.nn.inputs import (
     check_features,
     check_lengths,
@@ -29,6 +29,7 @@ from ser.nn.inputs import (
     shape_of,
 )
 from ser.nn.norms import GateNorm, OutputNorm, counts_of
+from ser.nn.packing import Packing
 
 
 class DSLSTMLayer(nn.Module):
@@ -40,9 +41,10 @@ class DSLSTMLayer(nn.Module):
 
     def __init__(self, cell: DSLSTMCell, gate_norm: bool, output_norm: bool, max_steps: int):
         super().__init__()
+        kind = {"device": cell.W.device, "dtype": cell.W.dtype}
         self.cell = cell
-        self.gate_norm = GateNorm(len(cell.b), max_steps) if gate_norm else None
-        self.output_norm = OutputNorm(cell.hidden_size) if output_norm else None
+        self.gate_norm = GateNorm(len(cell.W), max_steps, **kind) if gate_norm else None
+        self.output_norm = OutputNorm(cell.hidden_size, **kind) if output_norm else None
 
     def forward(self, x: Tensor, y: Tensor, state: State, lengths: Tensor) -> tuple[Tensor, State]:
         """The equations in a loop over time: slow, and short enough to be read.
@@ -71,10 +73,10 @@ class DSLSTMLayer(nn.Module):
             out.append(torch.where(valid[:, None], o, torch.zeros_like(o)))
         return torch.stack(out), (h, c)
 
-    def run(
-        self, x: Tensor, y: Tensor, h0: Tensor, c0: Tensor, sizes: list[int]
+    def packed(
+        self, way: ModuleType, x: Tensor, y: Tensor, h0: Tensor, c0: Tensor, sizes: list[int]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The fast path: packed x (N, X) and y (N, Y) -> packed output, h and c (N, H) each."""
+        """By a faster way: packed x (N, X) and y (N, Y) -> packed output, h and c (N, H) each."""
         norm = self.gate_norm
         cell = self.cell
         weights = cell.W, cell.b, cell.W_T, cell.b_T, cell.W_F, cell.b_F
@@ -82,7 +84,7 @@ class DSLSTMLayer(nn.Module):
         if norm is not None:
             stats = (norm.weight, norm.bias, *norm.statistics(len(sizes)))
         eps, training = (0.0, False) if norm is None else (norm.eps, norm.training)
-        h, c, mean, var = recurrent.layer(x, y, weights, h0, c0, stats, sizes, eps, training)
+        h, c, mean, var = way.layer(x, y, weights, h0, c0, stats, sizes, eps, training)
         if norm is not None and norm.training:
             norm.update(mean, var, counts_of(tuple(sizes), mean.device))
         output = h if self.output_norm is None else self.output_norm.sequence(h, sizes)
@@ -90,6 +92,7 @@ class DSLSTMLayer(nn.Module):
 
 
 _STANDARD = {kind: Standard(kind) for kind in (DSLSTMLayer, DSLSTMCell, GateNorm, OutputNorm)}
+_PARTS = ("cell", DSLSTMCell), ("gate_norm", GateNorm), ("output_norm", OutputNorm)
 
 
 class DSLSTM(nn.Module):
@@ -107,9 +110,12 @@ class DSLSTM(nn.Module):
         output_norm: batch norm of the output; the raw h recurs (:class:`OutputNorm`).
         dropout: probability, on the output of every layer but the last, in training.
         max_steps: steps for which gate_norm keeps statistics; later steps use the last ones.
-        reference: True runs the equations step by step instead of the fast path; the results
-            agree to rounding. They run as well, which is told once, where a layer, cell or norm is
-            of another class, has a forward of its own, parametrizations or hooks.
+        reference: True runs the equations step by step instead of a faster way
+            (:data:`ser.nn.fast.WAYS`); the results agree to rounding. They run as well, which is
+            told once, where a layer, cell or norm is of another class, has a forward of its own,
+            parametrizations or hooks.
+        bias: False leaves out the biases.
+        device, dtype: of the parameters, as torch.nn.LSTM takes them.
 
     Example:
         >>> lstm = DSLSTM(x_size=5, y_size=7, hidden_size=4, num_layers=2, batch_first=True)
@@ -133,6 +139,9 @@ class DSLSTM(nn.Module):
         dropout: float = 0.0,
         max_steps: int = 128,
         reference: bool = False,
+        bias: bool = True,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ):
         super().__init__()
         check_size("num_layers", num_layers)
@@ -141,10 +150,11 @@ class DSLSTM(nn.Module):
         self.x_size, self.y_size, self.hidden_size = x_size, y_size, hidden_size
         self.num_layers, self.batch_first = num_layers, batch_first
         self.bidirectional, self.dropout, self.reference = bidirectional, dropout, reference
+        self.bias = bias
         self.directions = 2 if bidirectional else 1
         sizes = [x_size, *[hidden_size * self.directions] * (num_layers - 1)]
         cells = [
-            DSLSTMCell(size, y_size, hidden_size, y_candidate)
+            DSLSTMCell(size, y_size, hidden_size, y_candidate, bias, device, dtype)
             for size in sizes
             for _ in range(self.directions)
         ]
@@ -178,11 +188,9 @@ class DSLSTM(nn.Module):
             TypeError: no tensors, or of another format than the weights.
             ValueError: shapes that do not fit, no steps, lengths outside 1 to T, another device.
         """
-        why = "" if self.reference else self._why_not_fast()
-        if why:
-            tell(self, "a DSLSTM", why)
+        called = "" if self.reference else self._called()
         # Who listens may bring weights to another device or format first; the cell looks then.
-        module = None if why else self
+        module = None if called else self
         self._check_kinds(x, y, lengths, state, module)
         unbatched = x.dim() == 2 and y.dim() == 2
         if unbatched:
@@ -195,47 +203,49 @@ class DSLSTM(nn.Module):
         if state is None:
             zeros = x.new_zeros(len(self.layers), x.shape[1], self.hidden_size)
             state = (zeros, zeros)
-        run = self._reference if self.reference or why else self._fast
-        output, (h, c) = run(x, y, lengths, state)
+        way = choose("DS-LSTM", self, not self.reference, called, x, y, *state)
+        if way is None:
+            output, (h, c) = self._equations(x, y, lengths, state)
+        else:
+            output, (h, c) = self._packed(way, x, y, lengths, state)
         if unbatched:
             return output.squeeze(1), (h.squeeze(1), c.squeeze(1))
         return (output.transpose(0, 1) if self.batch_first else output), (h, c)
 
-    def _fast(self, x: Tensor, y: Tensor, lengths: Tensor | None, state: State):
+    def _packed(
+        self, way: ModuleType, x: Tensor, y: Tensor, lengths: Tensor | None, state: State
+    ) -> tuple[Tensor, State]:
+        """Layer after layer over packed sequences, by a faster way."""
         steps, batch = x.shape[:2]
         packing = Packing.make(steps, batch, lengths, x.device)
         seq, y = packing.pack(x), packing.pack(y)
         h_n, c_n = [], []
         for depth in range(self.num_layers):
             outputs = []
-            for way in range(self.directions):
-                k = depth * self.directions + way
-                inputs = (seq, y) if not way else (seq[packing.flip], y[packing.flip])
+            for back in range(self.directions):
+                k = depth * self.directions + back
+                inputs = (seq, y) if not back else (seq[packing.flip], y[packing.flip])
                 h0, c0 = packing.sort(state[0][k]), packing.sort(state[1][k])
-                out, h, c = self.layers[k].run(*inputs, h0, c0, packing.sizes)
+                out, h, c = self.layers[k].packed(way, *inputs, h0, c0, packing.sizes)
                 h_n.append(h[packing.last])
                 c_n.append(c[packing.last])
-                outputs.append(out[packing.flip] if way else out)
+                outputs.append(out[packing.flip] if back else out)
             seq = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
             if self.dropout and depth < self.num_layers - 1:
                 seq = F.dropout(seq, self.dropout, self.training)
         return packing.unpack(seq), (torch.stack(h_n), torch.stack(c_n))
 
-    def _why_not_fast(self) -> str:
-        """What of the layers must be called; empty where nothing is."""
+    def _called(self) -> str:
+        """What of the layers must be called, and not stood in for; empty where nothing is."""
+        parts = []
         for k, layer in enumerate(self.layers):
-            why = _STANDARD[DSLSTMLayer].why_not(layer)
-            if why:
-                return f"layers[{k}]: {why}"
-            parts = ("cell", DSLSTMCell), ("gate_norm", GateNorm), ("output_norm", OutputNorm)
-            for name, kind in parts:
-                part = getattr(layer, name)
-                why = "" if part is None else _STANDARD[kind].why_not(part)
-                if why:
-                    return f"layers[{k}].{name}: {why}"
-        return ""
+            parts.append((f"layers[{k}]", _STANDARD[DSLSTMLayer], layer))
+            for name, kind in _PARTS:
+                part = getattr(layer, name, None)
+                parts.append((f"layers[{k}].{name}", _STANDARD[kind], part))
+        return not_standard(parts)
 
-    def _reference(self, x: Tensor, y: Tensor, lengths: Tensor | None, state: State):
+    def _equations(self, x: Tensor, y: Tensor, lengths: Tensor | None, state: State):
         """Every layer called with the padded batch, see :meth:`DSLSTMLayer.forward`."""
         steps, batch = x.shape[:2]
         if lengths is None:
@@ -247,12 +257,12 @@ class DSLSTM(nn.Module):
         states = []
         for depth in range(self.num_layers):
             outputs = []
-            for way in range(self.directions):
-                k = depth * self.directions + way
-                inputs = (flip(x, lengths), flip(y, lengths)) if way else (x, y)
+            for back in range(self.directions):
+                k = depth * self.directions + back
+                inputs = (flip(x, lengths), flip(y, lengths)) if back else (x, y)
                 out, last = self.layers[k](*inputs, (state[0][k], state[1][k]), lengths)
                 states.append(last)
-                outputs.append(flip(out, lengths) if way else out)
+                outputs.append(flip(out, lengths) if back else out)
             x = torch.cat(outputs, dim=2)
             if self.dropout and depth < self.num_layers - 1:
                 x = F.dropout(x, self.dropout, self.training)

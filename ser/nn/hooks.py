@@ -61,4 +61,18 @@ def tell(part: nn.Module, name: str, why: str) -> None:
         )
 
 
+def not_standard(parts: list[tuple[str, Standard, nn.Module | None]]) -> str:
+    """The first of (name, what it should be, what it is) that must be called, and why; or empty.
+
+    Example:
+        >>> not_standard([("conv", CONV, nn.Linear(1, 1))])
+        'conv: it is a Linear'
+    """
+    for name, standard, part in parts:
+        why = "" if part is None else standard.why_not(part)
+        if why:
+            return f"{name}: {why}"
+    return ""
+
+
 LSTM, CONV, NORM = Standard(nn.LSTM), Standard(nn.Conv2d), Standard(nn.BatchNorm2d)

@@ -5,17 +5,13 @@ from __future__ import annotations
 import functools
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ser.nn import cpu_lstm, cuda_lstm
-from ser.nn.hooks import LSTM, tell
+from ser.nn.fast import choose
+from ser.nn.hooks import LSTM
 from ser.nn.inputs import check_lengths, check_tensors
 from ser.nn.precision import lowered
-
-GROUPS = 8
-"""The batch shrinks in at most so many steps: more cost more calls, fewer more padding."""
 
 
 def lstm_output(
@@ -23,9 +19,9 @@ def lstm_output(
 ) -> Tensor:
     """Output of every valid step, zeros at the padding; padding has no influence.
 
-    On the CPU torch runs packed sequences step by step, many times slower than padded ones. There
-    :mod:`ser.nn.cpu_lstm` takes over where it can, and :func:`shrinking` elsewhere. A processor
-    for which torch has no LSTM in the 16 bits that autocast asks for computes in float32.
+    A packed sequence is what torch calls such a batch. Where it runs those slowly, a faster way is
+    taken (:data:`ser.nn.fast.WAYS`). A processor for which torch has no LSTM in the 16 bits that
+    autocast asks for computes in float32.
 
     Args:
         lstm: with ``batch_first=True``, any number of layers.
@@ -60,22 +56,15 @@ def lstm_output(
     if x.device.type == "cpu" and (_half() or (lowered("cpu") and not _low_works())):
         with torch.autocast("cpu", enabled=False):
             return lstm_output(lstm, x.float(), lengths, fast)
-    if fast and (why := LSTM.why_not(lstm)):
-        tell(lstm, "an LSTM", why)
-        fast = False
-    if lengths is None or x.is_meta or not len(x):  # nothing that can be packed
-        if fast and lstm.batch_first and cpu_lstm.applies(lstm, x):
-            return cpu_lstm.output(lstm, x)
+    if x.is_meta or not len(x):  # nothing that can be packed
+        lengths = None
+    called = LSTM.why_not(lstm)
+    way = choose("LSTM", lstm, fast, called, x, lengths)
+    output = None if way is None else way.output(lstm, x, lengths)
+    if output is not None:
+        return output
+    if lengths is None:
         return lstm(x)[0]
-    if fast and cpu_lstm.applies(lstm, x):
-        return cpu_lstm.output(lstm, x, lengths)
-    if fast and x.device.type == "cpu" and not lstm.bidirectional:
-        return shrinking(lstm, x, lengths)
-    if fast and cuda_lstm.applies(lstm, x):
-        padding = torch.arange(x.shape[1], device=x.device) >= lengths.to(x.device)[:, None]
-        output = cuda_lstm.output(lstm, x.masked_fill(padding[:, :, None], 0.0))
-        if output is not None:
-            return output.masked_fill(padding[:, :, None], 0.0)
     packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     output, _ = lstm(packed)
     return pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])[0]
@@ -95,28 +84,3 @@ def _low_works() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def shrinking(lstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
-    """As :func:`lstm_output`, by torch's LSTM over a batch that shrinks as sequences end.
-
-    Sorted by length, it runs padded up to the end of the shortest eighth, then, without those, to
-    the end of the next, the state carried on. One direction only.
-    """
-    ordered, order = torch.sort(lengths, descending=True, stable=True)
-    padding = torch.arange(x.shape[1]) >= ordered[:, None]
-    x = x.index_select(0, order).masked_fill(padding[:, :, None], 0.0)
-    group = max(1, -(-len(x) // GROUPS))
-    pieces, state, start, active = [], None, 0, len(x)
-    while active:
-        keep = max(0, active - group)
-        stop = int(ordered[keep])
-        if stop > start:
-            output, state = lstm(x[:active, start:stop], state)
-            pieces.append(F.pad(output, (0, 0, 0, 0, 0, len(x) - active)))
-            start = stop
-        state = tuple(s[:, :keep].contiguous() for s in state)
-        active = keep
-    pieces.append(x.new_zeros(len(x), x.shape[1] - start, lstm.proj_size or lstm.hidden_size))
-    output = torch.cat(pieces, dim=1).masked_fill(padding[:, :, None], 0.0)
-    return output.index_select(0, torch.argsort(order))

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from ser.nn.fast import once_differentiable
 from ser.nn.inputs import check_size, check_tensors, shape_of
-from ser.nn.once import once_differentiable
 
 
 @functools.lru_cache(maxsize=64)
@@ -55,7 +55,7 @@ class GateNorm(nn.Module):
     Args:
         features: number of gate values (4 * hidden size, or 3 * without y-candidate).
         max_steps: steps for which statistics are kept.
-        eps, momentum: as in :class:`torch.nn.BatchNorm1d`.
+        eps, momentum, device, dtype: as in :class:`torch.nn.BatchNorm1d`.
 
     Example:
         >>> norm = GateNorm(8, max_steps=3)
@@ -63,16 +63,26 @@ class GateNorm(nn.Module):
         torch.Size([5, 8])
     """
 
-    def __init__(self, features: int, max_steps: int, eps: float = 1e-5, momentum: float = 0.1):
+    def __init__(
+        self,
+        features: int,
+        max_steps: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ):
         super().__init__()
         check_size("max_steps", max_steps)
         self.features, self.max_steps = features, max_steps
         self.eps, self.momentum = eps, momentum
-        self.weight = nn.Parameter(torch.full((features,), 0.1))
-        self.bias = nn.Parameter(torch.zeros(features))
-        self.register_buffer("running_mean", torch.zeros(max_steps, features))
-        self.register_buffer("running_var", torch.ones(max_steps, features))
-        self.register_buffer("num_batches_tracked", torch.zeros(max_steps, dtype=torch.long))
+        kind = {"device": device, "dtype": dtype}
+        self.weight = nn.Parameter(torch.full((features,), 0.1, **kind))
+        self.bias = nn.Parameter(torch.zeros(features, **kind))
+        self.register_buffer("running_mean", torch.zeros(max_steps, features, **kind))
+        self.register_buffer("running_var", torch.ones(max_steps, features, **kind))
+        counts = torch.zeros(max_steps, dtype=torch.long, device=device)
+        self.register_buffer("num_batches_tracked", counts)
 
     def reset_parameters(self) -> None:
         """Scale, shift and running statistics as at construction."""
@@ -147,13 +157,21 @@ class OutputNorm(nn.Module):
         torch.Size([5, 8])
     """
 
-    def __init__(self, features: int, eps: float = 1e-5, momentum: float = 0.1):
+    def __init__(
+        self,
+        features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ):
         super().__init__()
         self.features, self.eps, self.momentum = features, eps, momentum
-        self.weight = nn.Parameter(torch.ones(features))
-        self.bias = nn.Parameter(torch.zeros(features))
-        self.register_buffer("running_mean", torch.zeros(features))
-        self.register_buffer("running_var", torch.ones(features))
+        kind = {"device": device, "dtype": dtype}
+        self.weight = nn.Parameter(torch.ones(features, **kind))
+        self.bias = nn.Parameter(torch.zeros(features, **kind))
+        self.register_buffer("running_mean", torch.zeros(features, **kind))
+        self.register_buffer("running_var", torch.ones(features, **kind))
 
     def reset_parameters(self) -> None:
         """Scale, shift and running statistics as at construction."""

@@ -2,7 +2,7 @@
 
 A replay runs on the tensors that it was captured with: inputs are copied in, results out, and
 between a forward pass and its backward pass nothing else may use them (:class:`Lease`), unless what
-is kept for it is copied out as well (:mod:`ser.nn.cuda_lstm`). Who may is not guarded against other
+is kept for it is copied out as well (:mod:`ser.nn.cuda.lstm`). Who may is not guarded against other
 threads, and a lease ends without waiting for the device: train in one thread and on one stream of a
 process.
 
@@ -24,9 +24,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from ser.nn import triton_steps
-from ser.nn.functional import recurrence_backward, recurrence_forward
-from ser.nn.once import once_differentiable
+from ser.nn.cuda import dslstm_triton
+from ser.nn.fast import once_differentiable
 
 log = logging.getLogger(__name__)
 
@@ -49,25 +48,14 @@ class Loop:
     backward: Callable[..., tuple[Tensor | None, ...]]
 
 
-def _plain_backward(outputs: tuple, inputs: tuple, grads: tuple, settings: tuple) -> tuple:
-    sizes, _, training = settings
-    return recurrence_backward(
-        outputs[4:], inputs[1], inputs[4], *grads, len(inputs[2]), sizes, training
-    )
-
-
 def _fused_backward(outputs: tuple, inputs: tuple, grads: tuple, settings: tuple) -> tuple:
-    return triton_steps.steps_backward(
+    return dslstm_triton.steps_backward(
         outputs[2:], inputs[1], *inputs[4:6], *grads, len(inputs[2]), *settings
     )
 
 
-PLAIN = Loop(recurrence_forward, _plain_backward)
-"""Every operation of a step a kernel of its own."""
-FUSED = Loop(triton_steps.steps_forward, _fused_backward)
-"""A step is a matrix product and one kernel, see :mod:`ser.nn.triton_steps`."""
-LOOPS = {"graph": PLAIN, "steps": FUSED}
-"""By the name under which :func:`ser.nn.cuda_recurrence.proven` tries them."""
+FUSED = Loop(dslstm_triton.steps_forward, _fused_backward)
+"""A step is a matrix product and one kernel, see :mod:`ser.nn.dslstm_triton`."""
 
 
 @contextlib.contextmanager
@@ -129,7 +117,7 @@ class Steps:
     Args:
         loop: what is captured.
         inputs: pre, weight, h0, c0, scale, shift, mean, var, as
-            :func:`ser.nn.functional.recurrence_forward` takes them; only shapes matter.
+            :func:`ser.nn.cpu.dslstm.recurrence_forward` takes them; only shapes matter.
         settings: sizes, eps, training.
         replay: :class:`CudaReplay`, or :class:`Replay` where there is no GPU.
     """
@@ -192,7 +180,7 @@ class Graphs:
     Where a capture fails (memory, driver), a warning says so and no other is tried.
     """
 
-    def __init__(self, replay: Callable, limit: int = GRAPHS, loop: Loop = PLAIN):
+    def __init__(self, replay: Callable, limit: int = GRAPHS, loop: Loop = FUSED):
         self.replay, self.limit, self.loop = replay, limit, loop
         self.kept: OrderedDict[tuple, list[Steps]] = OrderedDict()
         self.seen: OrderedDict[tuple, None] = OrderedDict()
@@ -236,11 +224,11 @@ class Graphs:
 
 
 class GraphRecurrence(Function):
-    """:class:`ser.nn.functional.Recurrence` by way of a :class:`Lease`."""
+    """:class:`ser.nn.cpu.dslstm.Recurrence` by way of a :class:`Lease`."""
 
     @staticmethod
     def forward(ctx: Any, lease: Lease, *inputs: Tensor | None) -> tuple[Tensor, ...]:
-        """h, c, mean, variance for the inputs of :func:`ser.nn.functional.recurrence_forward`."""
+        """h, c, mean, variance for the inputs of :func:`ser.nn.cpu.dslstm.recurrence_forward`."""
         h, c, mean, var = lease.steps.run_forward(inputs)
         ctx.lease = lease
         ctx.mark_non_differentiable(mean, var)
@@ -252,26 +240,3 @@ class GraphRecurrence(Function):
     def backward(ctx: Any, grad_h: Tensor | None, grad_c: Tensor | None, *_: Any) -> tuple:
         """Gradients of pre, weight, h0, c0, scale and shift; none for the lease and statistics."""
         return None, *ctx.lease.steps.run_backward((grad_h, grad_c)), None, None
-
-
-class StepsRecurrence(Function):
-    """:class:`ser.nn.functional.Recurrence` by :data:`FUSED`, for shapes not worth a capture."""
-
-    @staticmethod
-    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, ...]:
-        """Arguments and results as :class:`ser.nn.functional.Recurrence`."""
-        *tensors, sizes, eps, training = inputs
-        outputs = triton_steps.steps_forward(*inputs)
-        ctx.save_for_backward(*tensors, *outputs[2:])
-        ctx.settings = sizes, eps, training
-        ctx.mark_non_differentiable(*outputs[2:4])
-        ctx.set_materialize_grads(False)
-        return outputs[:4]
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_h: Tensor | None, grad_c: Tensor | None, *_: Any) -> tuple:
-        """Gradients of pre, weight, h0, c0, scale and shift."""
-        tensors, outputs = ctx.saved_tensors[:8], (None, None, *ctx.saved_tensors[8:])
-        grads = _fused_backward(outputs, tensors, (grad_h, grad_c), ctx.settings)
-        return *grads, None, None, None, None, None

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 
-def doubt(deviation: Callable[[], float], device: str, tolerance: float) -> str:
+def disagreement(deviation: Callable[[], float], device: str, tolerance: float) -> str:
     """Why a way must not be used on *device*; empty where it may.
 
     Args:
@@ -22,11 +22,11 @@ def doubt(deviation: Callable[[], float], device: str, tolerance: float) -> str:
         tolerance: the largest gap that is let through. Not a number is not.
 
     Example:
-        >>> doubt(lambda: 1e-6, "cpu", tolerance=1e-3)
+        >>> disagreement(lambda: 1e-6, "cpu", tolerance=1e-3)
         ''
-        >>> doubt(lambda: 0.1, "cpu", tolerance=1e-3)
+        >>> disagreement(lambda: 0.1, "cpu", tolerance=1e-3)
         'results differ by 0.1'
-        >>> doubt(lambda: 1 / 0, "cpu", tolerance=1e-3)
+        >>> disagreement(lambda: 1 / 0, "cpu", tolerance=1e-3)
         'ZeroDivisionError: division by zero'
     """
     try:

@@ -1,4 +1,4 @@
-"""The first block of the front end on a GPU: the kernels of :mod:`ser.nn.fused` in Triton.
+"""The first block of the front end on a GPU: the kernels of :mod:`ser.nn.first_block` in Triton.
 
 A program takes some places of the pooled picture and all channels. It reads the patches under
 the four places that a pooled one is the maximum of, and writes the maximum and which it was; the
@@ -123,7 +123,13 @@ def _pool_grad(
 
 
 def conv_pool_relu(
-    padded: Tensor, weight: Tensor, shift: Tensor, width: int, size: tuple[int, int], low: bool
+    padded: Tensor,
+    weight: Tensor,
+    shift: Tensor,
+    width: int,
+    size: tuple[int, int],
+    frames: Tensor,
+    low: bool,
 ) -> tuple[Tensor, Tensor]:
     """Convolve, take the 2x2 maximum, add ``shift``, cut at 0.
 
@@ -132,6 +138,7 @@ def conv_pool_relu(
         weight: (8, C): row k is the tap at row k // width, column k % width.
         shift: (C,).
         size: rows and columns of the pooled picture.
+        frames: (B,) its valid columns; all are.
         low: the result in bfloat16.
 
     Returns:
@@ -151,12 +158,12 @@ def conv_pool_relu(
 
 
 def conv_pool_relu_grad(
-    padded: Tensor, grad: Tensor, best: Tensor, width: int
+    padded: Tensor, grad: Tensor, best: Tensor, width: int, frames: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Sums over all winning places of gradient times patch, (8, C), and of the gradient, (C,).
 
     Args:
-        padded, best, width: as :func:`conv_pool_relu` took and gave them.
+        padded, best, width, frames: as :func:`conv_pool_relu` took and gave them.
         grad: (B, rows, cols, C) of its result, contiguous.
     """
     batch, rows, cols, channels = grad.shape
@@ -169,15 +176,17 @@ def conv_pool_relu_grad(
     return found[:TAPS], found[TAPS]
 
 
-def patch_moments(padded: Tensor, rows: int, cols: int, width: int) -> tuple[Tensor, Tensor]:
+def patch_moments(
+    padded: Tensor, rows: int, cols: Tensor, kernel: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
     """Mean (8,) and covariance (8, 8), biased, of the patches under the kernel, in float64.
 
     Args:
         padded: (B, padded rows, padded cols), about its mean: sums are made in float32.
-        rows, cols: of the convolution's output.
-        width: of the kernel.
+        rows, cols: of the convolution's output; (B,) columns, all alike.
+        kernel: its size.
     """
-    batch = len(padded)
+    batch, cols, width = len(padded), int(cols[0]), kernel[1]
     sums = padded.new_empty(batch, SPLITS, 16, 16)
     _moments[(SPLITS, batch)](
         padded, sums, *padded.shape[1:], rows, cols,

@@ -8,74 +8,63 @@ statistics of z follow exactly from those of the patches,
 and with s = gamma / sqrt(var + eps) the block is relu(max over 2x2 of (s w).p + shift): z itself
 is never stored. The gradient with respect to z is sparse (the winners of the pool whose ReLU is
 open) up to the two terms of batch norm, which again need only mean(p) and cov(p).
+
+The three passes over pictures are a device's own (:mod:`ser.nn.cpu.first_block`,
+:mod:`ser.nn.cuda.first_block`): ``patch_moments``, ``conv_pool_relu``, ``conv_pool_relu_grad``.
+Book: chapter "Making it fast".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd import Function
 
-from ser.compiling import load_kernels
-from ser.nn.hooks import CONV, NORM
-from ser.nn.once import once_differentiable
+from ser.nn.batch_norm import beyond, update_running
+from ser.nn.fast import once_differentiable
 from ser.nn.precision import lowered
-from ser.threads import share_work
 
 if TYPE_CHECKING:
     from ser.nn.frontend import ConvBlock
 
 
-def as_numpy(tensor: Tensor) -> Any:
-    """The tensor's memory for a kernel; bfloat16 as uint16."""
-    tensor = tensor.detach()
-    return (tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
-
-
-def standard(block: ConvBlock) -> bool:
-    """Whether convolution and norm are those that the formulas here are of: 1 channel, 8 taps."""
+def why_not_these(block: ConvBlock, x: Tensor) -> str:
+    """What of a block or its input the formulas here are not of; empty where nothing is."""
     conv, norm = block.conv, block.norm
-    return (
-        not (CONV.why_not(conv) or NORM.why_not(norm))
-        and conv.in_channels == 1
+    if not (
+        conv.in_channels == 1
         and conv.kernel_size == block.kernel
         and conv.weight[0].numel() == 8
         and conv.stride == conv.dilation == (1, 1)
         and conv.padding == block.padding
         and conv.padding_mode == "zeros"
         and conv.bias is not None
-        and conv.weight.dtype == torch.float32
-        and has_statistics(norm)
-    )
+    ):
+        return "the convolution is not one of 1 channel and 8 taps"
+    if norm.weight is None or norm.running_mean is None or not norm.track_running_stats:
+        return "the norm lacks weights or running statistics"
+    if not conv.weight.dtype == x.dtype == torch.float32:
+        return "it is not float32"
+    if x.requires_grad:
+        return "the input needs a gradient"
+    empty = min(block.out_size(x.shape[2], 0), block.out_size(x.shape[3], 1)) < 1
+    return "it is empty" if empty or not len(x) else ""
 
 
-def has_statistics(norm: nn.BatchNorm2d) -> bool:
-    """Whether a norm has what the formulas read of it: scale, shift, statistics."""
-    return norm.weight is not None and norm.running_mean is not None and norm.track_running_stats
+def one_pass(way: ModuleType, block: ConvBlock, x: Tensor, lengths: Tensor | None) -> Tensor:
+    """What ``block(x, lengths)`` computes: x (B, 1, bands, frames) -> (B, C, bands', frames').
 
-
-def applies(block: ConvBlock, x: Tensor) -> bool:
-    """Whether :func:`block` can stand in for torch: 1 channel to 64, 8 taps, float32, CPU."""
-    return (
-        x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and standard(block)
-        and block.conv.out_channels == 64
-        and not x.requires_grad
-        and len(x) > 0
-        and load_kernels("ser.nn.kernels") is not None
-        and bool(torch.isfinite(x.sum()))
-    )
-
-
-def block(block: ConvBlock, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """What ``block(x, lengths)`` computes: x (B, 1, bands, frames) -> (B, C, bands', frames')."""
-    from ser.nn.frontend import beyond
-
+    Args:
+        way: the device's module.
+        block: its weights; its running statistics are moved in training.
+        x: float32.
+        lengths: (B,) valid frames, or None: all.
+    """
     conv, norm = block.conv, block.norm
     batch, _, bands, frames = x.shape
     up, side = block.padding
@@ -84,18 +73,19 @@ def block(block: ConvBlock, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         lengths = torch.full((batch,), frames)
     else:
         lengths = lengths.to("cpu", torch.long)
-        x = x.masked_fill(beyond(lengths, frames), 0.0)
+        x = x.masked_fill(beyond(lengths, frames).to(x.device), 0.0)
         centre = x.sum() / (lengths.sum() * bands)
-    padded = F.pad(x[:, 0], (side, side, up, up)) - centre
+    padded = (F.pad(x[:, 0], (side, side, up, up)) - centre).contiguous()
     rows, cols = block.conv_size(bands, 0), block.conv_size(lengths, 1)
-    count = int(rows * cols.sum())
     stats, use_batch = statistics(
-        block, centre, count, lambda: _moments(padded, rows, cols, block.kernel, count)
-    )
+        block, centre, int(rows * cols.sum()),
+        lambda: way.patch_moments(padded, rows, cols, block.kernel),
+    )  # fmt: skip
     size = (block.out_size(bands, 0), block.out_size(frames, 1))
+    low = lowered(x.device.type)
     return _Block.apply(
-        padded, conv.weight, conv.bias, norm.weight, norm.bias, stats, cols // 2, size, use_batch,
-        lowered("cpu"),
+        way, padded, conv.weight, conv.bias, norm.weight, norm.bias, stats, cols // 2, size,
+        use_batch, low,
     )  # fmt: skip
 
 
@@ -117,8 +107,6 @@ def statistics(
     Returns:
         ``stats`` as :func:`parameter_grads` takes them, and whether they are the batch's own.
     """
-    from ser.nn.frontend import update_running
-
     conv, norm = block.conv, block.norm
     weight = conv.weight.detach().flatten(1).double()
     # The centred patch is p - centre; the constant goes into the bias.
@@ -136,24 +124,11 @@ def statistics(
     return (mean_p, cov_p, mean, rstd, bias, centre.double()), use_batch
 
 
-def _moments(
-    padded: Tensor, rows: int, cols: Tensor, kernel: tuple[int, int], count: int
-) -> tuple[Tensor, Tensor]:
-    """Mean (8,) and covariance (8, 8), biased, of the patches under the kernel."""
-    batch = len(padded)
-    first = torch.zeros(batch, 8, dtype=torch.float64)
-    second = torch.zeros(batch, 8, 8, dtype=torch.float64)
-    x, limits, a, b = padded.numpy(), cols.numpy(), first.numpy(), second.numpy()
-    run = load_kernels("ser.nn.kernels").patch_moments
-    share_work(batch, lambda start, stop: run(x, rows, limits, *kernel, a, b, start, stop))
-    mean = first.sum(0) / count
-    return mean, second.sum(0) / count - torch.outer(mean, mean)
-
-
 class _Block(Function):
     @staticmethod
     def forward(
         ctx: Any,
+        way: ModuleType,
         padded: Tensor,
         weight: Tensor,
         bias: Tensor,
@@ -165,36 +140,23 @@ class _Block(Function):
         use_batch: bool,
         low: bool,
     ) -> Tensor:
-        """padded (B, rows, cols), weight (64, 1, h, w) -> (B, 64, *size)."""
-        channels, width = len(weight), weight.shape[3]
+        """padded (B, rows, cols), weight (C, 1, h, w) -> (B, C, *size); ``low``: in bfloat16."""
         scaled, shift = scaled_weights(weight, gamma, beta, stats)
-        dtype = torch.bfloat16 if low else torch.float32
-        out = torch.empty(len(padded), *size, channels, dtype=dtype)
-        best = torch.empty(out.shape, dtype=torch.uint8)
-        arrays = [a.numpy() for a in (padded, scaled, shift, frames)]
-        o, k = as_numpy(out), best.numpy()
-        run = load_kernels("ser.nn.kernels").conv_pool_relu
-        share_work(len(out), lambda start, stop: run(*arrays, width, o, k, start, stop))
+        width = weight.shape[3]
+        out, best = way.conv_pool_relu(padded, scaled, shift, width, size, frames, low)
         ctx.save_for_backward(padded, weight, gamma, best, frames, *stats)
-        ctx.use_batch = use_batch
+        ctx.way, ctx.use_batch = way, use_batch
         return out.permute(0, 3, 1, 2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple:
-        """grad (B, 64, *size) -> gradients of weight, bias, scale and shift."""
+        """grad (B, C, *size) -> gradients of weight, bias, scale and shift."""
         padded, weight, gamma, best, frames, *stats = ctx.saved_tensors
-        batch, channels, width = len(padded), len(weight), weight.shape[3]
-        by_patch = torch.zeros(batch, 8, channels, dtype=torch.float64)
-        total = torch.zeros(batch, channels, dtype=torch.float64)
         grad = grad.permute(0, 2, 3, 1).contiguous()
-        arrays = [as_numpy(a) for a in (padded, grad, best, frames)]
-        sums = by_patch.numpy(), total.numpy()
-        run = load_kernels("ser.nn.kernels").conv_pool_relu_grad
-        share_work(batch, lambda start, stop: run(*arrays, width, *sums, start, stop))
-        by_patch, total = by_patch.sum(0).t(), total.sum(0)
-        grads = parameter_grads(weight, gamma, tuple(stats), by_patch, total, ctx.use_batch)
-        return None, *grads, None, None, None, None, None
+        by_patch, total = ctx.way.conv_pool_relu_grad(padded, grad, best, weight.shape[3], frames)
+        grads = parameter_grads(weight, gamma, tuple(stats), by_patch.t(), total, ctx.use_batch)
+        return None, None, *grads, None, None, None, None, None
 
 
 def scaled_weights(

@@ -4,7 +4,7 @@ Layer l can make its step t as soon as the layer below has made it. So in wave s
 at once, layer l at its step s - l, and the stack is one LSTM of ``layers * H`` units whose
 recurrent weight has the layers' own weights on its diagonal and those from layer to layer beside
 it. A layer that has not begun is held at zero by an input gate that is shut. A wave is one matrix
-product and one kernel (:mod:`ser.nn.triton_steps`: a DS-LSTM without y is an LSTM).
+product and one kernel (:mod:`ser.nn.cuda.dslstm_triton`: a DS-LSTM without y is an LSTM).
 
 A CUDA graph holds :data:`SEGMENT` waves. A batch replays it as often as its longest sequence needs,
 each time from where the last one ended, and what the backward pass will read is copied out in
@@ -28,12 +28,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from ser.nn import triton_steps
-from ser.nn.cuda_graphs import FUSED, CudaReplay, Graphs, Steps
-from ser.nn.hooks import LSTM
-from ser.nn.once import once_differentiable
+from ser.nn.cuda import dslstm_triton
+from ser.nn.cuda.graphs import FUSED, CudaReplay, Graphs, Steps
+from ser.nn.cuda.proof import disagreement, largest_gap
+from ser.nn.fast import once_differentiable
 from ser.nn.precision import lowered
-from ser.nn.proof import doubt, largest_gap
 
 log = logging.getLogger(__name__)
 
@@ -48,38 +47,39 @@ SHUT = -1e4
 TOLERANCE = 2e-3
 """Largest deviation in the proof."""
 _ORDER = (2, 1, 0, 3)
-"""torch's blocks i, f, g, o in the order of :mod:`ser.nn.functional`: g, f, i, o."""
+"""torch's blocks i, f, g, o in the order of :mod:`ser.nn.cpu.dslstm`: g, f, i, o."""
 
 
-def applies(lstm: nn.LSTM, x: Tensor) -> bool:
-    """Whether :func:`output` can stand in: training on a GPU in float32, one direction.
+def why_not(lstm: nn.LSTM, x: Tensor, lengths: Tensor | None) -> str:
+    """What keeps :func:`output` from standing in: it is for training in float32, one direction.
 
     Under autocast to bfloat16 cuDNN's LSTM has kernels for it, and the waves have not.
     """
-    return (
-        x.device.type == "cuda"
-        and not LSTM.why_not(lstm)
-        and torch.is_grad_enabled()
-        and lstm.weight_hh_l0.requires_grad
-        and x.dtype == lstm.weight_hh_l0.dtype == torch.float32
-        and lstm.num_layers <= LAYERS
-        and not (lstm.bidirectional or lstm.proj_size or (lstm.dropout and lstm.training))
-        and lstm.bias
-        and x.shape[1] > 0
-        and triton_steps.fits(len(x), x.dtype)
-        and not lowered("cuda")
-        and not torch.cuda.is_current_stream_capturing()
-        and proven(str(x.device))
-    )
+    if lengths is None:
+        return "all sequences are equally long"
+    if not (torch.is_grad_enabled() and lstm.weight_hh_l0.requires_grad):
+        return "it is not in training"
+    if not x.dtype == lstm.weight_hh_l0.dtype == torch.float32 or lowered(x.device.type):
+        return "it is not float32"
+    dropped = lstm.dropout and lstm.training
+    if lstm.bidirectional or lstm.proj_size or dropped or not lstm.bias:
+        return "it has two directions, a projection, dropout or no bias"
+    if lstm.num_layers > LAYERS:
+        return f"it has more than {LAYERS} layers"
+    if not dslstm_triton.fits(len(x), x.dtype):
+        return "Triton is missing, or the batch too large or empty"
+    if torch.cuda.is_current_stream_capturing():
+        return "a CUDA graph is being captured"
+    return "" if proven(str(x.device)) else "the waves do not agree with torch here"
 
 
-def output(lstm: nn.LSTM, x: Tensor) -> Tensor | None:
-    """``lstm(x)[0]`` of padded x (B, T, size), or None: a shape's first time, or too little memory.
+def output(lstm: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor | None:
+    """As :func:`ser.nn.lstm_output`, or None: a shape's first time, or too little memory.
 
     None leaves the batch to cuDNN.
-
-    What stands beyond a sequence's end has no influence on what is before it.
     """
+    padding = torch.arange(x.shape[1], device=x.device) >= lengths.to(x.device)[:, None]
+    x = x.masked_fill(padding[:, :, None], 0.0)
     behind = lstm.num_layers - 1
     count = -(-(x.shape[1] + behind) // SEGMENT)
     graph, batch = held_bytes(lstm, len(x), count)
@@ -96,7 +96,8 @@ def output(lstm: nn.LSTM, x: Tensor) -> Tensor | None:
         lease = graphs.lease(first, ([len(x)] * SEGMENT, 0.0, False))
         if lease is None:
             return None
-        return _output(lstm, x, Segments.apply(lease.steps, pre, weight, h0, c0))
+        found = _output(lstm, x, Segments.apply(lease.steps, pre, weight, h0, c0))
+    return found.masked_fill(padding[:, :, None], 0.0)
 
 
 class Segments(Function):
@@ -111,7 +112,7 @@ class Segments(Function):
     ) -> Tensor:
         """h (rows, H) for pre (rows, 4 H), weight (4 H, H) and the first h and c (B, H).
 
-        The arguments are those of :func:`ser.nn.functional.recurrence_forward`; all steps have as
+        The arguments are those of :func:`ser.nn.cpu.dslstm.recurrence_forward`; all steps have as
         many sequences.
         """
         batch, states, saved = len(h), pre.new_empty(len(pre), h.shape[1]), []
@@ -179,7 +180,7 @@ def waves(lstm: nn.LSTM, x: Tensor) -> tuple[Tensor, ...]:
 
     Returns:
         pre (waves * B, 4 * layers * H), weight (4 * layers * H, layers * H), h0 and c0, as
-        :func:`ser.nn.functional.recurrence_forward` takes them.
+        :func:`ser.nn.cpu.dslstm.recurrence_forward` takes them.
     """
     layers, hidden = lstm.num_layers, lstm.hidden_size
     batch, steps, _ = x.shape
@@ -222,7 +223,7 @@ def _graphs() -> Graphs:
 @functools.cache
 def proven(device: str) -> bool:
     """Whether all this agrees with torch's LSTM on *device*; tried once."""
-    reason = doubt(lambda: deviation(device), device, TOLERANCE)
+    reason = disagreement(lambda: deviation(device), device, TOLERANCE)
     if reason:
         log.warning(
             "the waves of the LSTM cannot be used on %s (%s); using cuDNN's", device, reason
@@ -233,7 +234,7 @@ def proven(device: str) -> bool:
 def deviation(device: str, replay: Callable | None = None, layers: int = 2) -> float:
     """Largest difference of output and gradients from ``torch.nn.LSTM``, as a share of the largest.
 
-    ``replay`` stands in for :class:`~ser.nn.cuda_graphs.CudaReplay` where there is no GPU.
+    ``replay`` stands in for :class:`~ser.nn.cuda.graphs.CudaReplay` where there is no GPU.
     """
     cuts = 3
     steps = 4 * cuts + 1 - layers

@@ -4,8 +4,9 @@ A step is a product with the recurrent weight (cuBLAS) and one kernel for all th
 nonlinearities, the release's batch norm of the gates, memory and output. A program of that
 kernel owns a few hidden units and has every sequence of the batch before it, so the means over
 the batch that the norm asks for never leave it. Backward is the same the other way round.
-:mod:`ser.nn.cuda_recurrence` captures all steps as one CUDA graph; rows, columns and results are
-those of :mod:`ser.nn.functional`. With TRITON_INTERPRET=1 the kernels run on the CPU, for tests.
+:mod:`ser.nn.cuda.dslstm` captures all steps as one CUDA graph; rows, columns and results are
+those of :class:`ser.nn.cpu.dslstm.Recurrence`. With TRITON_INTERPRET=1 the kernels run on the CPU,
+for tests.
 
 Book: chapter "Making it fast".
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ser.nn.functional import states_before
+from ser.nn.packing import states_before
 
 try:
     import triton
@@ -224,7 +225,7 @@ def steps_forward(
     eps: float,
     training: bool,
 ) -> tuple[Tensor, ...]:
-    """h, c, mean and variance as :func:`ser.nn.functional.recurrence_forward`, and what is kept.
+    """h, c, mean and variance as :func:`ser.nn.cpu.dslstm.recurrence_forward`, and what is kept.
 
     Kept for :func:`steps_backward`: the squashed gates and candidates, h and c from the first
     state on, and the statistics that the gates were normalised by.

@@ -1,0 +1,345 @@
+"""A layer of the DS-LSTM over packed sequences, in torch alone; on any device without another way.
+
+The products with x and y of all steps are made before the loop, the gradients of the weights after
+it, and no step computes padding. Where torch's float32 products on the CPU are oneDNN's to make,
+they are: on an AMD processor with AVX-512 it makes them twice as fast as the library that
+``torch.mm`` asks.
+
+Book: chapter "Making it fast".
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+
+from ser.nn.fast import once_differentiable
+from ser.nn.packing import states_before
+from ser.nn.precision import lowered
+
+if TYPE_CHECKING:
+    from ser.nn.dslstm import DSLSTM
+
+ROWS = 8
+"""A step's rows are made a multiple of this: oneDNN prepares itself for each number anew."""
+
+
+def why_not(lstm: DSLSTM, x: Tensor, *_: Tensor) -> str:
+    """What keeps :func:`layer` from standing in; nothing does."""
+    return ""
+
+
+def layer(
+    x: Tensor,
+    y: Tensor,
+    weights: tuple[Tensor | None, ...],
+    h0: Tensor,
+    c0: Tensor,
+    norm: tuple[Tensor | None, ...],
+    sizes: list[int],
+    eps: float,
+    training: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """One layer over packed x (N, X) and y (N, Y).
+
+    Under autocast to bfloat16 the products with x and y are made in it, and nothing else.
+
+    Args:
+        weights: W, b, W_T, b_T, W_F, b_F of :class:`ser.nn.DSLSTMCell`.
+        h0, c0: (B, H), in packed order.
+        norm: scale, shift, mean and var of the gates' norm, or four None.
+        sizes: rows of each step.
+        eps, training: of that norm.
+
+    Returns:
+        As :class:`Recurrence`.
+    """
+    pre, recurrent, state = projections(x, y, weights, h0, c0)
+    return Recurrence.apply(pre, recurrent, *state, *norm, sizes, eps, training)
+
+
+def projections(
+    x: Tensor, y: Tensor, weights: tuple[Tensor | None, ...], h0: Tensor, c0: Tensor
+) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    """What all steps need of x and y, the weight that h meets, and the state in its format."""
+    weight, bias, weight_x, bias_x, weight_y, bias_y = weights
+    X, Y, H = x.shape[1], y.shape[1], len(weight_x)
+    gates_x, gates_y, gates_h = weight.split([X, Y, H], 1)
+    candidate_x, candidate_h = weight_x.split([X, H], 1)
+    of_x, of_y, of_h = [candidate_x, gates_x], [gates_y], [candidate_h, gates_h]
+    biases = [bias_x, bias]
+    if weight_y is not None:
+        candidate_y, other_h = weight_y.split([Y, H], 1)
+        of_y, of_h, biases = [*of_y, candidate_y], [*of_h, other_h], [*biases, bias_y]
+    of_x, of_y, of_h = (torch.cat(parts) for parts in (of_x, of_y, of_h))
+    of_bias = None if bias is None else torch.cat(biases)
+    with_onednn = x.dtype == y.dtype == weight.dtype and _onednn(x) is not None
+    if with_onednn and not lowered(x.device.type):
+        pre = Projection.apply(x, y, of_x, of_y, of_bias, H)
+    else:
+        # x meets the rows of gT and the gates, y those of the gates and gF.
+        after = len(of_h) - len(of_x)
+        by_x, by_y = (F.linear(*pair).to(weight.dtype) for pair in ((x, of_x), (y, of_y)))
+        pre = F.pad(by_x, (0, after)) + F.pad(by_y, (H, 0))
+        pre = pre if of_bias is None else pre + of_bias
+    return pre, of_h, (h0.to(weight.dtype), c0.to(weight.dtype))
+
+
+class Projection(Function):
+    """x (N, X) by the first rows of all, y (N, Y) by all but the first H: their sum (N, K * H)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, y: Tensor, of_x: Tensor, of_y: Tensor, bias: Tensor | None, hidden: int
+    ) -> Tensor:
+        """of_x (rows, X), of_y (K * H - H, Y), bias (K * H)."""
+        ctx.save_for_backward(x, y, of_x, of_y)
+        ctx.hidden, ctx.biased = hidden, bias is not None
+        x, y = x.contiguous(), y.contiguous()
+        out = x.new_zeros(len(x), hidden + len(of_y)) if bias is None else bias.repeat(len(x), 1)
+        out[:, : len(of_x)] += product(x, of_x)
+        out[:, hidden:] += product(y, of_y)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """grad (N, K * H) -> gradients of x, y, of_x, of_y and bias, where they are needed."""
+        x, y, of_x, of_y = ctx.saved_tensors
+        needs, turned = ctx.needs_input_grad, grad.t().contiguous()
+        from_x, from_y = slice(None, len(of_x)), slice(ctx.hidden, None)
+        return (
+            product(grad[:, from_x].contiguous(), of_x.t()) if needs[0] else None,
+            product(grad[:, from_y].contiguous(), of_y.t()) if needs[1] else None,
+            product(turned[from_x], x.contiguous().t()) if needs[2] else None,
+            product(turned[from_y], y.contiguous().t()) if needs[3] else None,
+            grad.sum(0) if ctx.biased else None,
+            None,
+        )
+
+
+class Recurrence(Function):
+    """h and c of all steps from the input projections of all steps.
+
+    Columns of ``pre`` (N, K * H): gT, the gates f, iT, o[, iF], and gF if there is iF, before
+    their nonlinearity and without the part of h. One matrix product a step adds that part; the
+    gradient of its weight is one product after the loop. With ``scale``, the gates are batch
+    normalised after the sigmoid (``mean``, ``var`` (T, G) are the running statistics, used in
+    evaluation and where a step has one sequence).
+
+    Returns h (N, H), c (N, H), and the batch mean and variance (T, G) of the gates (empty without
+    normalisation, not differentiable).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Arguments as :func:`recurrence_forward`."""
+        h, c, means, variances, *saved = recurrence_forward(*inputs)
+        _, weight, h0, _, scale, *_, sizes, _, training = inputs
+        ctx.save_for_backward(weight, scale, *saved)
+        ctx.settings = len(h0), sizes, training
+        ctx.mark_non_differentiable(means, variances)
+        ctx.set_materialize_grads(False)
+        return h, c, means, variances
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_h: Tensor | None, grad_c: Tensor | None, *_: Any) -> tuple:
+        """Gradients of pre, weight, h0, c0, scale and shift, in the order of the inputs."""
+        weight, scale, *saved = ctx.saved_tensors
+        grads = recurrence_backward(tuple(saved), weight, scale, grad_h, grad_c, *ctx.settings)
+        return *grads, None, None, None, None, None
+
+
+def recurrence_forward(
+    pre: Tensor,
+    weight: Tensor,
+    h0: Tensor,
+    c0: Tensor,
+    scale: Tensor | None,
+    shift: Tensor | None,
+    mean: Tensor | None,
+    var: Tensor | None,
+    sizes: list[int],
+    eps: float,
+    training: bool,
+) -> tuple[Tensor, ...]:
+    """The loop of :class:`Recurrence`: h, c, mean, variance, and six tensors for backward."""
+    (batch, hidden), rows, columns = h0.shape, len(pre), pre.shape[1]
+    two = columns == 6 * hidden
+    middle = slice(hidden, columns - hidden if two else columns)
+    norm = scale is not None
+    act = torch.empty_like(pre)
+    # Row B + k belongs to row k of pre; the first B are the initial state, the last are spare.
+    h_all = pre.new_zeros(batch + rows + ROWS, hidden)
+    c_all = pre.new_empty(batch + rows, hidden)
+    h_all[:batch], c_all[:batch] = h0, c0
+    tanh_c = pre.new_empty(rows, hidden)
+    xhat = pre.new_empty(rows if norm else 0, middle.stop - hidden)
+    means = mean.clone() if norm else pre.new_empty(0)
+    variances = var.clone() if norm else pre.new_empty(0)
+    rstd = torch.rsqrt(var + eps) if norm else pre.new_empty(0)
+    by_weight, start, before = _by(weight, batch), 0, 0
+    for t, n in enumerate(sizes):
+        now, after = slice(start, start + n), slice(batch + start, batch + start + n)
+        part = by_weight(h_all[before : before + _wide(n, batch)])[:n]
+        a = torch.add(pre[now], part, out=act[now])
+        a[:, :hidden].tanh_()
+        gate = a[:, middle].sigmoid_()
+        if two:
+            a[:, middle.stop :].tanh_()
+        if norm:
+            own = training and n > 1
+            z = xhat[now]
+            if own:
+                torch.mean(gate, dim=0, out=means[t])
+                torch.sub(gate, means[t], out=z)
+                torch.mean(z * z, dim=0, out=variances[t])
+                rstd[t] = torch.rsqrt(variances[t] + eps)
+            else:
+                torch.sub(gate, means[t], out=z)
+            gate = torch.addcmul(shift, z.mul_(rstd[t]), scale)
+        f, i, o, *other = gate.split(hidden, dim=1)
+        c = torch.mul(f, c_all[before : before + n], out=c_all[after])
+        c.addcmul_(i, a[:, :hidden])
+        if two:
+            c.addcmul_(other[0], a[:, middle.stop :])
+        torch.mul(o, torch.tanh(c, out=tanh_c[now]), out=h_all[after])
+        start, before = start + n, batch + start
+    saved = act, h_all, c_all, tanh_c, xhat, rstd
+    if norm:
+        saved = *saved, torch.addcmul(shift, xhat, scale)
+    return h_all[batch : batch + rows], c_all[batch:], means, variances, *saved
+
+
+def recurrence_backward(
+    saved: tuple[Tensor, ...],
+    weight: Tensor,
+    scale: Tensor | None,
+    grad_h: Tensor | None,
+    grad_c: Tensor | None,
+    batch: int,
+    sizes: list[int],
+    training: bool,
+) -> tuple[Tensor | None, ...]:
+    """Gradients of pre, weight, h0, c0, scale and shift from those of h and c."""
+    act, h_all, c_all, tanh_c, xhat, rstd, *normal = saved
+    norm, (rows, hidden), columns = scale is not None, tanh_c.shape, act.shape[1]
+    two = columns == 6 * hidden
+    middle = slice(hidden, columns - hidden if two else columns)
+    gates = normal[0] if norm else act[:, middle]
+    f, i, o, *other = gates.split(hidden, dim=1)
+    # What the gradient of c (of h, for o) is multiplied by, block for block of the columns.
+    c_before = states_before(c_all, sizes, batch, rows)
+    factors = [i, c_before, act[:, :hidden], tanh_c]
+    if two:
+        factors += [act[:, middle.stop :], other[0]]
+    factor = torch.cat(factors, dim=1)
+    slope = 1 - act * act
+    slope[:, middle] = act[:, middle] - act[:, middle].square()
+    if not norm:
+        factor *= slope
+    factor = factor.view(rows, -1, hidden)
+    to_c = o * (1 - tanh_c * tanh_c)
+    grad = torch.empty_like(act)
+    blocks = grad.view(rows, -1, hidden)
+    grad_gates = grad.new_empty(rows, middle.stop - hidden) if norm else None
+    room = grad.new_zeros(batch, columns)
+    dh, dc = act.new_zeros(batch, hidden), act.new_zeros(batch, hidden)
+    by_weight, start = _by(weight.t(), batch), rows
+    for t in range(len(sizes) - 1, -1, -1):
+        n = sizes[t]
+        now, start = slice(start - n, start), start - n
+        dh_t, dc_t = dh[:n], dc[:n]
+        if grad_h is not None:
+            dh_t.add_(grad_h[now])
+        if grad_c is not None:
+            dc_t.add_(grad_c[now])
+        dc_t.addcmul_(dh_t, to_c[now])
+        torch.mul(factor[now], dc_t[:, None], out=blocks[now])
+        torch.mul(factor[now, 3], dh_t, out=blocks[now, 3])
+        d = grad[now]
+        if norm:
+            gate = d[:, middle]
+            grad_gates[now] = gate
+            if training and n > 1:
+                z = xhat[now]
+                along = torch.mul(gate, z).mean(0)
+                gate.sub_(gate.mean(0)).addcmul_(z, along, value=-1)
+            gate.mul_(scale * rstd[t])
+            d.mul_(slope[now])
+        dc_t.mul_(f[now])
+        wide = _wide(n, batch)
+        if wide > n:
+            room[:n] = d
+            dh_t.copy_(by_weight(room[:wide])[:n])
+        else:
+            dh_t.copy_(by_weight(d))
+    d_weight = product(grad.t().contiguous(), states_before(h_all, sizes, batch, rows).t())
+    d_scale = (grad_gates * xhat).sum(0) if norm else None
+    d_shift = grad_gates.sum(0) if norm else None
+    return grad, d_weight, dh, dc, d_scale, d_shift
+
+
+def _wide(n: int, batch: int) -> int:
+    """n rows and some more, to a multiple of :data:`ROWS`, at most the batch."""
+    return min(batch, -(-n // ROWS) * ROWS)
+
+
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """a (N, K), contiguous, times the transpose of b (M, K), contiguous or itself transposed.
+
+    Example:
+        >>> a, b = torch.randn(5, 7), torch.randn(3, 7)
+        >>> torch.allclose(product(a, b), a @ b.t(), atol=1e-6)
+        True
+    """
+    linear = _onednn(a)
+    return _mm(a, b) if linear is None else linear(a, b)
+
+
+def _mm(a: Tensor, b: Tensor) -> Tensor:
+    """torch's product; autocast lets one with a place for its result alone."""
+    return torch.mm(a, b.t(), out=a.new_empty(len(a), len(b)))
+
+
+def _by(weight: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
+    """A function that multiplies at most so many rows (n, K) with weight (M, K) transposed.
+
+    oneDNN rearranges a weight at every call; for a loop it is done once.
+    """
+    linear = _onednn(weight)
+    if linear is None:
+        return lambda a: _mm(a, weight)
+    kept = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), rows)
+    return lambda a: linear(a, kept)
+
+
+def _onednn(tensor: Tensor) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """oneDNN's product, where it can be had for such a tensor."""
+    usable = tensor.device.type == "cpu" and tensor.dtype == torch.float32 and tensor.numel() > 0
+    return _linear() if usable and torch.backends.mkldnn.enabled else None
+
+
+@functools.cache
+def _linear() -> Callable[[Tensor, Tensor], Tensor] | None:
+    """oneDNN's product as torch's compiler calls it, if this torch has it and it is right."""
+    try:
+        operator = torch.ops.mkldnn._linear_pointwise
+
+        def linear(a: Tensor, b: Tensor) -> Tensor:
+            return operator(a, b, None, "none", [], "")
+
+        with torch.no_grad():
+            a, b = torch.arange(10.0).view(2, 5), torch.arange(15.0).view(3, 5)
+            kept = torch.ops.mkldnn._reorder_linear_weight(b, 2)
+            right = all(torch.allclose(linear(a, w), a @ b.t()) for w in (b, kept))
+    except (AttributeError, RuntimeError, TypeError):  # it is not part of what torch promises
+        return None
+    return linear if right else None
