@@ -34,6 +34,25 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def torch_threads() -> int:
+    """Threads that torch uses; where it is not loaded, those that it would.
+
+    Example:
+        >>> torch_threads() >= 1
+        True
+    """
+    if "torch" in sys.modules:
+        return sys.modules["torch"].get_num_threads()
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and int(given) else cores()
+
+
+def set_torch_threads(number: int) -> None:
+    """Tell torch its number of threads, if it is loaded; in a thread: of that thread."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(number)
+
+
 def tune_threads() -> bool:
     """Let torch's idle threads sleep soon, unless the user has set how they wait.
 

@@ -40,7 +40,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "experiments": (),
     "report": (),
     "plots": (),
-    "prediction": ("streaming",),
+    "prediction": ("export", "streaming"),
     "foundations": ("errors", "paths"),  # and every module that has no other room
     "chapters": (),  # the package beside the notebooks
 }

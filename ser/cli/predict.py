@@ -125,8 +125,8 @@ def _files(args: argparse.Namespace, failed: list[dict[str, str]]) -> int:
     from ser.prediction import load_model, predict
     from ser.progress import counted
 
-    model = load_model(args.checkpoint, args.device)
     answers, count = [], len(args.files)
+    model = load_model(args.checkpoint, args.device, count)
     with counted(
         "listening", count, "files", count > 1, items=args.files, leave=False, delay=0.5
     ) as bar:

@@ -7,100 +7,13 @@
 (535, 339, 10)
 """
 
-from __future__ import annotations
+import lazy_loader
 
-import difflib
-import functools
-import importlib
-import os
-from dataclasses import replace
-from pathlib import Path
-
-from ser.corpora import file_names
-from ser.corpora.base import COLUMNS, EMOTIONS, Corpus
-from ser.corpora.copies import copy_problems
-from ser.corpora.registry import CORPORA, CorpusInfo
-from ser.errors import CorpusError
-from ser.paths import data_dir
-
-__all__ = ["COLUMNS", "CORPORA", "EMOTIONS", "Corpus", "CorpusInfo", "corpus_info", "load_corpus"]
-
-
-def corpus_info(name: str) -> CorpusInfo:
-    """What is known of corpus *name*.
-
-    Raises:
-        CorpusError: no corpus has that name; the message lists those there are.
-
-    Example:
-        >>> corpus_info("tess").licence
-        'CC BY-NC-ND 4.0'
-    """
-    key = str(name).strip().lower().replace("-", "").replace("_", "")
-    if key not in CORPORA:
-        near = difflib.get_close_matches(key, CORPORA, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise CorpusError(f"unknown corpus {name!r}; known: {', '.join(CORPORA)}.{hint}")
-    return CORPORA[key]
-
-
-def load_corpus(name: str, root: str | os.PathLike | None = None) -> Corpus:
-    """Read corpus *name* from *root* and return its table of utterances.
-
-    Args:
-        name: a key of :data:`CORPORA`, e.g. ``"emodb"``.
-        root: folder of the corpus as its owners ship it, or its parent; for ``"manifest"``
-            the CSV file. None: the folder *name* in :func:`ser.paths.data_dir`. The synthetic
-            corpus is made there on first use.
-
-    Returns:
-        The :class:`Corpus`: ``.table`` (four classes, audio present), ``.everything``,
-        ``.licence``, ``.citation``, ``.problems``.
-
-    Raises:
-        CorpusError: unknown name, missing folder, a folder that holds another layout, or one
-            where files of one clip differ and nothing says which is the right one.
-
-    Example:
-        >>> corpus = load_corpus("emodb", "data/emodb")     # doctest: +SKIP
-        >>> len(corpus), len(corpus.everything)             # doctest: +SKIP
-        (339, 535)
-    """
-    corpus = read_corpus(name, root)
-    for problem in copy_problems(corpus.copies, corpus.root):
-        if problem.kind == "conflicting copies":
-            raise CorpusError(
-                f"{corpus.name}: {corpus.root}: {problem.message}; the first: {problem.files[0]}. "
-                f"`{corpus.check_command}` names them all"
-            )
-    return corpus
-
-
-def read_corpus(name: str, root: str | os.PathLike | None = None) -> Corpus:
-    """:func:`load_corpus` that keeps going where nothing decides between files of one clip.
-
-    For looking into a corpus: such files stand in ``.copies``, and the table has one of them.
-
-    Example:
-        >>> read_corpus("emodb", "data/emodb").copies       # doctest: +SKIP
-        ()
-    """
-    info = corpus_info(name)
-    if info.file_names:
-        read = functools.partial(file_names.read, info=info)
-    else:
-        read = importlib.import_module(f"ser.corpora.{info.name}").read
-    if root is not None:
-        given = Path(root).expanduser()
-        return replace(read(given), given=os.path.abspath(given))
-    if info.name == "synthetic":
-        return read(None)
-    if info.name == "manifest":
-        raise CorpusError(f"the manifest corpus needs a root: {info.get}")
-    home = data_dir() / info.name
-    if not home.is_dir():
-        raise CorpusError(
-            f"{info.name}: no folder {home}. Give the corpus's folder as root (--root DIR), or "
-            f"set SER_DATA to the folder that holds {info.name}/. {info.get}"
-        )
-    return replace(read(home), given=str(home))
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "base": ["COLUMNS", "EMOTIONS", "Corpus"],
+        "load": ["corpus_info", "load_corpus", "read_corpus"],
+        "registry": ["CORPORA", "CorpusInfo"],
+    },
+)

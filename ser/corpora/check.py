@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ser.corpora import corpus_info, read_corpus
 from ser.corpora.base import EMOTIONS, make_table
 from ser.corpora.examine import Clip, examine_all
 from ser.corpora.file_problems import compare_with_originals, file_problems
+from ser.corpora.load import corpus_info, read_corpus
 from ser.corpora.problems import Problem
 from ser.corpora.sound_problems import sound_problems
 from ser.corpora.table_problems import table_problems

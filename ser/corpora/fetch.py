@@ -23,9 +23,9 @@ from urllib.parse import quote, unquote, urlsplit
 
 import filelock
 
-from ser.corpora import corpus_info
 from ser.corpora.archive import unpack
 from ser.corpora.download import DiskFullError, download, need_room
+from ser.corpora.load import corpus_info
 from ser.corpora.originals import Original, Originals, compare, originals
 from ser.corpora.registry import Source
 from ser.corpora.web import web_address

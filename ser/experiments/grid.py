@@ -89,7 +89,7 @@ def plan(
             config.split_seed,
             config.dev_share,
             test.table if config.protocol == "cross" else None,
-            corpus.features.keys,
+            corpus.keys,
             config.distinct_speakers,
         )
     except ProtocolError as error:
@@ -152,8 +152,8 @@ def _leak(fold, corpus: CorpusInputs, test: CorpusInputs, distinct_speakers: boo
     leak = find_leaks(
         corpus.table.iloc[before],
         test.table.iloc[fold.test],
-        [corpus.features.keys[i] for i in before],
-        [test.features.keys[i] for i in fold.test],
+        [corpus.keys[i] for i in before],
+        [test.keys[i] for i in fold.test],
         same_corpus=same,
         distinct_speakers=distinct_speakers,
     )
@@ -165,7 +165,7 @@ def _run(config: RunConfig, out: Path) -> list[dict]:
     corpus, test = load_inputs(config, set(trained_rows))
     trained, fused = plan(config, corpus, test)
     device = _device(config)
-    jobs, threads = _jobs(config, len(trained), device)
+    jobs, threads = _jobs(config, trained, device)
     done = {t.record: finished_record(t, corpus, test) for t in [*trained, *fused]}
     left = [t for t in trained if done[t.record] is None]
     found = len(trained) - len(left)
@@ -233,10 +233,14 @@ def _tell_unkept(config: RunConfig, finished: Sequence[FoldRun]) -> None:
         )
 
 
-def _jobs(config: RunConfig, fold_runs: int, device: str) -> tuple[int, int]:
-    """Runs at a time and threads each; from the whole grid, so that a resume changes no bit."""
+def _jobs(config: RunConfig, fold_runs: Sequence[FoldRun], device: str) -> tuple[int, int]:
+    """Runs at a time and threads each; from the whole grid, so that a resume changes no bit.
+
+    Baselines without tuning take less time than a process takes to start.
+    """
     available = cores()
-    jobs = config.jobs or (min(available, max(1, fold_runs)) if device == "cpu" else 1)
+    long = [r for r in fold_runs if r.row not in BASELINES or r.tuning != "fixed"]
+    jobs = config.jobs or (min(available, max(1, len(long))) if device == "cpu" else 1)
     return jobs, config.threads or max(1, available // jobs)
 
 

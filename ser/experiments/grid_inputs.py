@@ -13,6 +13,7 @@ import numpy as np
 from ser.errors import CorpusError, ProtocolError
 from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig
+from ser.features.floors import log_seconds
 from ser.normalise import one_class_speakers
 from ser.protocols import Fold
 
@@ -25,15 +26,21 @@ class CorpusInputs:
 
     name: str
     table: Any
-    features: Any
-    content_hash: str
+    keys: list[str]
+    samples: np.ndarray = field(repr=False)
+    content_hash: str = ""
+    features: Any = field(default=None, repr=False)
     licence: str = ""
     egemaps: np.ndarray | None = field(default=None, repr=False)
     speeds: dict[float, Any] = field(default_factory=dict, repr=False)
     level: np.ndarray | None = field(default=None, repr=False)
-    duration: np.ndarray | None = field(default=None, repr=False)
     whole: dict = field(default_factory=dict, repr=False)
     check: str = "ser check"
+
+    @property
+    def duration(self) -> np.ndarray:
+        """Logarithm of each utterance's seconds, float32 (utterances, 1)."""
+        return log_seconds(self.samples)
 
     def completed(self, message: str) -> str:
         """*message* with the whole command where it says to type `ser check`."""
@@ -54,7 +61,7 @@ def shortest(corpus: CorpusInputs, test: CorpusInputs) -> str:
     """Which utterances a network found too short, and what to do with them."""
     found = {}
     for part in (corpus, test):
-        seconds = np.asarray(part.features.samples) / 16000
+        seconds = np.asarray(part.samples) / 16000
         found |= dict(zip(part.table.utterance, seconds, strict=True))
     three = sorted(found.items(), key=lambda item: item[1])[:3]
     named = ", ".join(f"{name} ({seconds:.2f} s)" for name, seconds in three)
@@ -67,16 +74,23 @@ def shortest(corpus: CorpusInputs, test: CorpusInputs) -> str:
 def load_inputs(config: RunConfig, rows: set[str]) -> tuple[CorpusInputs, CorpusInputs]:
     """Training corpus and test corpus (the same object but for ``cross``) with their features.
 
-    Only what *rows* need is computed: no eGeMAPS or level without a row that asks for it, other
-    speeds only where a network trains with them, and of the training corpus.
+    Only what *rows* need is computed: no MFCCs or spectrograms without a network, no eGeMAPS or
+    level without a row that asks for it, other speeds only where a network trains with them, and
+    of the training corpus.
     """
     inputs = {INPUTS[row] for row in rows if row in INPUTS}
-    speeds = {s for row in rows - set(BASELINES) for s in config.training(row).speed}
-    corpus = _inputs(config, config.corpus, config.root, config.features, inputs, sorted(speeds))
+    networks = rows - set(BASELINES)
+    speeds = sorted({s for row in networks for s in config.training(row).speed})
+
+    def read(name: str, root: str | None, pack: str | None, speeds: Sequence[float]):
+        if pack is not None:
+            return _from_pack(config, pack, inputs, speeds)
+        return _from_corpus(config, name, root, inputs, bool(networks), speeds)
+
+    corpus = read(config.corpus, config.root, config.features, speeds)
     if config.protocol != "cross":
         return corpus, corpus
-    test_name = config.test_corpus or ""
-    return corpus, _inputs(config, test_name, config.test_root, config.test_features, inputs)
+    return corpus, read(config.test_corpus or "", config.test_root, config.test_features, ())
 
 
 def check_speakers(
@@ -114,96 +128,92 @@ def check_speakers(
         )
 
 
-def _inputs(
+def _from_pack(
+    config: RunConfig, pack: str, inputs: set[str], speeds: Sequence[float]
+) -> CorpusInputs:
+    from ser.features import load_pack
+
+    features = load_pack(Path(pack))
+    if features.preset.name != config.preset:
+        raise CorpusError(
+            f"{pack}: made with preset {features.preset.name!r}, but --preset "
+            f"{config.preset!r} is asked for"
+        )
+    if "egemaps" in inputs:
+        raise CorpusError(
+            f"{pack}: a feature pack holds no eGeMAPS; run the egemaps rows from the corpus"
+        )
+    if "level" in inputs:
+        raise CorpusError(
+            f"{pack}: a feature pack holds no sound; run the row level-lr from the corpus"
+        )
+    if speeds:
+        raise CorpusError(
+            f"{pack}: a feature pack holds no sound to play faster or slower; use --speed "
+            "with the corpus itself"
+        )
+    return CorpusInputs(
+        name=features.corpus["name"],
+        table=features.table,
+        keys=features.keys,
+        samples=features.samples,
+        content_hash=features.content_hash,
+        features=features,
+        licence=features.corpus.get("licence", ""),
+    )
+
+
+def _from_corpus(
     config: RunConfig,
     name: str,
     root: str | None,
-    pack: str | None,
     inputs: set[str],
-    speeds: Sequence[float] = (),
+    networks: bool,
+    speeds: Sequence[float],
 ) -> CorpusInputs:
-    from ser.features import extract, load_pack
-    from ser.features.floors import log_seconds
+    from ser.corpora import load_corpus
+    from ser.corpora.completeness import completeness
+    from ser.features.egemaps import installed, read_egemaps
+    from ser.features.floors import read_levels
+    from ser.features.table import content_hash
 
-    functionals = level = None
-    others, whole = {}, {}
-    if pack is not None:
-        features = load_pack(Path(pack))
-        if features.preset.name != config.preset:
-            raise CorpusError(
-                f"{pack}: made with preset {features.preset.name!r}, but --preset "
-                f"{config.preset!r} is asked for"
-            )
-        if "egemaps" in inputs:
-            raise CorpusError(
-                f"{pack}: a feature pack holds no eGeMAPS; run the egemaps rows from the corpus"
-            )
-        if "level" in inputs:
-            raise CorpusError(
-                f"{pack}: a feature pack holds no sound; run the row level-lr from the corpus"
-            )
-        if speeds:
-            raise CorpusError(
-                f"{pack}: a feature pack holds no sound to play faster or slower; use --speed "
-                "with the corpus itself"
-            )
-        name = features.corpus["name"]
-        licence, check = features.corpus.get("licence", ""), "ser check"
-    else:
-        from ser.corpora import load_corpus
-        from ser.corpora.completeness import completeness
+    given = {"cache": config.cache, "progress": config.progress}
+    corpus = load_corpus(name, root)
+    for problem in corpus.problems[:5]:
+        log.info("%s: %s", name, problem)
+    if len(corpus.problems) > 5:
+        more = len(corpus.problems) - 5
+        log.info("%s: and %d more problems; see `%s`", name, more, corpus.check_command)
+    if len(corpus.table) == 0:
+        raise CorpusError(f"{name}: no utterances of the four classes under {corpus.root}")
+    if networks and "egemaps" in inputs and not config.skip_bad and not installed():
+        # All from the cache, or the error now, not after long work.
+        read_egemaps(corpus.table, config.cache, progress=False)
+    sound = features = None  # sound: which utterances can be read, and how long they are
+    others, values = {}, {}
+    if networks:
+        from ser.features import extract
 
-        corpus = load_corpus(name, root)
-        for problem in corpus.problems[:5]:
-            log.info("%s: %s", name, problem)
-        if len(corpus.problems) > 5:
-            more = len(corpus.problems) - 5
-            log.info("%s: and %d more problems; see `%s`", name, more, corpus.check_command)
-        if len(corpus.table) == 0:
-            raise CorpusError(f"{name}: no utterances of the four classes under {corpus.root}")
-        if "egemaps" in inputs and not config.skip_bad:
-            from ser.features.egemaps import egemaps as functionals_of
-            from ser.features.egemaps import installed
-
-            if not installed():  # all from the cache, or the error now, not after long work
-                functionals_of(corpus.table, cache=config.cache, progress=False)
-        features = extract(
-            corpus,
-            preset=config.preset,
-            cache=config.cache,
-            progress=config.progress,
-            skip_bad=config.skip_bad,
-        )
-        licence, check = corpus.licence, corpus.check_command
-        whole = completeness(replace(corpus, table=features.table))
-        for speed in speeds:
-            others[speed] = extract(
-                replace(corpus, table=features.table),
-                preset=config.preset,
-                cache=config.cache,
-                progress=config.progress,
-                speed=speed,
-            )
-        if "level" in inputs:
-            from ser.features.floors import levels
-
-            level = levels(features.table, cache=config.cache, progress=config.progress)
-        if "egemaps" in inputs:
-            from ser.features.egemaps import egemaps as functionals_of
-
-            functionals = functionals_of(
-                features.table, cache=config.cache, progress=config.progress
-            )
+        sound = features = extract(corpus, config.preset, skip_bad=config.skip_bad, **given)
+        corpus = replace(corpus, table=sound.table)
+        others = {s: extract(corpus, config.preset, speed=s, **given) for s in speeds}
+    for kind, read in (("egemaps", read_egemaps), ("level", read_levels)):
+        if kind in inputs or (kind == "level" and sound is None):
+            found = read(corpus, skip_bad=config.skip_bad, **given)
+            values[kind] = found.values
+            sound = sound or found
+            corpus = replace(corpus, table=sound.table)
     return CorpusInputs(
         name=name,
-        table=features.table,
+        table=sound.table,
+        keys=sound.keys,
+        samples=sound.samples,
+        content_hash=content_hash(sound.table, sound.keys),
         features=features,
-        content_hash=features.content_hash,
-        licence=licence,
-        egemaps=functionals,
-        level=level,
-        duration=log_seconds(features.samples) if "duration" in inputs else None,
+        licence=corpus.licence,
+        egemaps=values.get("egemaps"),
+        level=values.get("level"),
         speeds=others,
-        whole=whole,
-        check=check,
+        whole=completeness(corpus),
+        check=corpus.check_command,
     )

@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 
 from ser.errors import FeatureError, shortage
-from ser.paths import atomic_write, sealed, unseal
+from ser.paths import atomic_write, cache_dir, sealed, unseal
 
 log = logging.getLogger(__name__)
 
@@ -300,6 +300,12 @@ class FeatureStore:
         while len(self._open) > MAX_OPEN or (mapped > MAX_MAPPED and len(self._open) > 1):
             mapped -= self._open.popitem(last=False)[1].nbytes
         return data
+
+
+def open_store(parameters: dict, cache: str | Path | None = None) -> FeatureStore:
+    """The store for features with these parameters, in *cache* (None: the user's cache)."""
+    folder = Path(cache) if cache is not None else cache_dir()
+    return FeatureStore(folder / "features" / parameter_hash(parameters | {"store": FORMAT}))
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -17,9 +17,8 @@ import numpy as np
 import pandas as pd
 
 from ser.errors import FeatureError
-from ser.features.extract import open_store
-from ser.features.fill import fill
 from ser.features.presets import SAMPLE_RATE
+from ser.features.utterance_values import UtteranceValues, utterance_values
 
 if TYPE_CHECKING:
     from ser.corpora.base import Corpus
@@ -58,15 +57,22 @@ def egemaps(
         >>> egemaps(load_corpus("emodb", root)).shape            # doctest: +SKIP
         (339, 88)
     """
-    table = corpus if isinstance(corpus, pd.DataFrame) else corpus.table
-    name = getattr(corpus, "name", "the corpus")
-    store = open_store(_PARAMETERS, cache)
-    check = getattr(corpus, "check_command", "")
-    done = fill(store, table, _compute, name=name, check=check, task=4, progress=progress)
-    values = np.empty((len(table), SIZE), dtype=np.float32)
-    for i, key in enumerate(done.keys):
-        values[i] = store.read(key)[0]
-    return values
+    return read_egemaps(corpus, cache, progress).values
+
+
+def read_egemaps(
+    corpus: Corpus | pd.DataFrame,
+    cache: str | Path | None = None,
+    progress: bool = True,
+    skip_bad: bool = False,
+) -> UtteranceValues:
+    """:func:`egemaps` with the utterances' keys and samples.
+
+    Args:
+        corpus, cache, progress: as there.
+        skip_bad: leave utterances out whose audio cannot be read.
+    """
+    return utterance_values(corpus, _PARAMETERS, _compute, cache, progress, skip_bad, task=4)
 
 
 def egemaps_names() -> list[str]:

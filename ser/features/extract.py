@@ -12,11 +12,10 @@ import torch
 from ser.devices import resolve_device
 from ser.errors import FeatureError
 from ser.features import mel, mfcc
-from ser.features.cache import FORMAT, FeatureStore, parameter_hash
+from ser.features.cache import open_store
 from ser.features.fill import fill
 from ser.features.presets import INT16_SCALE, SAMPLE_RATE, Preset, get_preset
 from ser.features.table import Features
-from ser.paths import cache_dir
 
 if TYPE_CHECKING:
     from ser.corpora.base import Corpus
@@ -44,12 +43,6 @@ def parameters(preset: Preset, device: torch.device, speed: float = 1.0) -> dict
         "floor": mel.FLOOR,
         "mfcc": [mfcc.FRAME, mfcc.HOP, mfcc.BANDS, mfcc.CEPSTRA, mfcc.LIFTER, mfcc.EMPHASIS],
     }
-
-
-def open_store(parameters: dict, cache: str | Path | None = None) -> FeatureStore:
-    """The store for features with these parameters, in *cache* (None: the user's cache)."""
-    folder = Path(cache) if cache is not None else cache_dir()
-    return FeatureStore(folder / "features" / parameter_hash(parameters | {"store": FORMAT}))
 
 
 def extract(

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 
 from ser.audio import load_audio
 from ser.errors import AudioError, FeatureError, shortage
 from ser.features.cache import FeatureStore
 from ser.features.presets import SAMPLE_RATE
+from ser.threads import set_torch_threads, torch_threads
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -152,8 +152,8 @@ def _results(
     missing: list[Item], compute: Compute, size: int, stamps: dict[str, tuple[int, int] | None]
 ) -> Iterator[list[Result]]:
     """Features of all items, task by task and in order; a few tasks are in work at a time."""
-    threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    threads = torch_threads()
+    pool = ThreadPoolExecutor(threads, initializer=set_torch_threads, initargs=(1,))
     try:
         pending: deque = deque()
         for start in range(0, len(missing), size):
@@ -164,7 +164,7 @@ def _results(
             yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+        set_torch_threads(threads)
 
 
 def _work(

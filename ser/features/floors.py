@@ -15,9 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ser.features.extract import open_store
-from ser.features.fill import fill
 from ser.features.presets import SAMPLE_RATE
+from ser.features.utterance_values import UtteranceValues, utterance_values
 
 if TYPE_CHECKING:
     from ser.corpora.base import Corpus
@@ -63,13 +62,22 @@ def levels(
         >>> levels(load_corpus("emodb", root)).shape             # doctest: +SKIP
         (339, 1)
     """
-    table = corpus if isinstance(corpus, pd.DataFrame) else corpus.table
-    store = open_store(_PARAMETERS, cache)
-    name = getattr(corpus, "name", "the corpus")
-    check = getattr(corpus, "check_command", "")
-    done = fill(store, table, _compute, name=name, check=check, progress=progress)
-    values = [store.read(key)[0] for key in done.keys]
-    return np.array(values, dtype=np.float32).reshape(len(table), 1)
+    return read_levels(corpus, cache, progress).values
+
+
+def read_levels(
+    corpus: Corpus | pd.DataFrame,
+    cache: str | Path | None = None,
+    progress: bool = True,
+    skip_bad: bool = False,
+) -> UtteranceValues:
+    """:func:`levels` with the utterances' keys and samples: what a row without features reads.
+
+    Args:
+        corpus, cache, progress: as there.
+        skip_bad: leave utterances out whose audio cannot be read.
+    """
+    return utterance_values(corpus, _PARAMETERS, _compute, cache, progress, skip_bad)
 
 
 def log_seconds(samples: ArrayLike) -> np.ndarray:

@@ -27,14 +27,18 @@ from ser.paths import atomic_write, sealed, unseal
 PACK_FORMAT = 2
 """Of the packs that are written; those of 1 have no digests, and are read unchecked."""
 
-UNTOLD = 3
-"""Version of the features in packs that do not tell it: there was no other when they were made."""
+FIRST_VERSION = 3
+"""Version of the features in packs that do not say it: there was no other when they were made."""
 
-READABLE = (3, FEATURE_VERSION)
+READABLE = (FIRST_VERSION, FEATURE_VERSION)
 """Versions of the features that a pack may hold. Those of 3 differ from today's by rounding alone
 (MFCCs by less than 0.001, spectrograms by less than 0.02 dB), and a pack may be the only copy."""
 
-AGAIN = "copy the pack again, or make it anew where the audio is (`ser features --out`)"
+COPY_AGAIN = "copy the pack again, or make it anew where the audio is (`ser features --out`)"
+
+KINDS = {"bool": bool, "int": int, "str": str}
+"""Of the table's columns, as ``meta.json`` names them; ``float`` is read by Python, to the last
+digit, which pandas' own reader does not promise in every version."""
 
 _SHARD = 256
 _SHARD_NUMBERS = 1 << 25
@@ -142,16 +146,13 @@ def load_pack(folder: str | os.PathLike) -> Features:
         meta = json.loads(text)
         if meta["format"] not in (1, PACK_FORMAT):
             raise FeatureError(f"{folder}: pack of format {meta['format']}, not {PACK_FORMAT}")
-        if (version := meta.get("features", UNTOLD)) not in READABLE:
+        if (version := meta.get("features", FIRST_VERSION)) not in READABLE:
             raise FeatureError(
                 f"{folder}: its features are of version {version}, this version of ser "
                 f"makes {FEATURE_VERSION}; `ser features --out` makes a pack anew"
             )
         _check_digests(folder, meta, text)
-        kinds = meta["kinds"]
-        table = _read_table(folder)
-        for column, kind in kinds.items():
-            table[column] = _restore(table[column], kind)
+        table = _read_table(folder, meta["kinds"])
         preset = meta["preset"]
         frames = preset["frames"]
         preset = Preset(preset["name"], tuple(preset["n_fft"]), frames and tuple(frames))
@@ -167,10 +168,10 @@ def load_pack(folder: str | os.PathLike) -> Features:
     store.check(keys)
     absent = sum(key not in store for key in keys)
     if absent:
-        told = "".join(f"; {name}.npy: {why}" for name, why in [*store.damaged.items()][:3])
+        reasons = "".join(f"; {name}.npy: {why}" for name, why in [*store.damaged.items()][:3])
         raise FeatureError(
             f"{folder}: features of {absent} of {len(keys)} utterances are missing or damaged"
-            f"{told}; {AGAIN}"
+            f"{reasons}; {COPY_AGAIN}"
         )
     features = Features(table, keys, preset, store, dict(meta["corpus"]))
     bands = [shape[1] for shape in store.entry(keys[0]).shapes[1:3]] if keys else []
@@ -180,7 +181,7 @@ def load_pack(folder: str | os.PathLike) -> Features:
             "not make; `ser features --out` makes a pack anew"
         )
     if features.content_hash != meta["content_hash"]:
-        raise FeatureError(f"{folder}: table.csv does not fit meta.json; {AGAIN}")
+        raise FeatureError(f"{folder}: table.csv does not fit meta.json; {COPY_AGAIN}")
     return features
 
 
@@ -191,15 +192,24 @@ def _check_digests(folder: Path, meta: dict, text: str) -> None:
                 return
             raise ValueError("its digest is missing: damaged or edited")
     except ValueError as error:
-        raise FeatureError(f"{folder / 'meta.json'}: {error}; {AGAIN}") from None
+        raise FeatureError(f"{folder / 'meta.json'}: {error}; {COPY_AGAIN}") from None
     if hashlib.sha256((folder / "table.csv").read_bytes()).hexdigest() != meta["table"]:
-        raise FeatureError(f"{folder}: table.csv does not fit meta.json; {AGAIN}")
+        raise FeatureError(f"{folder}: table.csv does not fit meta.json; {COPY_AGAIN}")
 
 
-def _read_table(folder: Path) -> pd.DataFrame:
-    # Left to itself pandas ends a row at a carriage return, which a sentence may hold.
-    how = {"dtype": str, "keep_default_na": False, "lineterminator": "\n"}
-    return pd.read_csv(folder / "table.csv", **how)
+def _read_table(folder: Path, kinds: dict[str, str]) -> pd.DataFrame:
+    """``table.csv``, columns of the given kinds; an empty number is NaN, and nothing else is."""
+    return pd.read_csv(
+        folder / "table.csv",
+        dtype={c: KINDS[kind] for c, kind in kinds.items() if kind != "float"},
+        converters={c: _number for c, kind in kinds.items() if kind == "float"},
+        keep_default_na=False,
+        lineterminator="\n",  # pandas would end a row at a carriage return, which text may hold
+    )
+
+
+def _number(text: str) -> float:
+    return float(text) if text else float("nan")
 
 
 def _foreign(folder: Path) -> bool:
@@ -221,27 +231,30 @@ def _meta(folder: Path) -> dict | None:
 
 
 def _refuse_other(folder: Path, new: dict) -> None:
-    """A pack there is written over by one of the same corpus and preset alone."""
-    old, new = _meta(folder), json.loads(json.dumps(new))
+    """A pack there is written over by one of the same corpus, preset and version alone."""
+    old = _meta(folder)
     if old is None:
         return
-    told = {}
-    for which, meta in (("old", old), ("new", new)):
-        corpus, preset = meta["corpus"], meta["preset"]
-        name = corpus.get("name") if isinstance(corpus, dict) else corpus
-        told[which] = (name, meta["format"], preset)
-    version = old.get("features", UNTOLD)
-    if told["old"] == told["new"] and version != FEATURE_VERSION:
+    here, ours = _identity(old), _identity(json.loads(json.dumps(new)))
+    if here != ours:
+        name, preset, number = here
+        preset = preset.get("name") if isinstance(preset, dict) else preset
+        version = f", format {number}" if number != ours[2] else ""
+        raise FeatureError(
+            f"{folder}: holds a pack of {name}, preset {preset}{version}; name a new folder"
+        )
+    if (version := old.get("features", FIRST_VERSION)) != FEATURE_VERSION:
         raise FeatureError(
             f"{folder}: holds features of version {version}, these are of version "
             f"{FEATURE_VERSION}; name a new folder"
         )
-    if told["old"] != told["new"]:
-        name = old["preset"].get("name") if isinstance(old["preset"], dict) else old["preset"]
-        version = f", format {old['format']}" if old["format"] != new["format"] else ""
-        raise FeatureError(
-            f"{folder}: holds a pack of {told['old'][0]}, preset {name}{version}; name a new folder"
-        )
+
+
+def _identity(meta: dict) -> tuple:
+    """Name of the corpus, preset, format."""
+    corpus = meta["corpus"]
+    name = corpus.get("name") if isinstance(corpus, dict) else corpus
+    return name, meta["preset"], meta["format"]
 
 
 def _refuse_strangers(folder: Path, keys: Sequence[str]) -> None:
@@ -249,7 +262,7 @@ def _refuse_strangers(folder: Path, keys: Sequence[str]) -> None:
     if _meta(folder) is None:
         return
     try:
-        before = set(_read_table(folder)["key"])
+        before = set(_read_table(folder, {"key": "str"})["key"])
     except (OSError, ValueError, KeyError):
         return
     if before and before.isdisjoint(keys):
@@ -265,13 +278,3 @@ def _kind(column: pd.Series) -> str:
     if pd.api.types.is_integer_dtype(column):
         return "int"
     return "float" if pd.api.types.is_float_dtype(column) else "str"
-
-
-def _restore(column: pd.Series, kind: str) -> pd.Series:
-    if kind == "bool":
-        return column == "True"
-    if kind == "int":
-        return column.astype(int)
-    if kind == "float":
-        return pd.Series([float(v) if v else float("nan") for v in column], dtype=float)
-    return column

@@ -13,12 +13,14 @@ paper    256, 512    128, 256 64, 128   true lengths         the figure in the p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import torch
 
 from ser.errors import FeatureError
+
+if TYPE_CHECKING:
+    import torch
 
 SAMPLE_RATE = 16000
 """Samples a second of every waveform that enters the features."""
@@ -27,7 +29,7 @@ INT16_SCALE = 32768.0
 """Waveforms in -1..1 are multiplied by this: both front ends work on the scale of 16-bit samples,
 as HTK, openSMILE and the release (which reads integers) do."""
 
-Spectrogram = TypeVar("Spectrogram", np.ndarray, torch.Tensor)
+Spectrogram = TypeVar("Spectrogram", np.ndarray, "torch.Tensor")
 
 
 def nearest_index(length: int, size: int) -> np.ndarray:
@@ -73,7 +75,9 @@ def squash(spectrogram: Spectrogram, size: int, lengths: torch.Tensor | None = N
     """
     if lengths is None:
         index = nearest_index(spectrogram.shape[-1], size)
-        if isinstance(spectrogram, torch.Tensor):
+        if not isinstance(spectrogram, np.ndarray):
+            import torch
+
             return spectrogram[..., torch.from_numpy(index).to(spectrogram.device)]
         return np.take(spectrogram, index, axis=-1)
     rows = np.stack([nearest_index(int(n), size) for n in lengths])

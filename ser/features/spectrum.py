@@ -18,8 +18,8 @@ from torch import Tensor
 from ser.errors import FeatureError
 from ser.threads import share_work
 
-FRAMES_AT_ONCE = {"cpu": 128, "cuda": 8192}
-"""Frames in one piece, by kind of device: on a CPU few enough to stay in its cache."""
+FRAMES_AT_ONCE, FRAMES_AT_ONCE_GPU = 128, 8192
+"""Frames in one piece: on a CPU few enough to stay in its cache."""
 
 
 def as_waves(
@@ -85,7 +85,8 @@ def log_band_powers(
         tensor([16.,  1.,  1.])
     """
     out = torch.empty(len(frames), bank.shape[1], device=frames.device)
-    size, least = FRAMES_AT_ONCE[frames.device.type], scale * math.log(floor)
+    on_cpu, least = frames.device.type == "cpu", scale * math.log(floor)
+    size = FRAMES_AT_ONCE if on_cpu else FRAMES_AT_ONCE_GPU
 
     def compute(first: int, last: int) -> None:
         """Rows of ``out`` for the pieces ``first`` to ``last - 1``."""
@@ -100,7 +101,7 @@ def log_band_powers(
             out[rows] = torch.where(bands <= floor, least, scale * bands.log())
 
     pieces = -(-len(frames) // size)
-    if frames.device.type == "cpu":
+    if on_cpu:
         share_work(pieces, compute, alone=True)
     else:
         compute(0, pieces)

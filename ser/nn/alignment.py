@@ -18,8 +18,8 @@ def aligned_lengths(x_lengths: Tensor | int, y_lengths: Tensor | int) -> Tensor 
     >>> aligned_lengths(56, 29)
     27
     """
-    if isinstance(x_lengths, int) and isinstance(y_lengths, int):
-        return min(y_lengths, x_lengths // 2 - 1)
+    if all(isinstance(lengths, (int, torch.SymInt)) for lengths in (x_lengths, y_lengths)):
+        return torch.sym_min(y_lengths, x_lengths // 2 - 1)
     return torch.minimum(torch.as_tensor(y_lengths), torch.as_tensor(x_lengths) // 2 - 1)
 
 

@@ -117,9 +117,9 @@ def load_checkpoint(
     return progress
 
 
-def _digest(data: bytes, told: str) -> tuple[int, str]:
-    """Where in the header the digest *told* stands, and what it should be."""
-    place = data.index(f'"{told}"'.encode(), 8, 8 + int.from_bytes(data[:8], "little")) + 1
+def _digest(data: bytes, written: str) -> tuple[int, str]:
+    """Where in the header the digest *written* stands, and what it should be."""
+    place = data.index(f'"{written}"'.encode(), 8, 8 + int.from_bytes(data[:8], "little")) + 1
     digest = hashlib.blake2b(data[:place], digest_size=len(BLANK) // 2)
     digest.update(BLANK.encode())
     digest.update(memoryview(data)[place + len(BLANK) :])

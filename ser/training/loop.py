@@ -243,6 +243,7 @@ def _one_epoch(
         total += value * len(part)
         guesses.append(sum(logits.detach() for logits in each).argmax(1))
         labels.append(batch.labels)
+        del loss, each  # the graph of this step, and what it keeps, before the next one is built
     truth, guess = (torch.cat(x).cpu().numpy() for x in (labels, guesses))
     return {"loss": round(total / len(data), 6), "train_ua": round(metrics.ua(truth, guess), 6)}
 

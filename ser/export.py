@@ -1,0 +1,332 @@
+"""A trained network with its features in one ONNX file: a waveform in, logits out.
+
+The file needs no Python: onnxruntime reads it, on a server, a telephone or in a web page. In it are
+the spectrograms and MFCCs with the floors of their logarithms, the normalisation, and the branches.
+What :func:`ser.predict` does before that is not: reading the file, mixing it to one channel,
+bringing it to 16 kHz, and taking away the offset of a bad sound card.
+
+Book: chapter "Bring IEMOCAP, or your own voice".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ser.batch import Batch
+from ser.corpora.base import EMOTIONS
+from ser.errors import FeatureError, ModelError
+from ser.features.modules import MFCC39, MelSpectrogram, Normalise, Squash
+from ser.features.presets import SAMPLE_RATE, get_preset
+from ser.nn.dslstm import DSLSTM
+from ser.paths import atomic_write
+from ser.prediction import SavedModel, load_model, logits_of
+from ser.rows import ROWS
+
+TOLERANCE = 1e-4
+"""How far a logit may be from that of :func:`ser.predict`."""
+
+INPUT, OUTPUT = "waveform", "logits"
+TRACED = SAMPLE_RATE // 4
+"""Samples above the fewest from which on tracing must hold: torch 2.11 wants no axis of length 1
+there. What is traced is right below as well, which the check sees."""
+
+
+class Exported(nn.Module):
+    """Waveform (samples,) -> the mean of the branches' logits, and each branch's, (4,) each.
+
+    Args:
+        model: of :func:`ser.prediction.load_model`; it stays as it is.
+    """
+
+    def __init__(self, model: SavedModel) -> None:
+        super().__init__()
+        preset = get_preset(model.preset)
+        needs = frozenset().union(*(part.needs for part in model.branches.values()))
+        sizes = zip(("s1", "s2"), preset.n_fft, preset.n_mels, strict=True)
+        pictures = {name: MelSpectrogram(n_fft, bands) for name, n_fft, bands in sizes}
+        features = {**pictures, "mfcc": MFCC39()}
+        self.features = nn.ModuleDict({name: features[name] for name in sorted(needs)})
+        frames = dict(zip(("s1", "s2"), preset.frames or (), strict=False))
+        self.squash = nn.ModuleDict()
+        if model.frames == "fixed":
+            self.squash.update({name: Squash(frames[name]) for name in needs & {"s1", "s2"}})
+        self.parts, self.normalise = nn.ModuleList(), nn.ModuleList()
+        for row, part in model.branches.items():
+            self.parts.append(_as_onnx_has_it(part))
+            rules = {}
+            if model.normalise != "none":
+                scale = model.scales[row] if model.normalise == "train" else {}
+                rules = {name: Normalise(scale.get(name)) for name in sorted(part.needs)}
+            self.normalise.append(nn.ModuleDict(rules))
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
+        """(samples,) float32, mono, 16 kHz, within -1..1."""
+        found = {}
+        for name, module in self.features.items():
+            table = module(waveform)
+            found[name] = table.T if name == "mfcc" else table
+        logits = []
+        for part, rules in zip(self.parts, self.normalise, strict=True):
+            given = {}
+            for name in sorted(part.needs):
+                table = rules[name](found[name]) if name in rules else found[name]
+                table = self.squash[name](table) if name in self.squash else table
+                given[name] = (table.T if name == "mfcc" else table)[None]
+            logits.append(part(Batch(**given))[0])
+        return (torch.stack(logits).mean(0), *logits)
+
+
+def _as_onnx_has_it(part: nn.Module) -> nn.Module:
+    """A copy of a branch with the recurrent layers of :mod:`ser.nn.exported`."""
+    from ser.nn.exported import OnnxLSTM, ScannedDSLSTM
+
+    part = copy.deepcopy(part)
+    for module in list(part.modules()):
+        if hasattr(module, "fast"):
+            module.fast = False
+        for name, child in module.named_children():
+            if isinstance(child, DSLSTM):
+                setattr(module, name, ScannedDSLSTM(child))
+            elif isinstance(child, nn.LSTM):
+                setattr(module, name, OnnxLSTM(child))
+    return part
+
+
+def export_model(checkpoint: SavedModel | str | os.PathLike, out: str | os.PathLike) -> float:
+    """Write a trained model as an ONNX file, once it has been checked.
+
+    The file's input ``waveform`` is float32 (samples,), mono at 16 kHz within -1..1. Its outputs
+    are ``logits`` (4,), the mean of the branches', and each branch's by its row's name, in the
+    order of :data:`ser.corpora.base.EMOTIONS`. Its metadata tell the classes, the rate, the fewest
+    samples and what the model was trained on.
+
+    Args:
+        checkpoint: a model of :func:`ser.prediction.load_model` on the CPU, or its folder.
+        out: the file to write; put in its place whole, or not at all.
+
+    Returns:
+        The largest difference of a logit between onnxruntime and :func:`ser.predict`, over clips
+        of several lengths, silence and near silence among them.
+
+    Raises:
+        ModelError: the extra ``export`` is not installed, no model there, one that cannot be
+            exported, or a file that does not give the model's logits to 1e-4.
+
+    Example:
+        >>> export_model("results/models/dual/speakers-release-1-seed0", "m.onnx")  # doctest: +SKIP
+        7.6e-06
+    """
+    _need_packages()
+    model = checkpoint if isinstance(checkpoint, SavedModel) else load_network(checkpoint)
+    if model.normalise == "speaker":
+        raise ModelError(
+            f"{model.row} is normalised by speaker: by the mean and deviation of all recordings of "
+            "one person, and an exported network hears one recording. Train it with --normalise "
+            "train or utterance, or none"
+        )
+    shortest = _shortest(model)
+    data = to_onnx(model, shortest)
+    worst = check(data, model, shortest)
+    with atomic_write(out) as stream:
+        stream.write(data)
+    return worst
+
+
+def load_network(checkpoint: str | os.PathLike) -> SavedModel:
+    """:func:`ser.prediction.load_model` on the CPU, with a word of its own on baselines.
+
+    Raises:
+        ModelError: no model there, or a baseline's folder, which holds none.
+    """
+    folder = Path(checkpoint)
+    try:
+        return load_model(folder, "cpu")
+    except ModelError as error:
+        names = [*folder.parts, *(p.name for p in folder.iterdir())] if folder.is_dir() else []
+        baselines = [name for name in names if name in ROWS and ROWS[name].kind == "baseline"]
+        if not baselines:
+            raise
+        raise ModelError(
+            f"{folder}: {baselines[0]} is a baseline, no network, and cannot be exported (what it "
+            f"measures, eGeMAPS by openSMILE or the level, is no part of one); {error}"
+        ) from error
+
+
+def to_onnx(model: SavedModel, shortest: int) -> bytes:
+    """The bytes of the ONNX file, unchecked.
+
+    Args:
+        model: on the CPU.
+        shortest: the fewest samples it takes; told in the metadata.
+
+    Raises:
+        ModelError: torch cannot export it, or fixed the length of the waveform.
+    """
+    from onnxscript.ir.passes.common import ClearMetadataAndDocStringPass
+
+    network = Exported(model).eval().requires_grad_(False)
+    samples = torch.export.Dim("samples", min=shortest + TRACED, max=2**31)
+    with _quiet():
+        try:
+            traced = torch.export.export(
+                network,
+                (torch.zeros(SAMPLE_RATE),),
+                dynamic_shapes=({0: samples},),
+                # The pool's shape asks whether a number of frames is even (torch 2.11).
+                prefer_deferred_runtime_asserts_over_guards=True,
+            )
+            made = torch.onnx.export(
+                traced, (), dynamo=True, dynamic_shapes=({0: samples},), verbose=False
+            )
+        except Exception as error:  # of any class
+            raise ModelError(
+                f"{model.row} cannot be exported by torch {torch.__version__}: "
+                f"{type(error).__name__}: {' '.join(str(error).split()):.300}"
+            ) from error
+    graph = made.model.graph
+    length = graph.inputs[0].shape[0]
+    if isinstance(length, int):
+        raise ModelError(f"torch {torch.__version__} fixed the waveform's length to {length}")
+    graph.inputs[0].name = INPUT
+    for value, name in zip(graph.outputs, (OUTPUT, *model.branches), strict=True):
+        value.name = name
+    ClearMetadataAndDocStringPass()(made.model)  # lines and folders of this machine
+    made.model.metadata_props.update(_metadata(model, shortest))
+    return made.model_proto.SerializeToString()
+
+
+def check(data: bytes, model: SavedModel, shortest: int) -> float:
+    """The largest difference of a logit between onnxruntime on *data* and *model*.
+
+    Raises:
+        ModelError: onnxruntime cannot run it, or the difference is above :data:`TOLERANCE`.
+    """
+    import onnxruntime
+
+    worst = 0.0
+    try:
+        session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+        for name, wave in clips(shortest).items():
+            found = session.run(None, {INPUT: wave})
+            with torch.no_grad():
+                wanted = [logits_of(wave, model, row, name).numpy() for row in model.branches]
+            wanted.insert(0, np.mean(wanted, axis=0, dtype=np.float32))
+            away = max(float(np.abs(a - b).max()) for a, b in zip(found, wanted, strict=True))
+            if not away <= TOLERANCE:
+                raise ModelError(
+                    f"{model.row}: for {name} onnxruntime {onnxruntime.__version__} is {away:.1e} "
+                    f"from the model's logits, more than {TOLERANCE:.0e}; nothing was written"
+                )
+            worst = max(worst, away)
+    except (RuntimeError, ValueError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(
+            f"{model.row}: onnxruntime {onnxruntime.__version__} cannot run what was exported, "
+            f"nothing was written ({' '.join(str(error).split()):.300})"
+        ) from error
+    return worst
+
+
+def clips(shortest: int) -> dict[str, np.ndarray]:
+    """What a file is checked with: name -> float32 (samples,), as a 16-bit recording gives them.
+
+    Example:
+        >>> {name: len(wave) for name, wave in clips(400).items()}["silence"]
+        16000
+    """
+    random = np.random.default_rng(0)
+
+    def voice(count: int) -> np.ndarray:
+        """Syllables of a gliding tone of 24 harmonics, in the noise of a quiet room."""
+        time = np.arange(count) / SAMPLE_RATE
+        phase = 2 * np.pi * (140 * time + 12 * np.sin(3 * time))
+        tone = sum(np.sin(k * phase) / k for k in range(1, 25))
+        loud = np.clip(np.sin(2 * np.pi * 2.2 * time), 0, None)
+        return 0.1 * loud * tone + 1e-3 * random.standard_normal(count)
+
+    found = {
+        "the shortest clip": voice(shortest),
+        "one sample more": voice(shortest + 1),
+        **{f"{count} samples": voice(count) for count in range(7999, 9024, 128)},
+        "2.3 s": voice(36_801),
+        "9 s": voice(144_000),
+        "silence": np.zeros(16_000),
+        "near silence": random.uniform(-1.4, 1.4, 20_000) / 2**15,
+        "a clip that begins and ends in silence": np.pad(voice(20_000), 6000),
+    }
+    return {k: (np.round(v * 2**15) / 2**15).astype(np.float32) for k, v in found.items()}
+
+
+def _shortest(model: SavedModel) -> int:
+    """The fewest samples that :func:`ser.predict` answers."""
+
+    def answers(count: int) -> bool:
+        try:
+            for row in model.branches:
+                logits_of(np.zeros(count, np.float32), model, row, "")
+        except FeatureError:
+            return False
+        return True
+
+    low, high = 0, SAMPLE_RATE
+    with torch.no_grad():
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if answers(middle) else (middle, high)
+    return high
+
+
+def _metadata(model: SavedModel, shortest: int) -> dict[str, str]:
+    from ser import __version__
+
+    told = {
+        "emotions": list(EMOTIONS),
+        "sample_rate": SAMPLE_RATE,
+        "fewest_samples": shortest,
+        "model": model.row,
+        "preset": model.preset,
+        "frames": model.frames,
+        "normalise": model.normalise,
+        "trained_on": model.trained_on,
+        "ser": __version__,
+    }
+    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in told.items()}
+
+
+def _need_packages() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+        import torch.onnx.ops  # noqa: F401
+    except ImportError as error:
+        raise ModelError(
+            f"an ONNX file is made with packages that are an extra ({error}): "
+            "pip install 'ser-book[export]' 'torch>=2.11'"
+        ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """torch's remarks on its own deprecations and on torchvision are not for our users."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,201 @@
+"""``ser export``: the ONNX file gives the logits of ``ser predict``, or there is no file."""
+
+from __future__ import annotations
+
+import builtins
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import ser.export
+from ser.batch import collate
+from ser.cli import main
+from ser.errors import ModelError
+from ser.experiments import RunConfig, run
+from ser.export import Exported, clips, export_model, to_onnx
+from ser.features import mel_pair, mfcc39
+from ser.features.modules import MFCC39, MelSpectrogram, Normalise, Squash
+from ser.features.presets import get_preset
+from ser.models import build_model
+from ser.normalise import measure, normalised
+from ser.prediction import SavedModel, logits_of, predict
+from ser.training import TrainConfig
+
+onnxruntime = pytest.importorskip("onnxruntime")
+onnx = pytest.importorskip("onnx")
+
+TRAINED_ON = {"corpus": "synthetic", "utterances": 1, "speakers": ["a"], "seconds": [1.0, 2.0]}
+
+
+class Clips:
+    """The features of the first few clips, as :mod:`ser.batch` reads a corpus's."""
+
+    def __init__(self, preset):
+        self.preset = get_preset(preset)
+        self.waves = [wave for wave in clips(6000).values() if len(wave) < 40_000]
+
+    def mfcc(self, index):
+        return mfcc39(self.waves[index]).numpy()
+
+    def mel(self, index):
+        return tuple(s.numpy() for s in mel_pair(self.waves[index], self.preset))
+
+
+def made(row, preset="release", frames="fixed", normalise="none", **options) -> SavedModel:
+    """A small network of a row, its statistics and scales as training leaves them."""
+    network = build_model(row, preset, hidden=6, channels=(8, 4), seed=0, **options)
+    features, parts, scales = Clips(preset), {}, {}
+    rows = range(len(features.waves))
+    for name, part in zip(network.names, network.parts, strict=True):
+        parts[name], scales[name] = part, measure(features, rows, part.needs)
+        rule = "none" if normalise == "speaker" else normalise
+        seen = normalised(features, rule, part.needs, scale=scales[name])
+        batch = collate(seen, rows, needs=part.needs, frames=frames)
+        with torch.no_grad():
+            for _ in range(12 if part.needs & {"s1", "s2"} else 0):  # moves the batch norms
+                part.train()(batch)
+        part.eval()
+    return SavedModel(row, preset, frames, parts, TRAINED_ON, "cpu", normalise, scales)
+
+
+def weights(model):
+    return [((row, k), v) for row, p in model.branches.items() for k, v in p.state_dict().items()]
+
+
+@pytest.mark.parametrize("name", clips(700))
+@pytest.mark.parametrize("preset", ["release", "paper"])
+def test_the_modules_are_the_features(name, preset):
+    wave = clips(700)[name]
+    given, preset = torch.from_numpy(wave), get_preset(preset)
+    away = (MFCC39()(given) - mfcc39(wave)).abs().max()
+    assert away < 1e-3
+    for n_fft, bands, wanted in zip(
+        preset.n_fft, preset.n_mels, mel_pair(wave, preset), strict=True
+    ):
+        found = MelSpectrogram(n_fft, bands)(given)
+        assert found.shape == wanted.shape
+        assert (found - wanted).abs().max() < 0.02
+
+
+def test_squash_and_normalise_are_what_training_sees():
+    preset = get_preset("release")
+    for frames in [*range(1, 60), 119, 120, 121, 229, 230, 231, 900]:
+        pair = torch.rand(3, frames), torch.rand(2, frames)
+        for size, table, wanted in zip(preset.frames, pair, preset.squash(*pair), strict=True):
+            assert torch.equal(Squash(size)(table), wanted)
+    table = torch.randn(39, 50) * 20 - 100
+    table[3] = -100.0
+    one = type("One", (), {"mfcc": lambda self, i: table.numpy().T})()
+    mean, deviation = measure(one, [0], {"mfcc"})["mfcc"]
+    wanted = (table - torch.from_numpy(mean)[:, None]) / torch.from_numpy(deviation)[:, None]
+    torch.testing.assert_close(Normalise()(table), wanted, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(Normalise((mean, deviation))(table), wanted)
+
+
+@pytest.mark.parametrize(
+    "row, settings",
+    [
+        ("mfcc-lstm", {"normalise": "utterance"}),
+        ("dual", {"normalise": "train"}),
+        ("dual-equations", {"preset": "paper", "frames": "true", "pooling": "attention"}),
+        ("ds-lstm-no-y-candidate", {"frames": "true", "max_steps": 9}),
+        ("mfcc+cnn-lstm-pair", {"preset": "paper", "frames": "true", "normalise": "utterance"}),
+        ("concat-lstm", {"layers": 1}),
+    ],
+)
+def test_onnxruntime_gives_the_logits_of_predict(row, settings, tmp_path):
+    model = made(row, **settings)
+    before = {k: v.clone() for k, v in weights(model)}
+    path = tmp_path / "folder" / "model.onnx"
+    assert export_model(model, path) <= ser.export.TOLERANCE
+    assert [p.name for p in path.parent.iterdir()] == ["model.onnx"]  # one file, no data beside it
+    assert all(torch.equal(v, before[k]) for k, v in weights(model))
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert [i.name for i in session.get_inputs()] == ["waveform"]
+    assert session.get_inputs()[0].shape == ["samples"]
+    assert [o.name for o in session.get_outputs()] == ["logits", *model.branches]
+    told = session.get_modelmeta().custom_metadata_map
+    assert json.loads(told["emotions"]) == ["angry", "happy", "neutral", "sad"]
+    shortest = int(told["fewest_samples"])
+    random = np.random.default_rng(1)
+    for count in [shortest, *random.integers(shortest, 60_000, 6)]:  # lengths nobody checked
+        wave = random.uniform(-0.3, 0.3, count).astype(np.float32)
+        logits, *branches = session.run(None, {"waveform": wave})
+        for name, found in zip(model.branches, branches, strict=True):
+            with torch.no_grad():
+                wanted = logits_of(wave, model, name, "").numpy()
+            assert np.abs(found - wanted).max() < ser.export.TOLERANCE
+        assert np.allclose(logits, np.mean(branches, axis=0), atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_root, tmp_path_factory):
+    out = tmp_path_factory.mktemp("results")
+    config = TrainConfig(epochs=1, batch_size=12, hidden=8, lr=0.01)
+    cache = str(tmp_path_factory.mktemp("cache"))
+    run(RunConfig(root=str(tiny_root), models=("dual",), protocol="random", folds=2, train=config,
+                  out=out, jobs=1, threads=1, progress=False, cache=cache))  # fmt: skip
+    return sorted((out / "models" / "dual").iterdir())[0]
+
+
+def test_the_command_exports_what_a_run_left(trained, tiny_root, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(trained), "--out", "m.onnx"]) == 0
+    told = capsys.readouterr().out
+    assert "m.onnx" in told and "checked" in told and "synthetic" in told
+    text = (tmp_path / "m.onnx").read_bytes()
+    assert str(tmp_path).encode() not in text and b"site-packages" not in text
+    onnx.checker.check_model(onnx.load("m.onnx"), full_check=True)
+    session = onnxruntime.InferenceSession("m.onnx", providers=["CPUExecutionProvider"])
+    clip = next(tiny_root.rglob("*.wav"))
+    from ser.audio import load_audio
+
+    wave = load_audio(clip)[:50_000]
+    logits = session.run(["logits"], {"waveform": wave})[0]
+    wanted = list(predict(wave, trained).probabilities.values())
+    assert np.allclose(np.exp(logits) / np.exp(logits).sum(), wanted, atol=1e-4)
+
+
+def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch):
+    model, path = made("cnn-lstm-s1"), tmp_path / "m.onnx"
+    path.write_bytes(b"before")
+    monkeypatch.setattr("ser.features.modules.FLOOR", 1e-9)  # heard in digital silence alone
+    with pytest.raises(ModelError, match=r"cnn-lstm-s1: for .*silence.* nothing was written"):
+        export_model(model, path)
+    assert path.read_bytes() == b"before" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_length_that_was_fixed_fails(tmp_path, monkeypatch):
+    whole = Exported.forward
+    monkeypatch.setattr(Exported, "forward", lambda self, x: whole(self, x[: int(x.shape[0])]))
+    with pytest.raises(ModelError, match="samples"):
+        to_onnx(made("mfcc-lstm"), 400)
+    monkeypatch.setattr(Exported, "forward", lambda self, x: whole(self, torch.zeros(9000)))
+    with pytest.raises(ModelError, match="nothing was written"):
+        export_model(made("mfcc-lstm"), tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_exported_says_so(tmp_path, monkeypatch):
+    with pytest.raises(ModelError, match=r"normalised by speaker.*--normalise"):
+        export_model(made("mfcc-lstm", normalise="speaker"), tmp_path / "m.onnx")
+    (tmp_path / "egemaps-lr").mkdir()
+    with pytest.raises(ModelError, match="egemaps-lr is a baseline, no network"):
+        export_model(tmp_path, tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match="no trained model here"):
+        export_model(tmp_path / "egemaps", tmp_path / "m.onnx")
+
+    whole = builtins.__import__
+
+    def absent(name, *args, **kwargs):
+        if name.startswith("onnxscript"):
+            raise ImportError("No module named 'onnxscript'", name="onnxscript")
+        return whole(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", absent)
+    with pytest.raises(ModelError, match=r"onnxscript.*pip install 'ser-book\[export\]'"):
+        export_model(made("mfcc-lstm"), tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
