@@ -113,17 +113,25 @@ def listen(wave: np.ndarray, part: bool = False) -> dict[str, str]:
     return found
 
 
+def runs(where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and lengths of the stretches of True in *where* (n,).
+
+    Example:
+        >>> runs(np.array([False, True, True, False, True]))
+        (array([1, 4]), array([2, 1]))
+    """
+    edges = np.flatnonzero(np.diff(where, prepend=False, append=False))
+    return edges[::2], edges[1::2] - edges[::2]
+
+
 def _longest_gap(wave: np.ndarray) -> tuple[int, int]:
     """Where the longest run of equal samples within *wave* begins, and how long it is."""
-    same = wave[1:] == wave[:-1]
-    edges = np.flatnonzero(np.diff(same, prepend=False, append=False))
-    starts, ends = edges[::2], edges[1::2]
-    within = (starts > 0) & (ends < len(same))
-    if not within.any():
+    starts, lengths = runs(wave[1:] == wave[:-1])
+    lengths[(starts == 0) | (starts + lengths == len(wave) - 1)] = -1
+    longest = int(lengths.argmax()) if len(lengths) else 0
+    if not len(lengths) or lengths[longest] < 0:
         return 0, 0
-    lengths = np.where(within, ends - starts + 1, 0)
-    longest = int(lengths.argmax())
-    return int(starts[longest]), int(lengths[longest])
+    return int(starts[longest]), int(lengths[longest]) + 1
 
 
 def flat(wave: np.ndarray, peak: float) -> int:
@@ -134,9 +142,8 @@ def flat(wave: np.ndarray, peak: float) -> int:
         3
     """
     same = (wave[1:] == wave[:-1]) & (np.abs(wave[1:]) >= 0.99 * peak)
-    edges = np.flatnonzero(np.diff(same, prepend=False, append=False))
-    runs = edges[1::2] - edges[::2] + 1
-    return int(runs[runs >= 3].sum())
+    lengths = runs(same)[1] + 1
+    return int(lengths[lengths >= 3].sum())
 
 
 def _over_time(wave: np.ndarray) -> dict[str, str]:

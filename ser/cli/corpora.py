@@ -118,10 +118,12 @@ def _number(value: int | None) -> str:
 
 def _paragraph(row: dict) -> str:
     fields = {"licence": row["licence"], "get": row["get"], "cite": row["citation"]}
-    lines = [f"{row['name']}: {row['title']}"]
-    for name, text in fields.items():
-        lines += textwrap.wrap(
-            text, 96, initial_indent=f"  {name:<9}", subsequent_indent=" " * 11,
-            break_long_words=False, break_on_hyphens=False,
-        )  # fmt: skip
-    return "\n".join(lines)
+    return "\n".join([f"{row['name']}: {row['title']}", *map(field, fields, fields.values())])
+
+
+def field(name: str, text: str) -> str:
+    """A name and a text beside it, wrapped at 96 characters."""
+    return textwrap.fill(
+        text, 96, initial_indent=f"  {name:<9}", subsequent_indent=" " * 11,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip

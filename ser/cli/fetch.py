@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-import textwrap
+
+from ser.cli.corpora import field
 
 EPILOG = """\
 examples:
@@ -58,14 +59,14 @@ def main(args: argparse.Namespace) -> int:
     ways = sources(info.name, args.url, args.md5, args.sha256)
     known = originals(info.name)
     print(info.title)
-    print(_field("licence", info.licence))
+    print(field("licence", info.licence))
     if info.commercial is False:
-        print(_field("", "not for commercial use"))
-    print(_field("cite", info.citation))
-    print(_field("home", info.homepage))
-    print(_field("source", ways[0][0].url))
-    print(_field("size", f"{len(known)} clips, {known.size / 1e6:,.0f} MB unpacked"))
-    print(_field("into", args.root or str(data_dir() / info.name)), flush=True)
+        print(field("", "not for commercial use"))
+    print(field("cite", info.citation))
+    print(field("home", info.homepage))
+    print(field("source", ways[0][0].url))
+    print(field("size", f"{len(known)} clips, {known.size / 1e6:,.0f} MB unpacked"))
+    print(field("into", args.root or str(data_dir() / info.name)), flush=True)
     if not args.yes:
         if not sys.stdin.isatty():
             raise FetchError(
@@ -88,10 +89,3 @@ def _bar(title: str, total: int | None):
 
     with counted(title, total, "B", unit_scale=True) as bar:
         yield bar.update
-
-
-def _field(name: str, text: str) -> str:
-    return textwrap.fill(
-        text, 96, initial_indent=f"  {name:<9}", subsequent_indent=" " * 11,
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip

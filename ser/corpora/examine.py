@@ -19,7 +19,7 @@ import numpy as np
 
 from ser.corpora.originals import file_digest, is_pointer
 from ser.errors import SerError
-from ser.recording import RATE, Channels, listen
+from ser.recording import RATE, Channels, listen, runs
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 CLIPPED_RUN = 3
@@ -165,9 +165,8 @@ def _clipped(samples: np.ndarray, peak: float, bits: int) -> int:
     total = 0
     for channel in samples.T:
         for mask in (channel >= full, channel <= -full):
-            edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
-            runs = edges[1::2] - edges[::2]
-            total += int(runs[runs >= CLIPPED_RUN].sum())
+            lengths = runs(mask)[1]
+            total += int(lengths[lengths >= CLIPPED_RUN].sum())
     return total
 
 

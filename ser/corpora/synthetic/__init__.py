@@ -25,9 +25,8 @@ from ser.corpora.synthetic.script import FACTORS, VERSION
 from ser.errors import CorpusError
 from ser.paths import data_dir
 
-__all__ = ["CITATION", "FACTORS", "LICENCE", "Size", "make", "read"]
+__all__ = ["CITATION", "FACTORS", "Size", "make", "read"]
 
-LICENCE = "CC0 1.0 (made on this computer by Praat's synthesiser; says nothing about people)"
 CITATION = (
     f"Synthetic corpus of ser-book, version {VERSION}: sentences spoken by espeak-ng in Praat "
     "(P. Boersma, D. Weenink) through Parselmouth (Y. Jadoul, B. Thompson, B. de Boer: "
@@ -81,7 +80,6 @@ def read(root: str | os.PathLike | None = None) -> Corpus:
         root=root,
         table=_with_factors(whole.table, factors),
         everything=_with_factors(whole.everything, factors),
-        licence=LICENCE,
         citation=CITATION,
         problems=(*whole.problems, *(f"altered: {text}" for text in altered)),
         reader_problems=whole.reader_problems | ({"altered": altered} if altered else {}),
