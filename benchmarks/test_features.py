@@ -84,7 +84,7 @@ def test_all_three_inputs_against_real_time(benchmark, request, quick, folder, t
 
     def all_sizes() -> None:
         for size in sizes:
-            command = [sys.executable, "-m", "benchmarks.fill", str(folder), str(size)]
+            command = [sys.executable, "-m", "benchmarks.extraction", str(folder), str(size)]
             done = subprocess.run(
                 [*command, str(threads)], cwd=ROOT, check=True, capture_output=True, text=True
             )

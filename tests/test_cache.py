@@ -58,7 +58,7 @@ def test_arrays_may_be_changed_without_harm(corpus, tmp_path):
 def test_nothing_is_computed_twice(corpus, tmp_path, monkeypatch):
     first = get(corpus, tmp_path / "c")
     assert first.report["computed"] == 11, "the copied clip is computed once"
-    monkeypatch.setattr("ser.features.fill.load_audio", None)
+    monkeypatch.setattr("ser.features.compute.load_audio", None)
     second = get(corpus, tmp_path / "c")
     assert second.report["computed"] == 0 and same(first, second)
 
@@ -257,14 +257,14 @@ WORKER = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-import ser.features.fill as fill
+import ser.features.compute as compute
 from made import make_corpus, get
-fill.SHARD_UTTERANCES = 4
-load = fill.load_audio
+compute.SHARD_UTTERANCES = 4
+load = compute.load_audio
 def slow(*args, **options):
     time.sleep({delay})
     return load(*args, **options)
-fill.load_audio = slow
+compute.load_audio = slow
 print(get(make_corpus(Path({corpus!r}), 40, write=False), {cache!r}).content_hash)
 """
 
@@ -312,9 +312,9 @@ def test_several_processes_at_once(tmp_path):
 def test_a_file_that_changes_while_it_is_read_is_not_kept_under_the_old_hash(
     corpus, tmp_path, monkeypatch
 ):
-    from ser.features import fill
+    from ser.features import compute
 
-    path, loads = corpus.table.path[3], fill.load_audio
+    path, loads = corpus.table.path[3], compute.load_audio
 
     def changes(name, **options):
         wave = loads(name, **options)
@@ -323,7 +323,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept_under_the_old_hash(
         return wave
 
     before = os.stat(path)
-    monkeypatch.setattr(fill, "load_audio", changes)
+    monkeypatch.setattr(compute, "load_audio", changes)
     with pytest.raises(FeatureError, match="changed while it was read; give the command again"):
         get(corpus, tmp_path / "c")
     monkeypatch.undo()

@@ -17,7 +17,7 @@ from ser.features.egemaps import egemaps, egemaps_names
 def test_egemaps_are_opensmiles_and_cached(tmp_path, monkeypatch):
     opensmile = pytest.importorskip("opensmile")
     corpus = make_corpus(tmp_path / "few", 4)
-    values = egemaps(corpus, tmp_path / "c", progress=False)
+    values = egemaps(corpus, tmp_path / "c", progress=False).values
     assert values.shape == (4, 88) and values.dtype == np.float32 and np.isfinite(values).all()
     smile = opensmile.Smile(
         feature_set=opensmile.FeatureSet.eGeMAPSv02,
@@ -26,8 +26,8 @@ def test_egemaps_are_opensmiles_and_cached(tmp_path, monkeypatch):
     wave = sf.read(corpus.table.path[2], dtype="float32")[0]
     assert np.array_equal(values[2], smile.process_signal(wave, 16000).to_numpy()[0])
     assert egemaps_names()[0].startswith("F0semitone") and len(egemaps_names()) == 88
-    monkeypatch.setattr("ser.features.egemaps._compute", None)
-    assert np.array_equal(egemaps(corpus.table, tmp_path / "c", progress=False), values)
+    monkeypatch.setattr("ser.features.egemaps._functionals", None)
+    assert np.array_equal(egemaps(corpus.table, tmp_path / "c", progress=False).values, values)
 
 
 def test_egemaps_of_silence_short_and_full_scale_sounds(tmp_path):
@@ -42,7 +42,7 @@ def test_egemaps_of_silence_short_and_full_scale_sounds(tmp_path):
         sf.write(tmp_path / f"{name}.wav", sound, 16000, subtype="FLOAT")
         rows.append({"utterance": name, "path": str(tmp_path / f"{name}.wav")})
     table = make_table([{**row, "emotion": "sad", "speaker": "1"} for row in rows])
-    values = egemaps(table, tmp_path / "c", progress=False)
+    values = egemaps(table, tmp_path / "c", progress=False).values
     assert np.isfinite(values).all()
     by_name = {row.utterance: values[i] for i, row in enumerate(table.itertuples())}
     silence = dict(zip(egemaps_names(), by_name["silence"], strict=True))

@@ -15,7 +15,7 @@ from ser.corpora import load_corpus
 from ser.corpora.check import check
 from ser.corpora.overlaps import Spans, across, overlapping_rows
 from ser.errors import ProtocolError
-from ser.features.fill import audio_keys
+from ser.features.compute import audio_keys
 from ser.protocols import find_leaks, split
 
 EMOTIONS = ("angry", "happy", "neutral", "sad")

@@ -76,7 +76,7 @@ def spans(table: pd.DataFrame, audio: Sequence[str] | None = None) -> Spans:
 
     Args:
         table: with ``start``, ``seconds`` and ``segment``; without them nothing is known.
-        audio: a content hash of each row's sound (see :func:`ser.features.fill.audio_keys`), of
+        audio: a content hash of each row's sound (see :func:`ser.features.compute.audio_keys`), of
             which what precedes ``@`` is the recording's; None: the files (``path``) are compared.
 
     Example:

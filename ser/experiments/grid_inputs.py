@@ -13,7 +13,7 @@ import numpy as np
 from ser.errors import CorpusError, ProtocolError
 from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig
-from ser.features.floors import log_seconds
+from ser.features.utterance_values import log_seconds
 from ser.normalise import one_class_speakers
 from ser.protocols import Fold
 
@@ -173,9 +173,9 @@ def _from_corpus(
 ) -> CorpusInputs:
     from ser.corpora import load_corpus
     from ser.corpora.completeness import completeness
-    from ser.features.egemaps import installed, read_egemaps
-    from ser.features.floors import read_levels
+    from ser.features.egemaps import egemaps, installed
     from ser.features.table import content_hash
+    from ser.features.utterance_values import levels
 
     given = {"cache": config.cache, "progress": config.progress}
     corpus = load_corpus(name, root)
@@ -188,7 +188,7 @@ def _from_corpus(
         raise CorpusError(f"{name}: no utterances of the four classes under {corpus.root}")
     if networks and "egemaps" in inputs and not config.skip_bad and not installed():
         # All from the cache, or the error now, not after long work.
-        read_egemaps(corpus.table, config.cache, progress=False)
+        egemaps(corpus.table, config.cache, progress=False)
     sound = features = None  # sound: which utterances can be read, and how long they are
     others, values = {}, {}
     if networks:
@@ -197,7 +197,7 @@ def _from_corpus(
         sound = features = extract(corpus, config.preset, skip_bad=config.skip_bad, **given)
         corpus = replace(corpus, table=sound.table)
         others = {s: extract(corpus, config.preset, speed=s, **given) for s in speeds}
-    for kind, read in (("egemaps", read_egemaps), ("level", read_levels)):
+    for kind, read in (("egemaps", egemaps), ("level", levels)):
         if kind in inputs or (kind == "level" and sound is None):
             found = read(corpus, skip_bad=config.skip_bad, **given)
             values[kind] = found.values

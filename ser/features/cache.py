@@ -20,6 +20,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import math
 import os
 import secrets
 import zlib
@@ -83,7 +84,7 @@ class Entry:
     @property
     def size(self) -> int:
         """Numbers in all arrays together."""
-        return sum(_size(shape) for shape in self.shapes)
+        return sum(map(math.prod, self.shapes))
 
 
 class FeatureStore:
@@ -191,7 +192,7 @@ class FeatureStore:
             self._right.add(key)
         flat, arrays, begin = data.view("<f4"), [], 0
         for shape in entry.shapes:
-            end = begin + _size(shape)
+            end = begin + math.prod(shape)
             arrays.append(flat[begin:end].reshape(shape))
             begin = end
         return arrays
@@ -306,10 +307,3 @@ def open_store(parameters: dict, cache: str | Path | None = None) -> FeatureStor
     """The store for features with these parameters, in *cache* (None: the user's cache)."""
     folder = Path(cache) if cache is not None else cache_dir()
     return FeatureStore(folder / "features" / parameter_hash(parameters | {"store": FORMAT}))
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size

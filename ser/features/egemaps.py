@@ -27,23 +27,23 @@ SIZE = 88
 SHORTEST = 960
 """60 ms in samples: openSMILE's longest frame."""
 
-_PARAMETERS = {"set": "eGeMAPSv02", "level": "functionals", "version": 3}
-
 
 def egemaps(
     corpus: Corpus | pd.DataFrame,
     cache: str | Path | None = None,
     progress: bool = True,
-) -> np.ndarray:
+    skip_bad: bool = False,
+) -> UtteranceValues:
     """eGeMAPS v02 functionals of every utterance.
 
     Args:
         corpus: a corpus, or a table with columns path, start, seconds, segment.
         cache: folder of the cache; None: ``$SER_CACHE`` or the user's cache folder.
         progress: show a progress bar.
+        skip_bad: leave utterances out whose audio cannot be read; else they are an error.
 
     Returns:
-        float32 (utterances, 88), rows as in the table, columns as :func:`egemaps_names`.
+        UtteranceValues with values (utterances, 88), columns as :func:`egemaps_names`.
 
     Raises:
         FeatureError: opensmile is not installed (and something is not in the cache), audio that
@@ -54,25 +54,11 @@ def egemaps(
 
     Example:
         >>> from ser import load_corpus
-        >>> egemaps(load_corpus("emodb", root)).shape            # doctest: +SKIP
+        >>> egemaps(load_corpus("emodb", root)).values.shape     # doctest: +SKIP
         (339, 88)
     """
-    return read_egemaps(corpus, cache, progress).values
-
-
-def read_egemaps(
-    corpus: Corpus | pd.DataFrame,
-    cache: str | Path | None = None,
-    progress: bool = True,
-    skip_bad: bool = False,
-) -> UtteranceValues:
-    """:func:`egemaps` with the utterances' keys and samples.
-
-    Args:
-        corpus, cache, progress: as there.
-        skip_bad: leave utterances out whose audio cannot be read.
-    """
-    return utterance_values(corpus, _PARAMETERS, _compute, cache, progress, skip_bad, task=4)
+    parameters = {"set": "eGeMAPSv02", "level": "functionals", "version": 3}
+    return utterance_values(corpus, parameters, _functionals, cache, progress, skip_bad, task=4)
 
 
 def egemaps_names() -> list[str]:
@@ -110,7 +96,7 @@ def _smile() -> Any:
     )
 
 
-def _compute(waves: list[np.ndarray]) -> list[list[np.ndarray]]:
+def _functionals(waves: list[np.ndarray]) -> list[list[np.ndarray]]:
     smile = _smile()
     rows = []
     for wave in waves:

@@ -13,7 +13,7 @@ from ser.devices import resolve_device
 from ser.errors import FeatureError
 from ser.features import mel, mfcc
 from ser.features.cache import open_store
-from ser.features.fill import fill
+from ser.features.compute import compute_missing
 from ser.features.presets import INT16_SCALE, SAMPLE_RATE, Preset, get_preset
 from ser.features.table import Features
 
@@ -86,10 +86,10 @@ def extract(
         raise FeatureError(f"{corpus.name}: no utterances; `{corpus.check_command}` says why")
     _check_speed(speed)
     store = open_store(parameters(preset, device, speed), cache)
-    done = fill(
+    done = compute_missing(
         store,
         corpus.table,
-        functools.partial(compute, preset=preset, device=device, speed=speed),
+        functools.partial(features_of, preset=preset, device=device, speed=speed),
         name=corpus.name if speed == 1 else f"{corpus.name} at speed {speed:g}",
         check=corpus.check_command,
         task=TASK_CPU if device.type == "cpu" else TASK_GPU,
@@ -148,7 +148,7 @@ def _check_speed(speed: float) -> None:
         raise FeatureError(f"a speed of {speed} is outside 0.5 to 2")
 
 
-def compute(
+def features_of(
     waves: list[np.ndarray], preset: Preset, device: torch.device, speed: float = 1.0
 ) -> list[list[np.ndarray]]:
     """MFCC (frames, 39), S1 (T1, n_mels1) and S2 (T2, n_mels2) of each waveform, time first."""

@@ -56,13 +56,12 @@ def nearest_index(length: int, size: int) -> np.ndarray:
     return np.minimum(index, length - 1)
 
 
-def squash(spectrogram: Spectrogram, size: int, lengths: torch.Tensor | None = None) -> Spectrogram:
+def squash(spectrogram: Spectrogram, size: int) -> Spectrogram:
     """Nearest-neighbour resampling of the time axis (the last one) to *size* frames.
 
     Args:
-        spectrogram: array or tensor (..., n_mels, T); with *lengths*, a tensor (B, n_mels, T).
+        spectrogram: array or tensor (..., n_mels, T).
         size: frames wanted.
-        lengths: (B,) true frames of each item of a padded batch; None where all T are true.
 
     Returns:
         Same type, (..., n_mels, size), new memory.
@@ -73,16 +72,7 @@ def squash(spectrogram: Spectrogram, size: int, lengths: torch.Tensor | None = N
         >>> squash(np.array([[1.0, 2.0, 3.0]]), 6).tolist()
         [[1.0, 1.0, 2.0, 2.0, 3.0, 3.0]]
     """
-    if lengths is None:
-        index = nearest_index(spectrogram.shape[-1], size)
-        if not isinstance(spectrogram, np.ndarray):
-            import torch
-
-            return spectrogram[..., torch.from_numpy(index).to(spectrogram.device)]
-        return np.take(spectrogram, index, axis=-1)
-    rows = np.stack([nearest_index(int(n), size) for n in lengths])
-    index = torch.from_numpy(rows).to(spectrogram.device)
-    return spectrogram.gather(2, index[:, None, :].expand(-1, spectrogram.shape[1], -1))
+    return spectrogram[..., nearest_index(spectrogram.shape[-1], size)]
 
 
 @dataclass(frozen=True)
@@ -113,20 +103,8 @@ class Preset:
         """Mel bands: a quarter of the window."""
         return self.n_fft[0] // 4, self.n_fft[1] // 4
 
-    def squash(
-        self,
-        s1: Spectrogram,
-        s2: Spectrogram,
-        s1_lengths: torch.Tensor | None = None,
-        s2_lengths: torch.Tensor | None = None,
-    ) -> tuple[Spectrogram, Spectrogram]:
-        """S1 and S2 as this preset feeds them to a network.
-
-        Args:
-            s1: (n_mels1, T1), or padded batch (B, n_mels1, T1).
-            s2: (n_mels2, T2), or padded batch (B, n_mels2, T2).
-            s1_lengths: true frames of each item of a padded batch (B,).
-            s2_lengths: the same for *s2*.
+    def squash(self, s1: Spectrogram, s2: Spectrogram) -> tuple[Spectrogram, Spectrogram]:
+        """S1 (n_mels1, T1) and S2 (n_mels2, T2) as this preset feeds them to a network.
 
         Returns:
             The pair with ``frames`` columns each; unchanged where ``frames`` is None.
@@ -138,7 +116,7 @@ class Preset:
         """
         if self.frames is None:
             return s1, s2
-        return squash(s1, self.frames[0], s1_lengths), squash(s2, self.frames[1], s2_lengths)
+        return squash(s1, self.frames[0]), squash(s2, self.frames[1])
 
 
 PRESETS: dict[str, Preset] = {

@@ -1,6 +1,6 @@
 """Features of the first N made-up utterances in a process of their own: time and peak memory.
 
-``python -m benchmarks.fill FOLDER N THREADS`` prints one JSON object. The cache it fills is
+``python -m benchmarks.extraction FOLDER N THREADS`` prints one JSON object. The cache it fills is
 removed afterwards.
 """
 

@@ -1,4 +1,4 @@
-"""Fill a store with the features of every utterance of a table: what it lacks, by threads.
+"""Compute what a store of features lacks of a table, by threads.
 
 Threads take a few utterances each, read and compute them, every thread on one core: for arrays as
 small as these that is faster than many cores on one product, and another busy program slows it
@@ -39,8 +39,8 @@ Compute = Callable[[list[np.ndarray]], list[list[np.ndarray]]]
 
 
 @dataclass
-class Filled:
-    """What :func:`fill` did.
+class Computed:
+    """What :func:`compute_missing` did.
 
     Attributes:
         keys: content hash of each row's audio; None where it could not be read.
@@ -57,7 +57,7 @@ class Filled:
     wall_seconds: float = 0.0
 
 
-def fill(
+def compute_missing(
     store: FeatureStore,
     table: pd.DataFrame,
     compute: Compute,
@@ -67,7 +67,7 @@ def fill(
     task: int = 16,
     progress: bool = True,
     skip_bad: bool = False,
-) -> Filled:
+) -> Computed:
     """Compute and keep what *store* lacks of *table*, or holds damaged.
 
     Args:
@@ -81,7 +81,7 @@ def fill(
         skip_bad: do not raise if some audio cannot be read.
 
     Returns:
-        Filled.
+        Computed.
 
     Raises:
         FeatureError: audio that cannot be read: all files are tried first (and what could be read
@@ -89,7 +89,7 @@ def fill(
     """
     began = time.perf_counter()
     stamps = {path: _stamp(path) for path in dict.fromkeys(table["path"])}
-    done = Filled(audio_keys(table))
+    done = Computed(audio_keys(table))
     store.check(done.keys)
     store.throw_away()
     bad: dict[str, str] = {}
