@@ -15,6 +15,7 @@ import logging
 import os
 import re
 import shutil
+import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -183,21 +184,22 @@ class _Part:
                 raise _Interrupted(f"it closed after {self.have:,} of {self.size:,} bytes")
         except requests.HTTPError as error:
             self.refused(error.response, have)
-        except requests.exceptions.SSLError as error:
-            raise FetchError(
-                f"{self.url}: its certificate cannot be verified ({cause(error)}); check this "
-                "computer's clock and certificates"
-            ) from None
         except (
             requests.ConnectionError,
             requests.Timeout,
             requests.exceptions.ChunkedEncodingError,
         ) as error:
-            raise _Interrupted(f"no connection, or it broke ({cause(error)})") from None
+            why = cause(error)
+            if isinstance(why, ssl.SSLCertVerificationError):
+                raise FetchError(
+                    f"{self.url}: its certificate cannot be verified ({plain(why)}); check this "
+                    "computer's clock and certificates"
+                ) from None
+            raise _Interrupted(f"no connection, or it broke ({plain(why)})") from None
         except (requests.RequestException, ValueError) as error:  # a redirect to nowhere, too
             raise FetchError(
-                f"{self.url}: the server's answer makes no sense ({cause(error)}); give another "
-                "source with --url"
+                f"{self.url}: the server's answer makes no sense ({plain(cause(error))}); give "
+                "another source with --url"
             ) from None
 
     def begin(self, response: requests.Response, **_: Any) -> None:

@@ -41,11 +41,11 @@ def web_address(url: str) -> str:
     return sent
 
 
-def cause(error: BaseException) -> str:
-    """What lies at the root of an error of the network, on one line that a terminal can show."""
+def cause(error: BaseException) -> BaseException:
+    """What lies at the root of an error of the network."""
     while error.__context__ is not None:
         error = error.__context__
-    return plain(error) or type(error).__name__
+    return error
 
 
 def plain(text: object) -> str:
@@ -55,6 +55,6 @@ def plain(text: object) -> str:
         >>> plain("a\\n\\x07b")
         'a \\\\x07b'
     """
-    line = " ".join(str(text).split())
+    line = " ".join((str(text) or type(text).__name__).split())
     shown = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in line)
     return shown if len(shown) <= 160 else shown[:157] + "..."
