@@ -27,8 +27,8 @@ FORMAT = 2
 
 DESCRIPTION = "model.json"
 ANEW = (
-    "a finished run is not trained again, so delete its record (OUT/ROW/NAME.json, and a fused "
-    "row's branches' too) and give its 'ser run' command once more, without --no-models"
+    "a finished run is not trained again, so delete the records (OUT/records.parquet), or choose "
+    "another --out, and give the 'ser run' command once more, without --no-models"
 )
 COPY = f"copy the whole folder again, or train it anew: {ANEW}"
 KINDS: dict[str, tuple[type, ...]] = {

@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from ser.experiments.record_folder import fold_records, locked, stored_records
+from ser.experiments.record_json import pack_logits
+from ser.experiments.record_table import write_table
 
 CLASSES = 4
 
@@ -70,6 +75,8 @@ def record(
     content_hash: str = "c" * 64,
     split_hash: str | None = None,
     test_corpus: str | None = None,
+    study: str = "",
+    dev: int = 0,
 ) -> dict:
     """One record; the test side are the utterances of speaker *fold*."""
     rows = rows or corpus_rows()
@@ -102,6 +109,7 @@ def record(
         "schema": 1,
         "id": f"{corpus}/{protocol}/{preset}/{model}/{fold}/seed{seed}",
         "fingerprint": hashlib.sha256(f"{model}{fold}{seed}".encode()).hexdigest(),
+        "study": study,
         "command": "ser run --corpus emodb",
         "package": {"version": "0.1.0", "commit": "0" * 40},
         "corpus": {"name": corpus, "content_hash": content_hash, "utterances": len(rows["labels"])},
@@ -112,6 +120,7 @@ def record(
             "fold": fold,
             "folds": folds or len(everyone),
             "hash": fold_hash,
+            "dev": dev,
             "leak": {"speakers": 0, "texts": 5, "sessions": 0, "audio": 0},
             "leak_told": "shared between training and test: 5 texts",
         },
@@ -131,12 +140,27 @@ def record(
     return restated(data)
 
 
+def coded(data: dict) -> dict:
+    """*data* as schema 2 and 3 wrote it: what is said again and again as values and codes."""
+    test, selection, first = dict(data["test"]), {}, {}
+    for name in ("genders", "speakers", "texts"):
+        values = sorted(set(test[name]))
+        test[name] = {"values": values, "codes": [values.index(v) for v in test[name]]}
+    for rule, chosen in data["selection"].items():
+        same = next((name for name, logits in first.items() if logits == chosen["logits"]), None)
+        first.setdefault(rule, chosen["logits"])
+        selection[rule] = chosen | {"logits": same or chosen["logits"]}
+    return data | {"test": test, "selection": selection}
+
+
 def write(out: Path, data: dict) -> Path:
     """Write a record where a run writes it; whole ones with scores that fit their logits."""
     with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
         data = restated(data)
     protocol = data["protocol"]
     name = f"{protocol['name']}-{data['preset']}-{protocol['fold']}-seed{data['seed']}.json"
+    if "epoch_logits" in data:
+        data = data | {"epoch_logits": {k: pack_logits(v) for k, v in data["epoch_logits"].items()}}
     path = out / data["model"] / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data), encoding="utf-8")
@@ -158,3 +182,16 @@ def make_results(
             for seed in range(seeds):
                 write(out, record(model, fold, seed, rows=rows, skill=skill, **options))
     return out
+
+
+def folded(out: Path) -> Path:
+    """The same records in the folder's one file, as a finished command leaves them; that file."""
+    with locked(out):
+        fold_records(out)
+    return out / "records.parquet"
+
+
+def edit_file(out: Path, edit: Callable[[dict], dict | None]) -> None:
+    """Write the folder's one file anew with records as *edit* returns them; None: left out."""
+    found = [edit(record) for record in stored_records(out).values()]
+    write_table(out / "records.parquet", [record for record in found if record])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +20,7 @@ from ser.experiments.baselines import baseline_logits
 from ser.features.utterance_values import SILENCE_DB, levels, log_seconds
 from ser.metrics import bootstrap_interval, ua
 from ser.models import build_model, count_parameters
+from ser.report import load_records
 from ser.rows import ROWS
 from ser.training import TrainConfig
 
@@ -205,8 +205,9 @@ def test_the_command_line_knows_permuted_labels(tiny_root, tmp_path, capsys):
     command += ["--permute-labels", "7", "--out", str(tmp_path / "out"), "--json"]
     assert main([*command, "--cache", str(tmp_path / "cache")]) == 0
     capsys.readouterr()
-    (path, *_) = (tmp_path / "out" / "majority").glob("*.json")
-    assert json.loads(path.read_text())["config"] == {"permute": 7}
+    for record in load_records(tmp_path / "out"):
+        assert record.data["config"] == {"permute": 7}
+        assert record.data["options"]["--permute-labels"] == "7"
 
 
 @pytest.mark.parametrize("preset", ["release", "paper"])

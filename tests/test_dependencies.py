@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ser.experiments.record_folder import record_files
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MODULE = {
@@ -139,7 +141,7 @@ def test_egemaps_without_opensmile_names_the_extra_before_long_work(tiny_root, t
         tmp_path / "out", "--jobs", "1", "--epochs", "1",
     )  # fmt: skip
     assert done.returncode == 2 and "pip install 'ser-book[egemaps]'" in done.stderr
-    assert not list((tmp_path / "out").rglob("*.json")), "nothing was trained before"
+    assert not list(record_files(tmp_path / "out")), "nothing was trained before"
 
 
 def test_the_first_session_needs_nothing_but_what_is_declared(tiny_root, tmp_path):

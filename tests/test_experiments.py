@@ -17,9 +17,10 @@ from filelock import FileLock
 
 from ser.devices import resolve_device
 from ser.errors import ProtocolError, RecordError, SerError, TrainingError
-from ser.experiments import RunConfig, read_record, run, unpack_logits
-from ser.experiments.compact import pack_logits
-from ser.experiments.records import provenance, run_name, select
+from ser.experiments import RunConfig, read_record, run, stored_records
+from ser.experiments.record_folder import run_name
+from ser.experiments.record_json import pack_logits, unpack_logits
+from ser.experiments.records import provenance, select
 from ser.training import TrainConfig
 
 QUICK = TrainConfig(epochs=2, batch_size=16, hidden=16)
@@ -48,11 +49,12 @@ def results(records: list[dict]) -> list[tuple]:
 def test_one_record_a_run_and_nothing_done_twice(base, tmp_path):
     config = replace(base, models=("mfcc-lstm", "majority"), seeds=(0, 1), out=tmp_path)
     records = run(config)
-    files = sorted(tmp_path.glob("*/*.json"))
-    assert len(files) == len(records) == 2 * 2 + 2
-    times = [f.stat().st_mtime_ns for f in files]
+    file = tmp_path / "records.parquet"
+    assert len(stored_records(tmp_path)) == len(records) == 2 * 2 + 2
+    written = file.stat().st_mtime_ns
     assert results(run(config)) == results(records)
-    assert [f.stat().st_mtime_ns for f in files] == times
+    assert file.stat().st_mtime_ns == written
+    assert {p.name for p in tmp_path.iterdir()} == {"records.parquet", "work"}
     assert not list((tmp_path / "work").glob("*.safetensors"))
     for record in records:
         assert record["corpus"]["name"] == "synthetic"
@@ -78,10 +80,11 @@ def test_records_of_other_settings_are_not_mixed(base, tmp_path):
 def test_a_fused_row_is_its_branches_and_equals_joint_training(base, tmp_path):
     config = replace(base, models=("dual",), out=tmp_path)
     fused = run(config)
-    assert {p.parent.name for p in tmp_path.glob("*/*.json")} == {"mfcc-lstm", "ds-lstm", "dual"}
+    stored = stored_records(tmp_path)
+    assert {row for row, _ in stored} == {"mfcc-lstm", "ds-lstm", "dual"}
     for record in fused:
         parts = [
-            read_record(tmp_path / b / f"{run_name('speakers', 'release', fold, 0)}.json")
+            stored[b, run_name("speakers", "release", fold, 0)]
             for b in ("mfcc-lstm", "ds-lstm")
             for fold in [record["protocol"]["fold"]]
         ]
@@ -176,7 +179,7 @@ def test_killed_in_the_middle_the_same_command_finishes(base, tiny_root, tmp_pat
     assert list(out.glob("work/*.safetensors")), "killed before the first epoch was saved"
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    resumed = [read_record(p) for p in sorted(out.glob("*/*.json"))]
+    resumed = [record for _, record in sorted(stored_records(out).items())]
     whole = run(replace(base, train=TrainConfig(epochs=4, batch_size=16, hidden=16)))
     assert results(resumed) == results(whole)
     assert "UA" in ended.stdout
@@ -208,7 +211,7 @@ def test_a_diverging_run_is_told_and_the_others_are_kept(base, tmp_path):
     )
     with pytest.raises(TrainingError, match=r"synthetic/speakers/release/mfcc-lstm/1/seed0.*--lr"):
         run(bad)
-    assert len(list(tmp_path.glob("majority/*.json"))) == 2
+    assert [row for row, _ in stored_records(tmp_path)] == ["majority"] * 2
 
 
 def test_answers_that_are_not_finite_end_the_run_and_no_other(base, tmp_path, monkeypatch):
@@ -227,7 +230,7 @@ def test_answers_that_are_not_finite_end_the_run_and_no_other(base, tmp_path, mo
     bad = replace(base, out=tmp_path, models=("majority", "mfcc-lstm"), train=few, jobs=1)
     with pytest.raises(TrainingError, match=r"mfcc-lstm/1/seed0.*not finite.*ser check"):
         run(bad)
-    assert len(list(tmp_path.glob("majority/*.json"))) == 2
+    assert [row for row, _ in stored_records(tmp_path)] == ["majority"] * 2
     assert not list(tmp_path.glob("models/mfcc-lstm/*"))
 
 
@@ -257,7 +260,7 @@ def test_only_processors_and_nvidias_gpus(device):
 
 def test_a_full_disk_leaves_the_old_record(base, tmp_path, monkeypatch):
     run(replace(base, out=tmp_path))
-    before = {p: p.read_bytes() for p in tmp_path.glob("*/*.json")}
+    before = (tmp_path / "records.parquet").read_bytes()
 
     def full(descriptor):
         raise OSError(28, "No space left on device")
@@ -266,7 +269,7 @@ def test_a_full_disk_leaves_the_old_record(base, tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match=r"the disk is full: .*safetensors cannot be written"):
         run(replace(base, out=tmp_path, seeds=(0, 1)))
     monkeypatch.undo()
-    assert {p: p.read_bytes() for p in tmp_path.glob("*/*.json")} == before
+    assert (tmp_path / "records.parquet").read_bytes() == before
 
 
 def test_packed_logits_come_back():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ser.experiments import RunConfig, read_record, run
+from ser.experiments import RunConfig, run, stored_records
 from ser.paths import atomic_write
 from ser.training import TrainConfig
 
@@ -16,9 +16,9 @@ class Killed(BaseException):
 def what_a_run_leaves(out) -> dict:
     """Answers of the records, and bytes of the networks."""
     left: dict = {p.relative_to(out): p.read_bytes() for p in out.rglob("models/*/*/*.safetensors")}
-    for path in out.glob("mfcc-lstm/*.json"):
-        told = read_record(path)
-        left[path.name] = [told[k] for k in ("fingerprint", "history", "selection", "epoch_logits")]
+    for (_, name), told in stored_records(out).items():
+        left[name] = [told[k] for k in ("fingerprint", "history", "selection")]
+        left[name] += [told["epoch_logits"][side].tolist() for side in ("test", "dev")]
     return left
 
 

@@ -6,13 +6,19 @@ import copy
 import json
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from damage import COUNT, damages, swapped_values
-from records_maker import make_results, record, restated, write
+from records_maker import folded, make_results, record, restated, write
+from test_report_calibration import network
 
 from ser.cli import main
 from ser.errors import RecordError
-from ser.experiments.records import read_record, write_record
+from ser.experiments.record_folder import stored_records
+from ser.experiments.record_json import read_record, write_record
+from ser.experiments.record_table import META, RecordFile
 from ser.report import load_records, make_report
 
 
@@ -41,6 +47,74 @@ def test_a_damaged_record_never_gives_another_report(records):
             with pytest.raises(RecordError, match=path.name):
                 read_record(path)
     assert refused > 1.9 * COUNT
+
+
+def test_a_damaged_file_of_records_never_gives_another_report(records):
+    path, refused = folded(records), 0
+    whole, right = path.read_bytes(), told(records)
+    for data in damages(whole, 4 * COUNT):
+        path.write_bytes(data)
+        try:
+            assert told(records) == right
+        except RecordError as error:
+            refused += 1
+            assert str(path) in str(error) and ("run the same" in str(error) or "Up" in str(error))
+            with pytest.raises(RecordError, match=path.name):
+                RecordFile(path).whole()
+    assert refused > 3.6 * COUNT, "some bytes say nothing, or what another place says too"
+
+
+def test_values_that_changed_places_in_a_file_of_records_are_noticed(records, capsys):
+    """Whoever edits the table, with pandas or by pyarrow, is told; so is who takes a row away."""
+    path = folded(records)
+    table, count = pq.read_table(path), 0
+    for name in table.column_names:
+        column = table[name].to_pylist()
+        if column[0] == column[1]:
+            continue
+        column[:2] = column[1::-1]
+        at = table.column_names.index(name)
+        changed = table.set_column(at, table.schema.field(name), pa.array(column, table[name].type))
+        pq.write_table(changed, path)
+        with pytest.raises(RecordError, match=r"damaged or edited since.*digest"):
+            load_records(records)
+            [r.epoch_logits for r in load_records(records)]
+        count += 1
+    assert count > 8
+    for edited in (table.slice(1), table.drop_columns(["digest"]), table.drop_columns(["seed"])):
+        pq.write_table(edited, path)
+        with pytest.raises(RecordError, match=rf"{path.name}.*damaged or edited"):
+            load_records(records)
+    pd.read_parquet(path).to_parquet(path)
+    with pytest.raises(RecordError, match="not written by ser"):
+        load_records(records)
+    assert main(["report", str(records)]) == 2
+    assert path.name in capsys.readouterr().err
+
+
+def test_a_file_of_a_later_version_is_told(records):
+    path = folded(records)
+    table = pq.read_table(path)
+    meta = json.loads(table.schema.metadata[META]) | {"schema": 99}
+    pq.write_table(table.replace_schema_metadata({META: json.dumps(meta)}), path)
+    with pytest.raises(RecordError, match=r"schema 99.*Update ser"):
+        load_records(records)
+
+
+def test_damaged_epochs_are_noticed_where_they_are_used(tmp_path):
+    write(tmp_path, network("ds-lstm", "S00", 0))
+    path = folded(tmp_path)
+    table = pq.read_table(path)
+    values = table["epoch_logits.dev"].to_pylist()
+    values[0][3] = values[0][3] + 1
+    at = table.column_names.index("epoch_logits.dev")
+    changed = pa.array(values, table["epoch_logits.dev"].type)
+    pq.write_table(table.set_column(at, table.schema.field(at), changed), path)
+    (read,) = load_records(tmp_path)
+    with pytest.raises(RecordError, match=r"records\.parquet.*the digest of its epochs differs"):
+        _ = read.epoch_logits
+    with pytest.raises(RecordError, match="the digest of its epochs differs"):
+        stored_records(tmp_path)
 
 
 def test_values_that_changed_places_in_a_record_are_noticed(records, capsys):

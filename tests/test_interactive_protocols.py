@@ -57,9 +57,9 @@ def test_finds_the_corpora_that_have_both_protocols(folder, tmp_path):
 def test_takes_records_with_a_dev_set_where_both_protocols_have_one(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
     where = tmp_path / "copy"
-    make_results(where / "emodb-loso-dev", MODELS, seeds=2)
+    make_results(where / "emodb-loso-dev", MODELS, seeds=2, dev=4)
     assert {r.seed for r in recorded(where)["emodb"]} == {0}, "one protocol alone is no pair"
-    make_results(where / "emodb-random-dev", MODELS, protocol="random", seeds=2)
+    make_results(where / "emodb-random-dev", MODELS, protocol="random", seeds=2, dev=4)
     found = recorded(where)
     assert {r.path.parents[1].name for r in found["emodb"]} == {
         "emodb-loso-dev",
@@ -136,7 +136,7 @@ def test_a_name_cannot_end_the_script(tmp_path):
         make_results(
             tmp_path / f"x-{protocol}", {"dual": 1.0}, corpus="</script>", protocol=protocol
         )
-    html = interactive_protocols(recorded(tmp_path)["x"], resamples=10).html
+    html = interactive_protocols(recorded(tmp_path)["</script>"], resamples=10).html
     assert html.count("</script>") == 2, "the table's and the program's"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 
@@ -9,7 +10,8 @@ import pytest
 
 from ser.cli import main
 from ser.errors import RecordError
-from ser.experiments import RunConfig, fuse_records, read_record, run
+from ser.experiments import RunConfig, fuse_records, run, stored_records
+from ser.experiments.record_json import read_record, write_record
 from ser.training import TrainConfig
 
 
@@ -29,8 +31,7 @@ def test_networks_that_were_not_kept_are_told_with_the_way_out(config, caplog):
     run(config)
     told = caplog.text
     assert "6 of the runs done before left no trained network (the first: mfcc-lstm/" in told
-    for record in config.out.glob("*/*.json"):  # the way out that it tells
-        record.unlink()
+    (config.out / "records.parquet").unlink()  # the way out that it tells
     caplog.clear()
     run(config)
     run(config)
@@ -40,8 +41,8 @@ def test_networks_that_were_not_kept_are_told_with_the_way_out(config, caplog):
 
 def parts(config) -> list[dict]:
     run(replace(config, keep_models=False))
-    files = sorted(config.out.glob("*-lstm/speakers-release-1-seed0.json"))
-    return [read_record(path) for path in files]
+    stored = stored_records(config.out)
+    return [stored[row, "speakers-release-1-seed0"] for row in ("ds-lstm", "mfcc-lstm")]
 
 
 def test_genders_that_became_known_between_two_runs_do_not_hinder_fusion(config):
@@ -54,11 +55,16 @@ def test_genders_that_became_known_between_two_runs_do_not_hinder_fusion(config)
         fuse_records("dual", [first, second], {})
 
 
-def test_logits_that_cannot_be_unpacked_are_named(config):
+def test_logits_that_cannot_be_unpacked_are_named(config, tmp_path):
     first, second = parts(config)
-    second["epoch_logits"]["test"]["zlib"] = "AAAA"
-    with pytest.raises(RecordError, match=f"{second['id']}.*damaged"):
-        fuse_records("dual", [first, second], {})
+    path = tmp_path / "a-seed0.json"
+    write_record(path, second)
+    told = json.loads(path.read_text()) | {"schema": 3}
+    del told["digest"]
+    told["epoch_logits"]["test"]["zlib"] = "AAAA"
+    path.write_text(json.dumps(told))
+    with pytest.raises(RecordError, match=rf"{path.name}.*logits of all epochs are damaged"):
+        read_record(path)
     del second["epoch_logits"]
     with pytest.raises(RecordError, match=f"{second['id']}.*epoch_logits"):
         fuse_records("dual", [first, second], {})

@@ -12,6 +12,7 @@ import soundfile as sf
 from ser.cli import main
 from ser.errors import ProtocolError
 from ser.experiments import RunConfig, run
+from ser.experiments.record_folder import record_files
 from ser.normalise import one_class_speakers
 from ser.protocols import split
 from ser.training import TrainConfig
@@ -71,7 +72,7 @@ def test_one_class_is_no_task(tmp_path, capsys):
     given = ["run", "--corpus", "manifest", "--root", root, "--folds", "2", "--quiet"]
     assert main([*given, "--model", "majority", "--out", str(tmp_path / "r")]) == 2
     assert "every utterance is angry" in capsys.readouterr().err
-    assert not list((tmp_path / "r").glob("*/*.json"))
+    assert not list(record_files(tmp_path / "r"))
 
 
 def test_one_class_to_be_tested_on_is_no_task_either(tiny_root):

@@ -1,23 +1,35 @@
-"""Which folders of records a page takes, by name."""
+"""Which folders of records a page takes, by what their records say."""
 
 from __future__ import annotations
 
 import pytest
-from chapters.shared.study_folders import corpora, page_folders, study_folders
-from records_maker import make_results
+from chapters.shared.study_folders import (
+    corpora,
+    folder_facts,
+    folders_with_facts,
+    page_folders,
+    study_folders,
+)
+from records_maker import folded, make_results
+
+FOLDERS = {
+    "a": ("emodb", "loso", "main", 0), "b": ("emodb", "loso", "main", 5),
+    "c": ("emodb", "loso", "variants", 5), "d": ("emodb", "random", "main", 0),
+    "e": ("emodb", "loso", "precision", 5), "f": ("emodb", "loso", "floors", 0),
+    "g": ("nemo", "loso", "main", 5), "h": ("nemo", "loso", "even", 5),
+    "i": ("nemo", "random", "main", 0), "j": ("tess", "loso", "", 5),
+}  # fmt: skip
+"""Name -> corpus, protocol, study, and utterances held out."""
 
 
-@pytest.fixture
-def results(tmp_path):
-    for name in (
-        "emodb-loso", "emodb-loso-dev", "emodb-loso-paper", "emodb-loso-true", "emodb-random",
-        "emodb-loso-dev-hidden260", "emodb-loso-bfloat16", "emodb-floors", "cross-emodb-nemo",
-        "nemo-loso-dev", "nemo-loso-even", "nemo-random",
-    ):  # fmt: skip
-        corpus = name.partition("-")[0]
-        models = {"mfcc-lstm": 1.0} if name == "emodb-loso-dev" else {"mfcc-lstm": 1.0, "dual": 2.0}
-        make_results(tmp_path / name, models, speakers=2, each=4, corpus=corpus)
-    (tmp_path / "other-loso-dev" / "work").mkdir(parents=True)
+@pytest.fixture(params=["a file a run", "one file"])
+def results(tmp_path, request):
+    for name, (corpus, protocol, study, dev) in FOLDERS.items():
+        out = make_results(tmp_path / name, {"mfcc-lstm": 1.0}, speakers=2, each=4, corpus=corpus,
+                           protocol=protocol, study=study, dev=dev)  # fmt: skip
+        if request.param == "one file":
+            folded(out)
+    (tmp_path / "k" / "work").mkdir(parents=True)
     return tmp_path
 
 
@@ -26,20 +38,22 @@ def names(folders):
 
 
 def test_the_study_is_what_was_trained_on_the_same_utterances(results):
-    assert names(study_folders(results)) == [
-        "emodb-loso-dev", "emodb-loso-dev-hidden260", "emodb-loso-paper", "emodb-loso-true",
-        "nemo-loso-dev", "nemo-loso-even",
-    ]  # fmt: skip
-    assert names(study_folders(results, "nemo")) == ["nemo-loso-dev", "nemo-loso-even"]
+    assert names(study_folders(results)) == ["b", "c", "g", "h", "j"]
+    assert names(study_folders(results, "nemo")) == ["g", "h"]
     assert names(study_folders(results, protocol="random")) == []
     assert study_folders(results / "nowhere") == []
 
 
 def test_a_page_takes_records_with_a_dev_set_where_there_are_some(results):
-    assert names(page_folders(results, "emodb")) == ["emodb-loso-dev", "emodb-random"]
-    assert names(page_folders(results, "nemo")) == ["nemo-loso-dev", "nemo-random"]
+    assert names(page_folders(results, "emodb")) == ["b", "d"]
+    assert names(page_folders(results, "nemo")) == ["g", "i"]
     assert page_folders(results, "other") == []
 
 
-def test_corpora_are_read_off_the_names(results):
-    assert corpora(study_folders(results)) == ["emodb", "nemo"]
+def test_corpora_and_facts_are_those_of_the_records(results):
+    assert corpora(study_folders(results)) == ["emodb", "nemo", "tess"]
+    assert [tuple(facts) for _, facts in folders_with_facts(results)] == [
+        (study or "main", corpus, protocol, dev > 0)
+        for corpus, protocol, study, dev in FOLDERS.values()
+    ]
+    assert folder_facts(results / "k") is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,8 @@ import torch
 
 from ser.batch import Batch
 from ser.errors import TrainingError
+from ser.experiments.record_folder import record_files
+from ser.experiments.record_table import FILE, RecordFile
 from ser.experiments.records import fingerprint
 from ser.models import build_model
 from ser.nn import DSLSTM, DSBranch, MFCCBranch
@@ -160,12 +161,12 @@ def test_settings_without_a_choice_are_as_before():
 
 
 def test_committed_records_have_today_s_settings():
-    records = [p for p in RESULTS.glob("*/*/*.json") if not p.parent.name.startswith("egemaps")]
-    if not records:
+    files = [file for file in record_files(RESULTS) if file.name == FILE]
+    if not files:
         pytest.skip("no committed records here")
     seen = 0
-    for path in records:
-        config = dict(json.loads(path.read_text(encoding="utf-8"))["config"])
+    for record in (r for file in files for r in RecordFile(file).records):
+        config = dict(record["config"])
         if "epochs" not in config:
             continue  # a baseline
         config.pop("joint")

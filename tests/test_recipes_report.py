@@ -37,6 +37,7 @@ from ser.errors import RecordError
 from ser.metrics import ua
 from ser.plots import describe
 from ser.protocols import split
+from tools import thin
 
 SPEAKERS, EACH = 6, 12
 FOLDS = [f"S{s:02d}" for s in range(SPEAKERS)]
@@ -203,9 +204,11 @@ def test_dev_speakers_are_told_if_the_hash_agrees(tmp_path):
     parts = {p.name: p for p in split(table, "loso", dev=0.2)}
     for fold in FOLDS:
         good = parts[fold].hash if fold != "S01" else "0" * 64
-        write(tmp_path, record("dual", fold, rows=rows, split_hash=good))
+        write(tmp_path, record("dual", fold, rows=rows, split_hash=good, dev=EACH))
     from ser.report import make_report
 
+    assert dev_speakers(make_report(tmp_path).row("dual")) == {}, "older records do not say"
+    assert thin.main([str(tmp_path)]) == 0
     told = dev_speakers(make_report(tmp_path).row("dual"))
     assert set(told) == set(FOLDS) - {"S01"}
     for fold, held in told.items():
@@ -313,7 +316,9 @@ def test_a_second_corpus_has_a_folder_of_its_own(folder, tmp_path_factory):
     assert list(sets) == ["emodb", "nemo"] and list(sets["nemo"]) == [BASE, "average"]
     assert recipe_sets(root / "nowhere") == {}
     (root / "recipe-nemo").rename(root / "recipe-tess")
-    with pytest.raises(RecordError, match="is about nemo, not tess"):
+    assert list(recipe_sets(root)) == ["emodb", "nemo"], "the records say which"
+    (root / "recipe-tess" / "average").rename(root / "recipe" / "longer")
+    with pytest.raises(RecordError, match=r"recipes of .*one folder a corpus"):
         recipe_sets(root)
 
 

@@ -18,7 +18,7 @@ from records_maker import corpus_rows, make_results, record, restated, state_sco
 from scipy.special import log_softmax
 
 from ser.errors import RecordError
-from ser.experiments.compact import pack_logits, unpack_logits
+from ser.experiments.record_json import pack_logits, unpack_logits
 from ser.experiments.records import fuse_records, select
 from ser.metrics import ece, softmax
 from ser.metrics.scores import count_recalls, count_ua
@@ -45,7 +45,7 @@ def network(model, fold, seed, heat=3.0):
         for side, truth in labels.items():
             state_scores(entry, truth, logits[side][e], side)
     data["dev_labels"] = labels["dev"].tolist()
-    data["epoch_logits"] = {side: pack_logits(z) for side, z in logits.items()}
+    data["epoch_logits"] = {side: unpack_logits(pack_logits(z)) for side, z in logits.items()}
     data["selection"] = select(data["history"], logits["test"], CHOSEN)
     return data
 

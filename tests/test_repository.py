@@ -12,11 +12,14 @@ from importlib import metadata
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from ser.experiments.record_folder import record_files
+from ser.experiments.record_table import FILE
 from tools import book, check, execute
 
 
@@ -182,7 +185,7 @@ def test_key_follows_package_records_versions_and_cells(project):
     path = project / "book" / "one.ipynb"
     keys = [execute.notebook_key(path, project)]
     package = ("ser/__init__.py", "ser/new.py", "book/chapters/one.py")
-    for change in (*package, "requirements.txt", "book/results/a/b.json"):
+    for change in (*package, "requirements.txt", "book/results/a/records.parquet"):
         (project / change).parent.mkdir(exist_ok=True)
         (project / change).write_text("changed")
         keys.append(execute.notebook_key(path, project))
@@ -292,6 +295,6 @@ def test_tests_side_by_side_get_one_thread_each(monkeypatch, chosen, given):
 def test_the_records_stay_small():
     """Who clones the project gets all of them; ``python -m tools.thin`` makes room."""
     folder = ROOT / "book" / "results"
-    files = [p for p in folder.rglob("*.json") if "work" not in p.relative_to(folder).parts]
-    assert len(files) > 1000
-    assert sum(p.stat().st_size for p in files) < 50_000_000
+    files = list(record_files(folder))
+    assert sum(len(pd.read_parquet(p, columns=["id"])) for p in files if p.name == FILE) > 1500
+    assert sum(p.stat().st_size for p in files) < 20_000_000

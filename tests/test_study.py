@@ -8,7 +8,7 @@ import shlex
 import numpy as np
 import pytest
 from chapters.ablations.verdicts import posed, too_many, verdict_summary
-from chapters.shared.question_family import QUESTIONS
+from chapters.shared.question_list import QUESTIONS
 from chapters.shared.study import (
     by_group,
     genders,
@@ -259,8 +259,11 @@ def test_verdicts_in_words(report):
 
 def test_the_default_folders_of_the_tool_are_the_study(monkeypatch, tmp_path):
     results = tmp_path / "book" / "results"
-    for name in ("emodb-loso", "emodb-loso-dev", "emodb-loso-true", "emodb-floors"):
-        make_results(results / name, {"dual": 2.0}, speakers=2, each=4)
+    for name, study_name, dev in (
+        ("emodb-loso", "main", 0), ("emodb-loso-dev", "main", 2),
+        ("emodb-loso-true", "variants", 2), ("emodb-floors", "floors", 0),
+    ):  # fmt: skip
+        make_results(results / name, {"dual": 2.0}, 2, 4, study=study_name, dev=dev)
     monkeypatch.setattr(study, "ROOT", tmp_path)
     assert [f.name for f in study.folders()] == ["emodb-loso-dev", "emodb-loso-true"]
     assert study.recipe_tables(results) == {}

@@ -20,7 +20,7 @@ from made import make_corpus
 from ser import cli
 from ser.cli import main
 from ser.errors import FeatureError, TrainingError, shortage
-from ser.experiments import RunConfig, grid, run
+from ser.experiments import RunConfig, grid, run, stored_records
 from ser.experiments.processes import imap_unordered
 from ser.features import extract
 from ser.features import fill as fill_module
@@ -136,7 +136,7 @@ def test_out_of_memory_fails_its_run_with_a_message_and_the_others_go_on(
     )
     with pytest.raises(TrainingError, match=r"majority/1/seed0: memory ran out.*fewer --jobs"):
         run(config)
-    assert [p.stem for p in tmp_path.glob("majority/*.json")] == ["speakers-release-2-seed0"]
+    assert list(stored_records(tmp_path)) == [("majority", "speakers-release-2-seed0")]
 
 
 def test_a_full_disk_ends_the_grid_and_names_the_file(tiny_root, tmp_path, monkeypatch, capsys):

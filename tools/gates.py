@@ -33,8 +33,8 @@ DRAWS = 50
 
 EPILOG = """example, from the corpus to the figure of the chapter "Ablations":
   ser run --corpus emodb --root EMODB --model ds-lstm --protocol speakers \\
-    --seeds 1 --epochs 15 --batch-size 32 --out results/doors
-  python -m tools.gates --corpus emodb --root EMODB --models results/doors \\
+    --seeds 1 --epochs 15 --batch-size 32 --out results/gates
+  python -m tools.gates --corpus emodb --root EMODB --models results/gates \\
     --out book/results/gates/emodb.json
 
 What is written, for each utterance and layer, as means over steps and hidden units: the gates f,
@@ -75,7 +75,7 @@ def runs(folder: Path, row: str) -> list[tuple[Record, Path]]:
                 f"{folder}: {len(have)} of {total} folds of seed {seed} are done; give the same "
                 "'ser run' command again, which does the rest"
             )
-    pairs = [(r, folder / "models" / row / r.path.stem) for r in found]
+    pairs = [(r, folder / "models" / row / r.name) for r in found]
     for _, place in pairs:
         if not (place / "model.json").is_file():
             raise ModelError(
@@ -127,7 +127,7 @@ def measure(
     try:
         heard = [position[name] for name in test["utterances"]]
     except KeyError as error:
-        raise RecordError(f"{record.path}: {error} is not in this corpus") from None
+        raise RecordError(f"{record.source}: {error} is not in this corpus") from None
 
     def side(rows: list[int]) -> Dataset:
         speakers = features.table.speaker.iloc[rows]
@@ -152,7 +152,7 @@ def measure(
     same = np.allclose(np.concatenate(logits), said, atol=0.02 * max(1.0, np.abs(said).max()))
     if not same and not untrained:
         raise ModelError(
-            f"{place}: this network does not answer as {record.path} says; they are of different "
+            f"{place}: this network does not answer as {record.source} says; they are of different "
             "runs, or the features are computed otherwise than they were"
         )
     return np.concatenate(values)

@@ -1,72 +1,124 @@
-"""Make records smaller before they are committed: ``python -m tools.thin --help``."""
+"""Bring records into their newest, smallest form: ``python -m tools.thin --help``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from ser.errors import RecordError, SerError
-from ser.experiments.compact import thinned
-from ser.experiments.records import read_record, write_record
-from ser.report.load import SKIPPED
+import numpy as np
+import pandas as pd
+
+from ser.corpora.base import EMOTIONS
+from ser.errors import ProtocolError, RecordError, SerError
+from ser.experiments.record_folder import fold_records, locked, record_files
+from ser.experiments.record_table import FILE, write_table
+from ser.experiments.records import thinned
 
 EPILOG = """examples:
   python -m tools.thin book/results
-      Writes each record in the newest, smallest form; what it tells stays the same.
+      Takes records that are JSON files, a file a run, into one file a folder; what they tell
+      stays the same. Of runs from before records named the dev speakers, these are found by
+      dividing the corpus again, and believed where the hash of the fold is the record's.
+  python -m tools.thin --study variants book/results/nemo-loso-dev-hidden323
+      Also says what these runs were made for, as 'ser run --study' does.
   python -m tools.thin --chosen book/results/nemo-loso-dev-hidden323
       Also forgets the logits of epochs that no selection chose. Tables, intervals and calibration
       stay; rows that are fused ("dual") can't be made from these records any more, so this is for
       rows that none is made from."""
 
 
-def records(folder: Path) -> Iterator[Path]:
-    """The records of runs below *folder*: ``<out>/<row>/<run>-seed<k>.json``."""
-    if not folder.is_dir():
-        raise RecordError(f"no such folder: {folder}")
-    for path in sorted(folder.rglob("*-seed*.json")):
-        if not any(
-            part in SKIPPED or part.startswith(".") for part in path.relative_to(folder).parts
-        ):
-            yield path
+def folders(below: Path) -> list[Path]:
+    """The folders of runs at or below *below*."""
+    if not below.is_dir():
+        raise RecordError(f"no such folder: {below}")
+    found = {p.parent if p.name == FILE else p.parent.parent for p in record_files(below)}
+    return sorted(f for f in found if f.is_relative_to(below))
 
 
-def thin(folder: Path, chosen: bool = False) -> tuple[int, int, int]:
-    """Rewrite the records below *folder*; their number, and their bytes before and after.
+def thin(folder: Path, chosen: bool = False, study: str | None = None) -> tuple[int, int, int]:
+    """Rewrite the records in *folder*; their number, and their bytes before and after.
 
     Records that a fused row there was made from keep all: its calibration needs their logits.
     """
-    count = before = after = 0
-    parts: set[str] = set()
-    if chosen:
-        for path in records(folder):
-            parts.update(read_record(path).get("fused_from") or ())
-    for path in records(folder):
-        record, size = read_record(path), path.stat().st_size
-        whole = not chosen or record["id"] in parts
-        write_record(path, record if whole else thinned(record))
-        count, before, after = count + 1, before + size, after + path.stat().st_size
-    return count, before, after
+    with locked(folder):
+        before = _size(folder)
+        records = fold_records(folder)
+        parts = {part for r in records.values() for part in r.get("fused_from") or ()}
+        speakers = dev_speakers(records.values())
+        for record in records.values():
+            protocol = record["protocol"]
+            if protocol.get("dev_speakers") is None and protocol["hash"] in speakers:
+                protocol["dev_speakers"] = speakers[protocol["hash"]]
+            if study is not None:
+                record["study"] = study
+        kept = [thinned(r) if chosen and r["id"] not in parts else r for r in records.values()]
+        if kept:
+            write_table(folder / FILE, kept)
+    return len(kept), before, _size(folder)
+
+
+def dev_speakers(records: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
+    """Hash of a fold -> who was held out of its training side to choose an epoch.
+
+    All test sides of a grid together are the corpus, so it is divided again here; a fold is told
+    only if the hash of its division is the record's.
+
+    Args:
+        records: of one folder.
+    """
+    from ser.protocols import split
+
+    grids: dict[tuple, dict[str, dict[str, Any]]] = defaultdict(dict)
+    for record in records:
+        about = record["protocol"]
+        if about["name"] != "cross" and about.get("dev"):
+            grids[about["name"], about["folds"], about["dev_share"]][about["fold"]] = record
+    found: dict[str, list[str]] = {}
+    for (name, folds, share), runs in grids.items():
+        tests = [pd.DataFrame(run["test"]) for run in runs.values()]
+        table = pd.concat(tests).sort_values("utterances", kind="stable", ignore_index=True)
+        table = table.rename(columns={"utterances": "utterance", "speakers": "speaker"})
+        table["emotion"], table["session"] = np.array(EMOTIONS)[table.labels], ""
+        try:
+            parts = split(table, name, folds, dev=share, distinct_speakers=True)
+        except ProtocolError:
+            continue
+        hashes = {run["protocol"]["hash"] for run in runs.values()}
+        for part in parts:
+            if part.hash in hashes:
+                found[part.hash] = sorted(set(table.speaker.iloc[part.dev]))
+    return found
+
+
+def _size(folder: Path) -> int:
+    files = record_files(folder)
+    return sum(p.stat().st_size for p in files if folder in (p.parent, p.parent.parent))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.thin",
-        description="Make records of 'ser run' smaller.",
+        description="Bring records of 'ser run' into their newest, smallest form.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="of records")
+    parser.add_argument("--study", metavar="WORD", help="what the runs were made for")
     parser.add_argument(
         "--chosen", action="store_true", help="keep the logits of chosen epochs alone"
     )
     options = parser.parse_args(arguments)
     try:
-        for folder in options.folders:
-            count, before, after = thin(folder, options.chosen)
-            print(f"{folder}: {count} records, {before / 1e6:.1f} MB, now {after / 1e6:.1f} MB")
+        for folder in (f for given in options.folders for f in folders(given)):
+            count, before, after = thin(folder, options.chosen, options.study)
+            if count:
+                sizes = f"{before / 1e6:.1f} MB, now {after / 1e6:.1f} MB"
+                print(f"{folder}: {count} records, {sizes}")
     except SerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -122,7 +122,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _same(args: argparse.Namespace) -> int:
-    from ser.report.same import compare_records
+    from ser.report.compare_runs import compare_records
 
     found = compare_records(args.folders, args.same_as, args.tolerance)
     sys.stdout.write(found.to_json() + "\n" if args.json else found.to_text())

@@ -11,9 +11,10 @@ DESCRIPTION = """\
 Train and test rows of the paper's ablation table on a corpus.
 
 Every combination of model, fold and seed is one run. A finished run leaves a
-record (JSON) under --out; 'ser report' makes tables of them. Interrupt at any
-time: the same command takes up where it stopped and does nothing twice. Fused
-rows (dual, mfcc+...) are made from their branches, which are trained once.
+record under --out, in one file of them all, records.parquet, which 'ser report'
+makes tables of (pandas reads it too). Interrupt at any time: the same command
+takes up where it stopped and does nothing twice. Fused rows (dual, mfcc+...)
+are made from their branches, which are trained once.
 
 models (--model, comma-separated):
 {rows}
@@ -272,9 +273,11 @@ def _dry_run(config, as_json: bool) -> int:
     from ser.errors import RecordError
     from ser.experiments.grid import finished_record, plan
     from ser.experiments.grid_inputs import load_inputs
+    from ser.experiments.record_folder import stored_records
 
     corpora = load_inputs(config, set(config.models))
     trained, fused = plan(config, *corpora)
+    stored = stored_records(config.out)
     names = [f"{t.row}/{t.name}" for t in trained]
     if as_json:
         print(json.dumps({"train": names, "fuse": [f"{t.row}/{t.name}" for t in fused]}, indent=1))
@@ -283,7 +286,7 @@ def _dry_run(config, as_json: bool) -> int:
     in_the_way = None
     for task in [*trained, *fused]:
         try:
-            state = "to do" if finished_record(task, *corpora) is None else "done"
+            state = "to do" if finished_record(task, *corpora, stored) is None else "done"
         except RecordError as error:
             state, in_the_way = "other", in_the_way or error
         print(f"  {state:5}  {task.row:24} {task.name}  {task.leak['told']}")

@@ -5,9 +5,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "compact": ["unpack_logits"],
         "config": ["RunConfig"],
         "grid": ["plan", "run"],
-        "records": ["fuse_records", "read_record", "write_record"],
+        "record_folder": ["fold_records", "stored_records"],
+        "record_json": ["read_record", "write_record"],
+        "records": ["fuse_records"],
     },
 )

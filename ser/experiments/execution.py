@@ -10,11 +10,12 @@ import numpy as np
 from ser.corpora.base import EMOTIONS
 from ser.errors import FeatureError, TrainingError
 from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits, by_speaker, tune
-from ser.experiments.compact import pack_logits
 from ser.experiments.fold_run import FoldRun
 from ser.experiments.grid_inputs import CorpusInputs, shortest
 from ser.experiments.progress import RunNotes
-from ser.experiments.records import fingerprint, provenance, select, write_record
+from ser.experiments.record_json import write_record
+from ser.experiments.record_table import SCHEMA
+from ser.experiments.records import fingerprint, provenance, select
 from ser.saved_models import save_model
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
     rows = test.table.iloc[fold_run.fold.test]
     labels = [EMOTIONS.index(e) for e in rows.emotion]
     base = {
-        "schema": 1,
+        "schema": SCHEMA,
         "id": fold_run.run_id(corpus),
         "fingerprint": fingerprint(fold_run.settings(corpus, test)),
         "study": fold_run.study,
@@ -175,8 +176,8 @@ def _network(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs, notes:
         "dev_labels": fold_run.training_labels(corpus)[fold_run.fold.dev].tolist(),
         "selection": select(outcome.history, outcome.test_logits, fold_run.select, last),
         "epoch_logits": {
-            "test": pack_logits(outcome.test_logits),
-            "dev": pack_logits(outcome.dev_logits),
+            "test": outcome.test_logits,
+            "dev": outcome.dev_logits,
         },
     }
     if fold_run.keep_models:

@@ -10,7 +10,7 @@ import numpy as np
 from ser.corpora.base import EMOTIONS
 from ser.experiments.baselines import BASELINES, INNER, INPUTS, grid_of
 from ser.experiments.grid_inputs import CorpusInputs
-from ser.experiments.records import record_path
+from ser.experiments.record_folder import record_path
 from ser.protocols import Fold
 from ser.training.config import TrainConfig, derived_seed
 

@@ -7,14 +7,13 @@ again (a fused row equals its branches trained apart; see :mod:`ser.training.loo
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from ser.devices import resolve_device
 from ser.errors import FULL, ProtocolError, RecordError, SerError, TrainingError, shortage
@@ -25,20 +24,19 @@ from ser.experiments.fold_run import FoldRun
 from ser.experiments.grid_inputs import CorpusInputs, check_speakers, load_inputs
 from ser.experiments.processes import KEPT, LIGHTER, imap_unordered
 from ser.experiments.progress import GridProgress
-from ser.experiments.records import (
-    fingerprint,
-    fuse_records,
-    read_record,
-    record_path,
-    run_name,
-    write_record,
-)
+from ser.experiments.record_folder import fold_records, locked, run_name
+from ser.experiments.record_json import read_record, write_record
+from ser.experiments.record_table import FILE
+from ser.experiments.records import fingerprint, fuse_records
 from ser.protocols import find_leaks, split
 from ser.rows import get_row
 from ser.saved_models import ANEW, DESCRIPTION, fuse_models
 from ser.threads import cores
 
 log = logging.getLogger(__name__)
+
+Stored = dict[tuple[str, str], dict]
+"""(row, name of the run) -> record: what a folder has."""
 
 
 def run(config: RunConfig) -> list[dict]:
@@ -48,7 +46,7 @@ def run(config: RunConfig) -> list[dict]:
         config: the grid. With ``config.out`` None everything is kept in memory only.
 
     Returns:
-        One record (dict, see :mod:`ser.experiments.records`) for each row, fold and seed, in
+        One record (dict, see :mod:`ser.experiments.record_schema`) for each row, fold and seed, in
         that order.
 
     Raises:
@@ -64,17 +62,12 @@ def run(config: RunConfig) -> list[dict]:
         with tempfile.TemporaryDirectory(prefix="ser-") as folder:
             return run(replace(config, out=Path(folder), keep_models=False))
     out = config.out
-    (out / "work").mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / "work" / "lock")
-    try:
-        with lock.acquire(timeout=0):
-            for half in out.glob("*/.*.tmp"):  # what a kill has left half written
-                half.unlink(missing_ok=True)
-            return _run(config, out)
-    except Timeout as error:
-        raise RecordError(
-            f"{out}: another 'ser run' is writing here; wait for it, or choose another --out"
-        ) from error
+    with locked(out):
+        try:
+            return _run(config, fold_records(out))
+        finally:  # what fails to be folded stays as it is, and the next command tries again
+            with contextlib.suppress(OSError, SerError):
+                fold_records(out)
 
 
 def plan(
@@ -160,13 +153,13 @@ def _leak(fold, corpus: CorpusInputs, test: CorpusInputs, distinct_speakers: boo
     return leak.counts() | {"told": str(leak)}
 
 
-def _run(config: RunConfig, out: Path) -> list[dict]:
+def _run(config: RunConfig, stored: Stored) -> list[dict]:
     trained_rows = _rows(config)[1]
     corpus, test = load_inputs(config, set(trained_rows))
     trained, fused = plan(config, corpus, test)
     device = _device(config)
     jobs, threads = _jobs(config, trained, device)
-    done = {t.record: finished_record(t, corpus, test) for t in [*trained, *fused]}
+    done = {t.record: finished_record(t, corpus, test, stored) for t in [*trained, *fused]}
     left = [t for t in trained if done[t.record] is None]
     found = len(trained) - len(left)
     log.info(
@@ -194,10 +187,13 @@ def _run(config: RunConfig, out: Path) -> list[dict]:
     failures = _train(left, corpus, test, config, jobs, threads, found)
     records = []
     for fold_run in trained:
-        if fold_run.record.exists():
-            records.append(read_record(fold_run.record))
+        if done[fold_run.record] is None and fold_run.record.exists():
+            record = read_record(fold_run.record)
+            done[fold_run.record] = stored[fold_run.row, fold_run.name] = record
+        if done[fold_run.record] is not None:
+            records.append(done[fold_run.record])
     for fold_run in fused:
-        record = done[fold_run.record] or _fuse(fold_run, corpus, test)
+        record = done[fold_run.record] or _fuse(fold_run, corpus, test, stored)
         if record is not None:
             records.append(record)
     if failures:
@@ -244,19 +240,20 @@ def _jobs(config: RunConfig, fold_runs: Sequence[FoldRun], device: str) -> tuple
     return jobs, config.threads or max(1, available // jobs)
 
 
-def finished_record(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict | None:
+def finished_record(
+    fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs, stored: Stored
+) -> dict | None:
     """The record of a finished run; None where it is still to do.
 
     Raises:
-        RecordError: in its place is one of other settings or another corpus, or a damaged one.
+        RecordError: in its place is one of other settings or another corpus.
     """
-    if not fold_run.record.exists():
-        return None
-    record = read_record(fold_run.record)
-    if record["fingerprint"] != fingerprint(fold_run.settings(corpus, test)):
+    record = stored.get((fold_run.row, fold_run.name))
+    settings = fold_run.settings(corpus, test)
+    if record is not None and record["fingerprint"] != fingerprint(settings):
         raise RecordError(
-            f"{fold_run.record}: a run with other settings or another corpus ({record['id']}); "
-            "choose another --out, or delete the old records"
+            f"{fold_run.out}: a run with other settings or another corpus ({record['id']}) is "
+            f"here; choose another --out, or delete the old records ({fold_run.out / FILE})"
         )
     return record
 
@@ -313,14 +310,14 @@ def _execute(
         return fold_run, None, told
 
 
-def _fuse(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict | None:
+def _fuse(
+    fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs, stored: Stored
+) -> dict | None:
     """Write the record (and network) of a fused row from its branches'."""
-    paths = [record_path(fold_run.out, b, fold_run.name) for b in get_row(fold_run.row).branches]
-    if not all(p.exists() for p in paths):
+    parts = [stored.get((branch, fold_run.name)) for branch in get_row(fold_run.row).branches]
+    if not all(parts):
         return None
-    record = fuse_records(
-        fold_run.row, [read_record(p) for p in paths], fold_run.settings(corpus, test)
-    )
+    record = fuse_records(fold_run.row, parts, fold_run.settings(corpus, test))
     record |= {
         "command": fold_run.command,
         "options": fold_run.options,

@@ -1,8 +1,205 @@
-"""What a record of a run says, each fact a field (book: "Ablations")."""
+"""What the record of a run says, each fact a field, and whether a record can be believed.
+
+A record is a dict of this form in memory, a row of ``records.parquet`` in a folder of runs
+(:mod:`ser.experiments.record_table`), and a JSON file for as long as its folder's other runs go on
+(:mod:`ser.experiments.record_json`). Book: chapter "Ablations".
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ser.corpora.base import EMOTIONS
+
+_Setting = bool | int | float | str | list[int | float | str] | None
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow", protected_namespaces=())
+
+
+class CorpusFacts(_Part):
+    """A corpus as the run saw it."""
+
+    name: str
+    content_hash: str = Field(description="of the tested and trained utterances' sound and labels")
+    utterances: int = 0
+    missing: list[str] | None = Field(None, description="what of the whole corpus is not there")
+
+
+class ProtocolFacts(_Part):
+    """The fold: who trains, who chooses the epoch, who is tested."""
+
+    name: str
+    fold: str
+    folds: int = Field(description="of the whole split")
+    hash: str | None = Field(None, description="of the fold's utterances on each side")
+    train: int | None = Field(None, description="utterances trained on")
+    dev: int | None = Field(None, description="utterances held out to choose an epoch")
+    test: int | None = Field(None, description="utterances tested")
+    dev_share: float | None = Field(None, description="of the training side asked to be held out")
+    dev_speakers: list[str] | None = Field(None, description="None: an older record, not known")
+    test_speakers: list[str] | None = None
+    leak: dict[str, int] | None = Field(None, description="what training and test share, counted")
+    leak_told: str | None = None
+
+
+class TestFacts(_Part):
+    """The tested utterances, in the order of the logits."""
+
+    utterances: list[str]
+    speakers: list[str]
+    labels: list[int] = Field(description="true classes, places in ser.corpora.base.EMOTIONS")
+    genders: list[str | None] | None = None
+    texts: list[str | None] | None = None
+
+
+class Selection(_Part):
+    """The epoch that a rule chose, and its logits (utterances x classes)."""
+
+    epoch: int
+    logits: list[list[float]]
+
+
+class EpochFacts(_Part):
+    """An epoch of the training; UA and WA are fractions of 1."""
+
+    epoch: int
+    lr: float | None = None
+    loss: float | None = None
+    train_ua: float | None = None
+    test_ua: float | None = None
+    test_wa: float | None = None
+    dev_ua: float | None = None
+    dev_wa: float | None = None
+
+
+class TuningFacts(_Part):
+    """How a baseline's settings were chosen (:func:`ser.experiments.baselines.tune`)."""
+
+    inner: str
+    chosen: dict[str, float | str | None]
+    scores: list[dict[str, float | str | None]]
+
+
+class RunRecord(_Part):
+    """The facts of one run."""
+
+    schema_: int = Field(alias="schema")
+    id: str = Field(description="corpus/protocol/preset/row/fold/seed")
+    fingerprint: str = Field(description="of everything that decides the result")
+    study: str = Field("", description="what the run was made for, `ser run --study`")
+    command: str | None = None
+    options: dict[str, str] = Field({}, description="of the command, as given")
+    package: dict[str, str | None] = Field({}, description="version and commit")
+    versions: dict[str, str] = {}
+    corpus: CorpusFacts
+    test_corpus: CorpusFacts | None = Field(None, description="of protocol cross")
+    protocol: ProtocolFacts
+    preset: str | None
+    model: str = Field(description="the row of the table")
+    transductive: bool = Field(False, description="normalised by speaker, the tested ones too")
+    seed: int
+    device: str | None = None
+    threads: int | None = None
+    config: dict[str, _Setting] | None = Field(None, description="settings of the training")
+    parameters: int | None = None
+    test: TestFacts
+    history: list[EpochFacts | None] = []
+    dev_labels: list[int] = []
+    selection: dict[Literal["last", "dev", "test"] | str, Selection | None]
+    fused_from: list[str] | None = Field(None, description="ids of the branches' runs")
+    tuning: TuningFacts | None = None
+    wall_seconds: float | None = None
+
+
+REQUIRED = frozenset(f.alias or n for n, f in RunRecord.model_fields.items() if f.is_required())
+
+
+def check_record(record: Mapping[str, Any]) -> None:
+    """Look whether *record* is of this form and its parts fit together.
+
+    UA and WA in the history have to follow from the logits of the epochs that were chosen.
+
+    Raises:
+        ValueError: they do not; the message names the part.
+
+    Example:
+        >>> check_record({"schema": 5})
+        Traceback (most recent call last):
+        ...
+        ValueError: 'corpus' is missing
+    """
+    try:
+        RunRecord.model_validate(record)
+    except ValidationError as error:
+        first = min(error.errors(include_url=False), key=lambda e: [str(p) for p in e["loc"]])
+        name = ".".join(map(str, first["loc"]))
+        if first["type"] == "missing":
+            raise ValueError(f"{name!r} is missing") from None
+        raise ValueError(f"{name!r} is {first['input']!r:.40}: {first['msg']}") from None
+    test, labels = record["test"], record["test"]["labels"]
+    if not labels:
+        raise ValueError("it has no test utterances")
+    if min(labels) < 0 or max(labels) >= len(EMOTIONS):
+        raise ValueError(f"labels outside 0..{len(EMOTIONS) - 1}")
+    for name in ("utterances", "speakers", "genders", "texts"):
+        if test.get(name) is not None and len(test[name]) != len(labels):
+            raise ValueError(f"{len(test[name])} {name} for {len(labels)} labels")
+    if len(set(test["utterances"])) < len(labels):
+        raise ValueError("an utterance is in it twice")
+    chosen = {name: part for name, part in record["selection"].items() if part}
+    if not chosen:
+        raise ValueError("it has no selection")
+    for name, part in chosen.items():
+        values = np.array(part["logits"], dtype=float)
+        if values.shape != (len(labels), len(EMOTIONS)):
+            raise ValueError(
+                f"logits of {name!r} have shape {values.shape}, not {(len(labels), 4)}"
+            )
+        if not np.isfinite(values).all():
+            raise ValueError(f"logits of {name!r} contain NaN or infinity")
+        _check_scores(record, name, part["epoch"], values)
+
+
+def _check_scores(record: Mapping[str, Any], rule: str, epoch: int, values: np.ndarray) -> None:
+    """Whether UA and WA of the chosen epoch follow from its logits.
+
+    Logits are kept rounded, and those of a fused row come from float16: utterances whose first
+    two answers are closer than that may count as right or as wrong.
+    """
+    entries = {entry.get("epoch"): entry for entry in record.get("history") or () if entry}
+    if not entries:
+        return
+    entry = entries.get(epoch)
+    if entry is None:
+        raise ValueError(f"{rule!r} chose epoch {epoch!r}, not one of its history")
+    labels = np.asarray(record["test"]["labels"])
+    counts = np.bincount(labels)
+    own = np.arange(len(labels)), labels
+    truth = values[own]
+    values[own] = -np.inf
+    lead = truth - values.max(1)
+    stated = [entry.get("test_ua"), entry.get("test_wa")]
+    slack = 2e-5 + (np.abs(truth).max() * 2**-9 if record.get("fused_from") else 0)
+    low, high = (_scores(lead > margin, labels, counts) for margin in (slack, -slack))
+    ends = zip(stated, low, high, strict=True)
+    if not all(value is None or a - 1e-5 <= value <= b + 1e-5 for value, a, b in ends):
+        raise ValueError(
+            f"UA and WA of epoch {epoch} are {stated} in its history, and "
+            f"{[round(float(score), 6) for score in high]} by its logits"
+        )
+
+
+def _scores(right: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> list[float]:
+    """UA and WA of answers that are *right*."""
+    found = np.bincount(labels[right], minlength=len(counts))
+    present = counts > 0
+    return [(found[present] / counts[present]).sum() / present.sum(), right.sum() / len(right)]
 
 
 def given_options(words: Sequence[str]) -> dict[str, str]:

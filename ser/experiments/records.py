@@ -1,12 +1,7 @@
-"""The record of one run: one JSON file, enough to make every table again (book: "Ablations").
+"""What goes into the record of a run: settings' hash, chosen epochs, fusion, provenance.
 
-Files are ``<out>/<row>/<protocol>-<preset>-<fold>-seed<k>.json``, written whole or not at all.
-Logits of the selected epochs are plain numbers; those of all epochs are packed (float16, zlib,
-base64), so that fused rows and other selections can be made from records alone. Sentences, genders
-and speakers of the test utterances are stored once each, with a number for every utterance, and
-logits that two selections share once (schema 3; schema 1 repeated all of it, schema 2 speakers and
-logits). Since schema 4 the last key is a digest of the rest, and a record that was damaged or
-edited since is not read. All four are.
+Its form is :mod:`ser.experiments.record_schema`, its place :mod:`ser.experiments.record_folder`.
+Book: chapter "Ablations".
 """
 
 from __future__ import annotations
@@ -15,90 +10,22 @@ import hashlib
 import json
 import os
 import platform
-import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ser import __version__, metrics
 from ser.errors import RecordError
-from ser.experiments.compact import SCHEMA, coded, every_epoch, plain
-from ser.experiments.shape import check_scores, check_seal, check_shape
-from ser.paths import atomic_write, sealed
-
-SELECTIONS: tuple[str, ...] = ("last", "dev", "test")
-REQUIRED = {
-    "schema",
-    "id",
-    "fingerprint",
-    "corpus",
-    "protocol",
-    "preset",
-    "model",
-    "seed",
-    "test",
-    "selection",
-}
-
-
-def run_name(protocol: str, preset: str, fold: str, seed: int) -> str:
-    """File-system-safe name of a run within its row.
-
-    >>> run_name("loso", "release", "03", 0)
-    'loso-release-03-seed0'
-    """
-    safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", fold)
-    if safe != fold:
-        safe += "." + hashlib.sha256(fold.encode()).hexdigest()[:6]
-    return f"{protocol}-{preset}-{safe}-seed{seed}"
-
-
-def record_path(out: Path, row: str, name: str) -> Path:
-    """Where the record of run *name* of *row* lies."""
-    return Path(out) / row / f"{name}.json"
+from ser.experiments.record_table import SELECTIONS
 
 
 def fingerprint(settings: dict) -> str:
     """SHA-256 over everything that decides a run's result (not where or how fast it ran)."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-
-def write_record(path: Path, record: dict) -> None:
-    """Write *record* to *path*, whole or not at all, with its digest."""
-    with atomic_write(path, "w") as stream:
-        stream.write(sealed(coded(record) | {"schema": SCHEMA}) + "\n")
-
-
-def read_record(path: Path) -> dict:
-    """Read one record.
-
-    Raises:
-        RecordError: not JSON, not a record, of a later schema, or damaged.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        record = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise RecordError(
-            f"{path}: not a readable record ({error}); delete it and give the same "
-            "'ser run' command again"
-        ) from error
-    missing = REQUIRED - set(record) if isinstance(record, dict) else REQUIRED
-    if missing:
-        raise RecordError(f"{path}: not a record of a run; it lacks {', '.join(sorted(missing))}")
-    if isinstance(record["schema"], int) and record["schema"] > SCHEMA:
-        raise RecordError(f"{path}: written by a later version of ser; update the package")
-    try:
-        check_shape(record)
-        check_seal(record, text)
-        record = plain(record)
-        check_scores(record)
-        return record
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise RecordError(f"{path}: a damaged record ({error}); delete it and run again") from None
 
 
 def select(
@@ -152,8 +79,7 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
         raise RecordError(f"cannot fuse {row}: its branches were trained for different epochs")
     labels = {"test": np.array(first["test"]["labels"]), "dev": np.array(first["dev_labels"])}
     logits = {
-        side: np.mean([every_epoch(p, side, p["id"]) for p in parts], axis=0)
-        for side in ("test", "dev")
+        side: np.mean([every_epoch(p, side) for p in parts], axis=0) for side in ("test", "dev")
     }
     if not all(np.isfinite(values).all() for values in logits.values()):
         raise RecordError(
@@ -187,6 +113,43 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
         "fused_from": [p["id"] for p in parts],
     }
     return record
+
+
+def every_epoch(record: Mapping[str, Any], side: str) -> np.ndarray:
+    """(epochs, utterances, classes) logits of a record's ``test`` or ``dev`` side, float32.
+
+    Raises:
+        RecordError: it has none.
+    """
+    try:
+        return np.asarray(record["epoch_logits"][side], np.float32)
+    except KeyError as error:
+        raise RecordError(
+            f"{record['id']}: a record without {error}; choose another --out and run it again"
+        ) from None
+
+
+def thinned(record: dict[str, Any]) -> dict[str, Any]:
+    """*record* with the logits of no other epochs than those that a selection chose.
+
+    Tables, intervals and calibration stay as they were. What is lost: the row can't be fused with
+    another any more, and no other epoch can be chosen. A record without logits of its epochs (a
+    baseline's, a fused row's) comes back as it is.
+
+    Raises:
+        RecordError: a selection of an epoch that is not in the record's history.
+    """
+    if "epoch_logits" not in record:
+        return record
+    epochs = [entry["epoch"] for entry in record["history"]]
+    chosen = {s["epoch"] for s in record["selection"].values() if s}
+    if not chosen <= set(epochs):
+        raise RecordError(f"{record['id']}: it chose an epoch which is not in its history")
+    kept = {side: np.array(logits) for side, logits in record["epoch_logits"].items()}
+    for logits in kept.values():
+        if len(logits) == len(epochs):
+            logits[[epoch not in chosen for epoch in epochs]] = np.nan
+    return record | {"epoch_logits": kept}
 
 
 def provenance() -> dict:

@@ -8,17 +8,19 @@ Book: chapters "EmoDB, measured" and "Ablations".
 >>> report.table                                        # doctest: +SKIP
 """
 
-from ser.report.build import Comparison, Report, compare, make_report
-from ser.report.load import Record, load_records
+from ser.report.build import Report, make_report
+from ser.report.compare_runs import RunsComparison, compare_records
+from ser.report.comparison import Comparison, compare
+from ser.report.load import load_records
 from ser.report.pool import Row, pool_records, row_order
-from ser.report.same import Sameness, compare_records
+from ser.report.record import Record
 
 __all__ = [
     "Comparison",
     "Record",
     "Report",
     "Row",
-    "Sameness",
+    "RunsComparison",
     "compare",
     "compare_records",
     "load_records",

@@ -6,18 +6,18 @@ import io
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ser.corpora.base import EMOTIONS
 from ser.errors import RecordError
-from ser.metrics import Paired, paired_test
-from ser.report.load import Record, load_records
+from ser.report.comparison import Comparison, compare
+from ser.report.load import load_records
 from ser.report.pool import Row, pool_records
-from ser.report.summary import all_notes, finite, row_dict
+from ser.report.record import Record
+from ser.report.summary import all_notes, row_dict
+from ser.report.text import render
 
 DEFAULT_PAIRS: tuple[tuple[str, str], ...] = (
     ("ds-lstm", "cnn-lstm-pair"),
@@ -25,31 +25,6 @@ DEFAULT_PAIRS: tuple[tuple[str, str], ...] = (
     ("dual", "ds-lstm"),
 )
 """The paper's claims: DS-LSTM against two LSTMs, fusion against its branches."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two rows side by side: what they are, and :class:`ser.metrics.Paired`.
-
-    ``seeds`` are those of each row that were compared.
-    """
-
-    a: Row
-    b: Row
-    result: Paired
-    seeds: tuple[tuple[int, ...], tuple[int, ...]]
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-able, in a fixed order."""
-        keys = ("corpus", "test_corpus", "protocol", "preset", "selection")
-        head = {k: getattr(self.a, k) or None for k in keys}
-        rows = {
-            "a": self.a.model,
-            "b": self.b.model,
-            "a_transductive": self.a.transductive,
-            "b_transductive": self.b.transductive,
-        }
-        return {**head, **rows, **finite(self.result.as_dict())}
 
 
 class Report:
@@ -209,8 +184,6 @@ class Report:
                 (:meth:`default_row`).
             comparisons: as given, or :meth:`default_pairs`.
         """
-        from ser.report.text import render
-
         if confusion is None:
             rows: Sequence[Row] = [self.default_row()]
         elif isinstance(confusion, str):
@@ -221,7 +194,7 @@ class Report:
             rows = confusion
         if comparisons is None:
             comparisons = self.default_pairs()
-        return render(self, rows, comparisons)
+        return render(self.rows, self._dicts, self.notes, rows, comparisons)
 
     def __str__(self) -> str:
         return self.to_text()
@@ -270,28 +243,3 @@ def make_report(
         have = ", ".join(dict.fromkeys(r.selection for r in rows))
         raise RecordError(f"no record has selection {selection!r}; these have: {have}")
     return Report(chosen, resamples)
-
-
-def compare(a: Row, b: Row, resamples: int = 2000) -> Comparison:
-    """Paired comparison of two rows on the utterances both have answered.
-
-    A fused row is its branches' answers of the same seed, so beside another network it is compared
-    on the seeds that both have, if any: else one seed's luck would be taken for what fusion adds.
-    """
-    common, at_a, at_b = np.intersect1d(a.utterances, b.utterances, return_indices=True)
-    if len(common) == 0 or not np.array_equal(a.labels[at_a], b.labels[at_b]):
-        raise RecordError(f"{a.name} and {b.name} were not tested on the same utterances")
-    seeds = _compared(a, b)
-    first, second = (
-        row.predictions[[row.seeds.index(s) for s in kept]][:, at]
-        for row, kept, at in ((a, seeds[0], at_a), (b, seeds[1], at_b))
-    )
-    result = paired_test(a.labels[at_a], first, second, a.speakers[at_a], resamples=resamples)
-    return Comparison(a, b, result, seeds)
-
-
-def _compared(a: Row, b: Row) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    fused = any(r.data.get("fused_from") for row in (a, b) for r in row.records)
-    trained = all(row.records[0].data.get("history") for row in (a, b))
-    common = tuple(s for s in a.seeds if s in b.seeds)
-    return (common, common) if fused and trained and common else (a.seeds, b.seeds)

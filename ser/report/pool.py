@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ser.errors import RecordError
+from ser.experiments.record_table import SELECTIONS
 from ser.metrics import Interval, confusion, counts_interval, row_percent, speaker_counts
 from ser.metrics.scores import count_recalls, count_ua, count_wa
 from ser.normalise import MARK
-from ser.report.load import Record
+from ser.report.record import Record
 
 ORDER: tuple[str, ...] = (
     "majority",
@@ -32,8 +33,6 @@ ORDER: tuple[str, ...] = (
     "dual",
 )
 """The rows as the table shows them; a variant stands after the row it varies."""
-
-SELECTIONS: tuple[str, ...] = ("last", "dev", "test")
 
 # What may differ between the runs of a row without making it another experiment.
 FREE = {
@@ -61,12 +60,14 @@ class Row:
 
     Attributes:
         corpus, test_corpus, protocol, preset, model, selection: what it is
-            (``test_corpus`` and ``preset`` may be ``""``).
+            (``test_corpus`` and ``preset`` may be ``""``; ``model`` has the tags behind it).
         seeds: training seeds that count.
         folds, folds_total: folds finished, and folds of the split.
         utterances, speakers, labels: (n,) the pooled test set, sorted by utterance.
         logits: (seeds, n, 4).
         records: the runs that count.
+        base: the row's name without tags.
+        tags: what sets its runs apart from the row's usual ones (:mod:`ser.report.variants`).
         notes: what the reader should know about the row.
     """
 
@@ -84,6 +85,8 @@ class Row:
     labels: np.ndarray = field(repr=False)
     logits: np.ndarray = field(repr=False)
     records: tuple[Record, ...] = field(repr=False)
+    base: str
+    tags: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
     @property
@@ -94,8 +97,7 @@ class Row:
     @property
     def transductive(self) -> bool:
         """Whether its features were normalised by speaker, whatever the row is called."""
-        configs = (r.data.get("config") or {} for r in self.records)
-        return any(config.get("normalise") == "speaker" for config in configs)
+        return any(record.data["transductive"] for record in self.records)
 
     @property
     def label(self) -> str:
@@ -205,8 +207,8 @@ def _same_material(runs: list[Record]) -> None:
 
 def _apart(first: Record, second: Record, why: str) -> None:
     raise RecordError(
-        f"{first.path} and {second.path} do not belong in one row: {why}. Report the folders one "
-        "at a time, or delete the older record and run its command again"
+        f"{first.source} and {second.source} do not belong in one row: {why}. Report the folders "
+        "one at a time, or delete the older record and run its command again"
     )
 
 
@@ -244,6 +246,8 @@ def _pool(runs: list[Record], selection: str) -> Row:
         labels=pools[0][2],
         logits=np.stack([pool[3] for pool in pools]),
         records=tuple(r for folds in used for r in folds),
+        base=runs[0].data["model"],
+        tags=runs[0].tags,
         notes=tuple(notes),
     )
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ser.corpora.base import EMOTIONS
 from ser.normalise import TRANSDUCTIVE
+from ser.report.comparison import Comparison
+from ser.report.pool import Row
 from ser.report.summary import tuning, tuning_told
-
-if TYPE_CHECKING:
-    from ser.report.build import Comparison, Report
-    from ser.report.pool import Row
 
 PROTOCOLS = {
     "random": "random folds, the same speakers on both sides",
@@ -22,19 +19,34 @@ PROTOCOLS = {
 }
 
 
-def render(report: Report, confusions: Sequence[Row], comparisons: Sequence[Comparison]) -> str:
-    """The whole report as text."""
-    parts = []
-    for block in dict.fromkeys(r.block for r in report.rows):
-        parts.append(_block(report, block))
-    if any(r.test_chosen for r in report.rows):
+def render(
+    rows: Sequence[Row],
+    numbers: Sequence[dict],
+    notes: Sequence[str],
+    confusions: Sequence[Row],
+    comparisons: Sequence[Comparison],
+) -> str:
+    """The whole report as text.
+
+    Args:
+        rows: of the report.
+        numbers: what each comes to (:func:`ser.report.summary.row_dict`).
+        notes: what the reader should know.
+        confusions: rows whose confusion matrices are shown.
+        comparisons: of rows.
+    """
+    blocks: dict[tuple, list[tuple[Row, dict]]] = {}
+    for row, number in zip(rows, numbers, strict=True):
+        blocks.setdefault(row.block, []).append((row, number))
+    parts = [_block(block) for block in blocks.values()]
+    if any(r.test_chosen for r in rows):
         parts.append(
             "* chosen on the test fold, as the paper did; not an estimate of anything a user would "
             "get"
         )
-    if any(r.transductive for r in report.rows):
+    if any(r.transductive for r in rows):
         parts.append(TRANSDUCTIVE)
-    others = [n for n in report.notes if not n.startswith("selection test:")]
+    others = [n for n in notes if not n.startswith("selection test:")]
     if others:
         parts.append("\n".join(f"note: {n}" for n in others))
     parts += [_confusion(row) for row in confusions]
@@ -43,9 +55,8 @@ def render(report: Report, confusions: Sequence[Row], comparisons: Sequence[Comp
     return "\n\n".join(parts) + "\n"
 
 
-def _block(report: Report, block: tuple[str, str, str]) -> str:
-    rows = [(r, d) for r, d in zip(report.rows, report._dicts, strict=True) if r.block == block]
-    corpus, other, protocol = block
+def _block(rows: Sequence[tuple[Row, dict]]) -> str:
+    corpus, other, protocol = rows[0][0].block
     presets = sorted({r.preset for r, _ in rows if r.preset})
     title = f"{corpus} -> {other}" if other else corpus
     meaning = f" ({PROTOCOLS[protocol]})" if protocol in PROTOCOLS else ""

@@ -13,15 +13,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ser.report.load import Record
+from ser.report.record import Record
 
 ALWAYS: tuple[str, ...] = ("frames", "hidden", "tuning")
 """Settings that set runs of a row apart even where no two of them are of one fold and seed."""
 
 _OWN_WAY = frozenset({"seed", "permute", "leave_dev"})
+"""Settings that are told in words of their own, or not at all."""
 
 HELD_OUT = "dev held out"
 """Whether speakers of the training side were held out: not in the settings, but in the split."""
@@ -54,7 +54,7 @@ def tagged(records: Sequence[Record]) -> list[Record]:
         records: of any rows.
 
     Returns:
-        Records in the same order; ``Record.group`` has the tag in the model's name.
+        Records in the same order; ``Record.group`` has the tags in the model's name.
     """
     groups: dict[tuple, list[int]] = defaultdict(list)
     for i, record in enumerate(records):
@@ -65,25 +65,26 @@ def tagged(records: Sequence[Record]) -> list[Record]:
         names = list(ALWAYS)
         if len({(r.seed, r.fold) for r in runs}) < len(runs):
             names += [HELD_OUT, *sorted({k for r in runs for k in r.data.get("config") or {}})]
-        told = [_told(runs, name) for name in dict.fromkeys(names) if name not in _OWN_WAY]
-        for i, run, *parts in zip(members, runs, *told, strict=True):
+        names = [name for name in dict.fromkeys(names) if name not in _OWN_WAY]
+        words = [_unusual(runs, name) for name in names]
+        for i, run, *parts in zip(members, runs, *words, strict=True):
+            tags = {name: part for name, part in zip(names, parts, strict=True) if part}
             config = run.data.get("config") or {}
-            permuted = config.get("permute")
-            if permuted is not None:
-                parts.append(f"labels permuted {permuted}")
+            if config.get("permute") is not None:
+                tags["permute"] = f"labels permuted {config['permute']}"
             if config.get("leave_dev"):
-                parts.append("without dev")
-            if tag := ", ".join(filter(None, parts)):
-                result[i] = replace(run, tag=tag)
+                tags["leave_dev"] = "without dev"
+            if tags:
+                result[i] = replace(run, tags=tags)
     return result
 
 
-def _told(runs: Sequence[Record], name: str) -> list[str]:
-    """For each run what its tag says of a setting; empty where it is the usual."""
+def _unusual(runs: Sequence[Record], name: str) -> list[str]:
+    """For each run its setting in words; empty where it is the usual."""
     values = [_of(run, name, {}) for run in runs]
     if all(value == values[0] for value in values):
         return [""] * len(runs)
-    from ser.training.config import TrainConfig  # imports torch, which a report rarely needs
+    from ser.training.config import TrainConfig
 
     own = asdict(TrainConfig()) | {"joint": False, HELD_OUT: False, "tuning": "nested"}
     values = [_of(run, name, own) for run in runs]

@@ -16,12 +16,13 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from ser.experiments import stored_records
 from tools.campaign.damage import make_manifest
 from tools.campaign.pool import Outcome, Wrong
 
 GONE = 10.0
 """Seconds in which every process of a killed run has ended."""
-VOLATILE = ("wall_seconds", "digest", "command", "package", "versions")
+VOLATILE = ("wall_seconds", "options", "command", "package", "versions")
 
 
 def run_kills(seed: int, numbers: list[int]) -> Iterator[Outcome]:
@@ -131,11 +132,8 @@ def _signals(
 def records(folder: Path) -> dict[str, dict]:
     """What every record says, without when and where it was made."""
     found = {}
-    for path in sorted(folder.rglob("*-seed*.json")):
-        if {"work", "models"} & set(path.relative_to(folder).parts):
-            continue
-        record = json.loads(path.read_text(encoding="utf-8"))
-        found[path.relative_to(folder).as_posix()] = {
-            k: v for k, v in record.items() if k not in VOLATILE
-        }
+    for (row, name), record in stored_records(folder).items():
+        told = {k: v for k, v in record.items() if k not in VOLATILE}
+        told["epoch_logits"] = {k: v.tolist() for k, v in record.get("epoch_logits", {}).items()}
+        found[f"{row}/{name}"] = told
     return found

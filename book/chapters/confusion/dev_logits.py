@@ -10,8 +10,7 @@ from itertools import product
 
 import numpy as np
 from ser.errors import RecordError
-from ser.experiments.compact import every_epoch
-from ser.report.load import Record
+from ser.report.record import Record
 
 __all__ = ["dev_answers"]
 
@@ -52,7 +51,7 @@ def dev_answers(
     epochs = [entry["epoch"] for entry in data["history"]]
     if chosen["epoch"] not in epochs:
         raise RecordError(
-            f"{record.path} chose epoch {chosen['epoch']}, which is not in its history"
+            f"{record.source} chose epoch {chosen['epoch']}, which is not in its history"
         )
     index = epochs.index(chosen["epoch"])
     for parts in _parts(record, name, among):
@@ -76,14 +75,14 @@ def _way_out(record: Record) -> str:
 
 def _parts(record: Record, name: str, among: Iterable[Record]) -> Iterable[tuple[Record, ...]]:
     """The record itself, or the sets of records that its branches may be."""
-    if "epoch_logits" in record.data:
+    if record.epoch_logits:
         return [(record,)]
     wanted = record.data.get("fused_from")
     if not wanted:
         raise RecordError(f"{name}: no dev logits; {_way_out(record)}")
     found: dict[str, dict[int, Record]] = {identity: {} for identity in wanted}
     for other in among:
-        if other.data.get("id") in found and "epoch_logits" in other.data and _same(other, record):
+        if other.data["id"] in found and other.epoch_logits and _same(other, record):
             found[other.data["id"]][id(other)] = other
     missing = [identity for identity, records in found.items() if not records]
     if missing:
@@ -104,7 +103,7 @@ def _same(one: Record, other: Record) -> bool:
 
 def _epoch(parts: Sequence[Record], side: str, index: int) -> np.ndarray:
     """(n, 4) mean logits of the parts at one epoch; empty where the epoch or the side is not."""
-    every = [every_epoch(part.data, side, part.path) for part in parts]
+    every = [part.epoch_logits[side] for part in parts]
     if len({each.shape for each in every}) != 1 or len(every[0]) <= index:
         return np.empty((0, 0))
     return np.mean([each[index].astype(float) for each in every], axis=0)

@@ -8,6 +8,7 @@ is there instead. Book: chapter "The protocol laboratory".
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from ser.metrics import counts_interval, speaker_counts
 from ser.metrics.scores import count_ua
 from ser.plots.html import Html, escape
 from ser.plots.style import BLUE, CARD, GREY, GRID, INK, MUTED, VERMILLION
-from ser.report.load import Record, load_records
+from ser.report.load import load_records
 from ser.report.pool import Row, pool_records
+from ser.report.record import Record
 
+from chapters.shared.study_folders import folders_with_facts
 from chapters.shared.widget import FIELD, svg, widget
 
 UNSEEN: tuple[str, ...] = ("loso", "speakers", "sessions")
@@ -35,9 +38,8 @@ def recorded(folder: str | Path) -> dict[str, list[Record]]:
     """Records of every corpus that has both protocols in *folder*.
 
     Args:
-        folder: with folders ``<corpus>-random`` and ``<corpus>-loso`` (or ``-speakers``), as
-            ``book/results``; where both are there with a dev set (``-dev``), those are taken. It
-            may be missing.
+        folder: of folders of the study ``main`` (``ser run --study main``), as ``book/results``;
+            where both protocols are there with a dev set, those are taken. It may be missing.
 
     Returns:
         Corpus -> records of both protocols, by name; only rows that are complete in both (every
@@ -50,26 +52,18 @@ def recorded(folder: str | Path) -> dict[str, list[Record]]:
         >>> recorded("no such folder")
         {}
     """
-    root = Path(folder)
-    names = [p.name for p in root.glob("*-random*")] if root.is_dir() else []
-    corpora = {n.removesuffix("-dev").removesuffix("-random") for n in names}
+    main = [(f, facts) for f, facts in folders_with_facts(folder) if facts.study == "main"]
     found: dict[str, list[Record]] = {}
-    for corpus in sorted(
-        c for c in corpora if f"{c}-random" in names or f"{c}-random-dev" in names
-    ):
-        kept = _both(root, corpus, "-dev") or _both(root, corpus, "")
-        if kept:
-            found[corpus] = kept
+    for corpus, dev in product(sorted({facts.corpus for _, facts in main}), (True, False)):
+        by = {f.protocol: p for p, f in main if (f.corpus, f.dev) == (corpus, dev)}
+        unseen = [by[name] for name in UNSEEN if name in by]
+        if corpus not in found and "random" in by and unseen:
+            found |= {corpus: kept} if (kept := _both([by["random"], unseen[0]])) else {}
     return found
 
 
-def _both(root: Path, corpus: str, ending: str) -> list[Record]:
+def _both(folders: list[Path]) -> list[Record]:
     """Records of the rows that are complete under random folds and with unseen speakers."""
-    shared = root / f"{corpus}-random{ending}"
-    others = [root / f"{corpus}-{p}{ending}" for p in UNSEEN]
-    folders = [shared, *(o for o in others if o.is_dir())][:2]
-    if len(folders) < 2 or not all(f.is_dir() and any(f.glob("*/*.json")) for f in folders):
-        return []
     records = load_records(folders)
     complete = [
         {r.model for r in pool_records(part) if r.folds == r.folds_total}

@@ -17,9 +17,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from ser.errors import RecordError
+from ser.experiments.record_folder import record_files
 from ser.metrics import Paired, paired_test, ua
-from ser.report.load import Record, load_records
+from ser.report.load import load_records
 from ser.report.pool import Row, pool_records
+from ser.report.record import Record
 
 from chapters.recipe.options import (
     BASE,
@@ -38,9 +40,6 @@ __all__ = [
     "recipe_sets", "recipe_table", "recipe_words",
 ]  # fmt: skip
 
-SPLIT_DEV = 0.2
-"""Share of the training side that ``ser run`` holds out unless told otherwise."""
-
 
 def recipe_sets(results: str | os.PathLike) -> dict[str, dict[str, list[Record]]]:
     """The recipes of every corpus that has some, EmoDB first.
@@ -54,13 +53,14 @@ def recipe_sets(results: str | os.PathLike) -> dict[str, dict[str, list[Record]]
     Raises:
         RecordError: a damaged record, or records of another corpus in a folder.
     """
-    names = sorted(p.name for p in Path(results).glob(f"{FOLDER}*"))
-    corpora = {"emodb" if n == FOLDER else n.removeprefix(f"{FOLDER}-"): n for n in names}
-    found = {corpus: load_recipes(Path(results) / name) for corpus, name in corpora.items()}
-    for corpus, recipes in found.items():
-        if strange := [r for rs in recipes.values() for r in rs if r.corpus != corpus]:
-            raise RecordError(f"{strange[0].path} is about {strange[0].corpus}, not {corpus}")
-    return {corpus: recipes for corpus, recipes in found.items() if recipes}
+    found: dict[str, dict[str, list[Record]]] = {}
+    for folder in sorted(Path(results).glob(f"{FOLDER}*")):
+        recipes = load_recipes(folder)
+        corpora = {record.corpus for records in recipes.values() for record in records}
+        if len(corpora) > 1 or corpora & found.keys():
+            raise RecordError(f"{folder}: recipes of {', '.join(corpora)}; one folder a corpus")
+        found |= dict.fromkeys(corpora, recipes)
+    return found
 
 
 def load_recipes(folder: str | os.PathLike) -> dict[str, list[Record]]:
@@ -82,9 +82,8 @@ def load_recipes(folder: str | os.PathLike) -> dict[str, list[Record]]:
     root, found = Path(folder), {}
     below = [p for p in root.iterdir() if p.is_dir()] if root.is_dir() else []
     for path in sorted(below, key=lambda p: (_place(p.name), p.name)):
-        # The folder "work" of a run that has just begun holds no record yet.
-        records = [p for p in path.rglob("*.json") if "work" not in p.relative_to(path).parts]
-        if records and not path.name.startswith("."):
+        # A run that has just begun has no record yet.
+        if not path.name.startswith(".") and any(record_files(path)):
             found[path.name] = load_records(path)
     return found
 
@@ -146,7 +145,9 @@ def dev_ua(row: Row) -> pd.Series:
         epoch = record.data["selection"][row.selection]["epoch"]
         line = next((e for e in record.data["history"] if e["epoch"] == epoch), {})
         if line.get("dev_ua") is None:
-            raise RecordError(f"{record.path}: no score on dev speakers; run it with --select dev")
+            raise RecordError(
+                f"{record.source}: no score on dev speakers; run it with --select dev"
+            )
         told.setdefault(record.fold, []).append(100 * line["dev_ua"])
     means = {fold: float(np.mean(told[fold])) for fold in sorted(told)}
     return pd.Series(means, name="dev", dtype=float).rename_axis("fold")

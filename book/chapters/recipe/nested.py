@@ -7,24 +7,20 @@ by its own dev speakers and is then tested once. Book: chapter "What lifts it, h
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from ser.corpora.base import EMOTIONS
-from ser.errors import ProtocolError, RecordError
+from ser.errors import RecordError
 from ser.metrics import Interval, Paired, bootstrap_interval, paired_test
-from ser.report.load import Record
 from ser.report.pool import Row
+from ser.report.record import Record
 
 from chapters.recipe.gains import (
     BASE,
-    SPLIT_DEV,
     dev_ua,
     finished,
-    fold_hashes,
     fold_ua,
     recipe_table,
 )
@@ -147,30 +143,11 @@ def nested(
 def dev_speakers(row: Row) -> dict[str, tuple[str, ...]]:
     """Who was held out to choose in each fold.
 
-    Records name the speakers of the test side only. All test sides together are the corpus, so it
-    is divided again here, and a fold is told only if the hash of its division is the record's.
-
     Args:
         row: of :func:`finished`.
 
     Returns:
-        Fold -> names of its dev speakers; folds that could not be divided again are missing.
+        Fold -> names of its dev speakers; folds of older records, which do not say, are missing.
     """
-    from ser.protocols import split  # needs scikit-learn
-
-    table = pd.DataFrame({"utterance": row.utterances, "speaker": row.speakers})
-    table["emotion"] = np.array(EMOTIONS)[row.labels]
-    table["session"] = ""
-    data = row.records[0].data
-    said = re.search(r"--dev[ =]([\d.]+)", str(data.get("command", "")))
-    try:
-        share = float(said.group(1)) if said else SPLIT_DEV
-        parts = split(table, row.protocol, row.folds_total, dev=share, distinct_speakers=True)
-    except ProtocolError:
-        return {}
-    known = fold_hashes(row)
-    return {
-        part.name: tuple(sorted(set(row.speakers[part.dev].tolist())))
-        for part in parts
-        if part.hash in known
-    }
+    told = {r.fold: r.data["protocol"].get("dev_speakers") for r in row.records}
+    return {fold: tuple(names) for fold, names in told.items() if names}

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
-from ser.report.load import Record
 from ser.report.pool import Row
+from ser.report.record import Record
 
 from chapters.recipe.gains import BASE, recipe_table
 from chapters.recipe.nested import nested

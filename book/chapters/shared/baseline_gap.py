@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pandas as pd
-from ser.report.build import Report, compare
-from ser.report.load import Record
+from ser.report.build import Report
+from ser.report.comparison import compare
 from ser.report.pool import pool_records
+from ser.report.record import Record
 
 from chapters.shared.result_tables import unseen_protocol
 

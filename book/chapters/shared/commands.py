@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from ser.report.load import Record
+from ser.report.record import Record
 
 __all__ = ["commands"]
 
@@ -40,13 +41,12 @@ def commands(records: Iterable[Record]) -> str:
     made: dict[frozenset, dict[str, int]] = {}
     told: dict[frozenset, tuple[str, Options]] = {}
     for record in records:
-        command = str(record.data.get("command", ""))
-        head, options, models, numbers = _parsed(command)
+        head, options, models, numbers = _asked(record.data)
         key = frozenset({("", head), *options})
         told.setdefault(key, (head, options))
         for model in models:
             seeds.setdefault(key, {}).setdefault(model, set()).update(numbers)
-        row = record.data.get("model")
+        row = record.data["model"]
         mine = row if row in models or not models else models[0]
         counts = made.setdefault(key, {})
         counts[mine] = counts.get(mine, 0) + 1
@@ -75,31 +75,15 @@ def _narrow(groups: dict[frozenset, list[str]]) -> Iterator[tuple[frozenset, lis
         yield numbers, part
 
 
-def _parsed(command: str) -> tuple[str, Options, list[str], set[int]]:
-    """Its words before the first option, other options, rows, and seeds; none where it has none."""
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        words = command.split()
-    first = next((i for i, w in enumerate(words) if w.startswith("--")), len(words))
-    options: list[tuple[str, str]] = []
-    for word in words[first:]:
-        if word.startswith("--"):
-            name, _, value = word.partition("=")
-            options.append((name, shlex.quote(value) if value else ""))
-        elif options:
-            name, value = options[-1]
-            options[-1] = (name, f"{value} {shlex.quote(word)}".strip())
-    given = dict(options)
-    if words[:2] == ["ser", "run"]:  # its own defaults
-        given = {"--model": "dual", "--seeds": "1"} | given
-    models = [m for m in given.get("--model", "").split(",") if m]
-    numbers = _numbers(given.get("--seeds", ""))
-    if models and numbers is not None:
-        options = [o for o in options if o[0] not in ("--model", "--seeds")]
-        rest = tuple(o for o in options if o[0] not in HOW)
-        return shlex.join(words[:first]), rest, models, numbers
-    return shlex.join(words[:first]), tuple(o for o in options if o[0] not in HOW), [], set()
+def _asked(data: Mapping[str, Any]) -> tuple[str, Options, list[str], set[int]]:
+    """The command itself, its other options, rows, and seeds; none where it has none."""
+    given = {name: shlex.quote(v) if v else "" for name, v in data["options"].items()}
+    head = "ser run" if given else str(data["command"] or "")
+    models = [m for m in given.get("--model", "dual").split(",") if m and given]
+    numbers = _numbers(given.get("--seeds", "1")) if given else None
+    left = HOW if numbers is None else (*HOW, "--model", "--seeds")
+    rest = tuple(option for option in given.items() if option[0] not in left)
+    return (head, rest, models, numbers) if numbers is not None else (head, rest, [], set())
 
 
 def _numbers(text: str) -> set[int] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 from ser.report.pool import SELECTIONS, Row
@@ -13,12 +12,12 @@ from ser.report.pool import SELECTIONS, Row
 def command_for(missing: Sequence[Any], rows: Sequence[Row], protocol: str) -> str:
     """A command line, as near as possible to how the other rows of the corpus were made.
 
-    Corpus and folder are read from a record's own command; epochs, batch size and all other
+    Corpus and folder are those of a record there; epochs, batch size and all other
     settings are those of the network with the most seeds. ``DIR`` stands where no record says
     where the corpus lies.
 
     Args:
-        missing: :class:`chapters.shared.question_family.Wanted` sides; they differ in no
+        missing: :class:`chapters.shared.question_list.Wanted` sides; they differ in no
             setting but the row's name, or each gets a command of its own.
         rows: of that corpus.
         protocol: of unseen speakers, for sides that do not want random folds.
@@ -43,7 +42,7 @@ def _line(models: Sequence[str], wanted: dict, rows: Sequence[Row], protocol: st
         networks,
         key=lambda r: (
             r.protocol == protocol,
-            "[" not in r.model,
+            not r.tags,
             r.preset == "release",
             len(r.seeds),
             len(r.records[0].logits),
@@ -63,8 +62,8 @@ def _line(models: Sequence[str], wanted: dict, rows: Sequence[Row], protocol: st
     if wanted["selection"] not in selections:
         selections = [s for s in SELECTIONS if s in (*selections, wanted["selection"])]
         suffix += f"-{wanted['selection']}"
-    given = _options(str(data.get("command", "")))
-    words = ["ser", "run", "--corpus", template.corpus, "--root", given.get("--root", "DIR")]
+    root = data["options"].get("--root", "DIR")
+    words = ["ser", "run", "--corpus", template.corpus, "--root", root]
     words += ["--model", ",".join(models), "--protocol", protocol]
     words += ["--seeds", str(len(template.seeds)), "--select", ",".join(selections)]
     if wanted["even"]:
@@ -75,13 +74,14 @@ def _line(models: Sequence[str], wanted: dict, rows: Sequence[Row], protocol: st
     if template.protocol == protocol == "speakers" and folds != 5:
         words += ["--folds", str(folds)]
     words += _training(config)
-    folder = template.records[0].path.parent.parent.as_posix()
+    study = "even" if wanted["even"] else "variants" if suffix else "main"
+    folder = template.records[0].folder.as_posix()
     if template.protocol != protocol:
         ending = "-dev" if data["protocol"].get("dev") else ""
         folder = f"results/{template.corpus}-{protocol}{ending}"
     if wanted["even"]:
         folder = f"{folder.removesuffix('-dev')}-even"
-    return shlex.join([*words, "--no-models", "--out", folder + suffix])
+    return shlex.join([*words, "--no-models", "--study", study, "--out", folder + suffix])
 
 
 def _hidden(model: str, like: str, preset: str) -> int:
@@ -95,17 +95,9 @@ def _hidden(model: str, like: str, preset: str) -> int:
     return equal_size(lambda hidden: size(model, hidden), size(like, 200), high=1024)
 
 
-def _options(command: str) -> dict[str, str]:
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        words = command.split()
-    return {a: b for a, b in pairwise(words) if a.startswith("--")}
-
-
 def _training(config: dict[str, Any]) -> list[str]:
     """Options of the settings that are not ``ser run``'s own."""
-    from ser.training.config import TrainConfig  # imports torch
+    from ser.training.config import TrainConfig
 
     words = []
     own = TrainConfig().as_dict()

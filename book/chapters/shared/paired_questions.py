@@ -20,7 +20,8 @@ from scipy.stats import norm
 from ser.errors import RecordError
 from ser.metrics.intervals import speaker_counts
 from ser.metrics.paired import Paired
-from ser.report.build import Comparison, Report
+from ser.report.build import Report
+from ser.report.comparison import Comparison
 
 
 class Question(NamedTuple):

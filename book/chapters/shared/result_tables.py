@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 from ser.metrics import Paired
 from ser.normalise import MARK
-from ser.report.build import Report, compare
+from ser.report.build import Report
+from ser.report.comparison import compare
 from ser.report.pool import Row
 
 from chapters.shared.paired_questions import answers, ask

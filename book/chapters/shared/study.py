@@ -17,8 +17,8 @@ from ser.metrics import bootstrap_interval, paired_test, speaker_counts
 from ser.metrics.intervals import draw, percentiles
 from ser.metrics.scores import as_codes, count_ua
 from ser.report.build import Report
-from ser.report.load import Record
 from ser.report.pool import Row, pool_records
+from ser.report.record import Record
 
 from chapters.shared.study_questions import questions
 

@@ -1,33 +1,67 @@
-"""Which folders of records a page reads, by their names.
+"""Which folders of records a page reads: by what their records say they were made for.
 
-A folder is named ``<corpus>-<protocol>`` and may have an ending: ``-dev`` where some of the
-training side was held out as a dev set, ``-paper`` for that preset, ``-true`` for true lengths,
-``-hidden260`` for another hidden size, ``-even`` where baselines were trained without the dev set
-too (``ser run --leave-dev``). Records with a dev set are the study: its epochs can be
-chosen without the test, and all its rows were trained on the same utterances. Book: chapters
-"Ablations" and "EmoDB, measured".
+``ser run --study`` puts a word into each record: ``main`` for the rows of the table, ``variants``
+where all is the same but the preset, the lengths or the hidden size, ``even`` where baselines left
+the dev set out of their training too (``--leave-dev``). Records of these with a dev set are the
+study: its epochs can be chosen without the test, and all its rows were trained on the same
+utterances. Book: chapters "Ablations" and "EmoDB, measured".
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from ser.experiments import stored_records
+from ser.experiments.record_table import FILE
 
 PROTOCOLS: tuple[str, ...] = ("loso", "speakers", "sessions", "random")
-"""Protocols by which a folder may be named, those of unseen speakers first."""
+"""In the order of a page, those of unseen speakers first."""
 
-_NAME = re.compile(rf"(?P<corpus>.+?)-(?P<protocol>{'|'.join(PROTOCOLS)})(?P<ending>-.+)?")
-_STUDY = re.compile(r"(-(dev|paper|true|fixed|hidden\d+|even))+")
+
+class Facts(NamedTuple):
+    """What the records of one folder have in common: those of its first run.
+
+    Runs that say nothing of a study are taken for ``main``.
+    """
+
+    study: str
+    corpus: str
+    protocol: str
+    dev: bool
+
+
+def folder_facts(folder: str | os.PathLike) -> Facts | None:
+    """What a folder's runs are about; None where it has no record.
+
+    Args:
+        folder: as ``ser run --out`` was told.
+
+    Example:
+        >>> folder_facts("no such folder") is None
+        True
+    """
+    file = Path(folder) / FILE
+    if file.exists():
+        names = ["study", "corpus.name", "protocol.name", "protocol.dev"]
+        study, corpus, protocol, dev = pd.read_parquet(file, columns=names).iloc[0]
+    else:
+        record = next(iter(stored_records(Path(folder)).values()), None)
+        if record is None:
+            return None
+        about = record["protocol"]
+        study, corpus, dev = record["study"], record["corpus"]["name"], about.get("dev") or 0
+        protocol = about["name"]
+    return Facts(study or "main", corpus, protocol, dev > 0)
 
 
 def study_folders(
     results: str | os.PathLike, corpus: str | None = None, protocol: str | None = None
 ) -> list[Path]:
-    """Folders of the study: with a dev set, or with another preset, length or hidden size.
-
-    Baselines that left the dev set out of their training are among them (``-even``).
+    """Folders of the study: ``main`` with a dev set, ``variants`` and ``even``.
 
     Args:
         results: the folder of folders, as ``book/results``; it need not exist.
@@ -41,17 +75,13 @@ def study_folders(
         >>> study_folders("no such folder")
         []
     """
-    found = []
-    for folder in _filled(results):
-        name = _NAME.fullmatch(folder.name)
-        if (
-            name
-            and _STUDY.fullmatch(name["ending"] or "")
-            and corpus in (None, name["corpus"])
-            and protocol in (None, name["protocol"])
-        ):
-            found.append(folder)
-    return found
+    return [
+        folder
+        for folder, facts in folders_with_facts(results)
+        if (facts.study in ("variants", "even") or (facts.study == "main" and facts.dev))
+        and corpus in (None, facts.corpus)
+        and protocol in (None, facts.protocol)
+    ]
 
 
 def page_folders(results: str | os.PathLike, corpus: str) -> list[Path]:
@@ -62,25 +92,28 @@ def page_folders(results: str | os.PathLike, corpus: str) -> list[Path]:
         corpus: short name.
 
     Returns:
-        At most one folder a protocol, ``<corpus>-<protocol>-dev`` or else ``<corpus>-<protocol>``.
+        At most one folder of the study ``main`` a protocol.
     """
-    there = {folder.name: folder for folder in _filled(results)}
-    wanted = [[f"{corpus}-{p}-dev", f"{corpus}-{p}"] for p in PROTOCOLS]
-    found = [next((there[n] for n in names if n in there), None) for names in wanted]
-    return [folder for folder in found if folder]
+    found = [(f, facts) for f, facts in folders_with_facts(results) if facts.study == "main"]
+    return [
+        max(mine, key=lambda pair: pair[1].dev)[0]
+        for name in PROTOCOLS
+        if (mine := [p for p in found if (p[1].corpus, p[1].protocol) == (corpus, name)])
+    ]
 
 
 def corpora(folders: Sequence[Path]) -> list[str]:
-    """The corpora that folders of records are named after, each once, in order.
+    """The corpora that folders of records are about, each once, in order."""
+    found = [folder_facts(folder) for folder in folders]
+    return list(dict.fromkeys(facts.corpus for facts in found if facts))
 
-    >>> corpora([Path("emodb-loso-dev"), Path("emodb-random-dev"), Path("nemo-loso")])
-    ['emodb', 'nemo']
+
+def folders_with_facts(results: str | os.PathLike) -> list[tuple[Path, Facts]]:
+    """Each folder below *results* that holds a record, in order of name, with what it is about.
+
+    >>> folders_with_facts("no such folder")
+    []
     """
-    names = [_NAME.fullmatch(folder.name) for folder in folders]
-    return list(dict.fromkeys(name["corpus"] for name in names if name))
-
-
-def _filled(results: str | os.PathLike) -> list[Path]:
     root = Path(results)
-    below = sorted(root.iterdir()) if root.is_dir() else []
-    return [p for p in below if p.is_dir() and next(p.glob("*/*.json"), None)]
+    below = sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+    return [(p, facts) for p in below if (facts := folder_facts(p))]

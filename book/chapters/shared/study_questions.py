@@ -1,6 +1,6 @@
 """The questions of the study, each a pair of rows, answered together from any set of records.
 
-:data:`chapters.shared.question_family.QUESTIONS` names them; :func:`questions` answers those whose
+:data:`chapters.shared.question_list.QUESTIONS` names them; :func:`questions` answers those whose
 rows are there and says of the others which command would make the records. Unlike
 :mod:`chapters.shared.paired_questions`, whose family is the rows of the paper's table, a question
 here may also set two presets, two hidden sizes, two choices of epoch or two protocols against each
@@ -14,13 +14,14 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 from ser.errors import RecordError
-from ser.report.build import Report, compare
+from ser.report.build import Report
+from ser.report.comparison import compare
 from ser.report.pool import Row
-from ser.report.variants import setting
+from ser.report.variants import HELD_OUT, setting
 
 from chapters.shared.missing_runs import command_for
 from chapters.shared.paired_questions import holm
-from chapters.shared.question_family import QUESTIONS, StudyQuestion, Wanted
+from chapters.shared.question_list import QUESTIONS, StudyQuestion, Wanted
 
 ALPHA = 0.05
 EQUAL = 0.05
@@ -181,23 +182,21 @@ def _find(wanted: Wanted, rows: list[Row], protocol: str) -> Row | None:
         """The model and setting that are asked for, all folds, and no tag but those left free."""
         config = row.records[0].data.get("config") or {}
         frames = setting(config, row.preset, "frames")
-        base, _, tag = row.model.partition(" [")
-        tags = {t.split()[0] for t in tag.removesuffix("]").split(", ") if t}
         free = {"frames"} if wanted.frames else {"hidden"} if wanted.like else set()
         if wanted.even:
-            tags.discard("without")
-        if wanted.selection == "dev":
-            free |= {"dev"}
+            free |= {"leave_dev"}
+        if wanted.selection == "dev" and row.tags.get(HELD_OUT) == HELD_OUT:
+            free |= {HELD_OUT}
         return (
-            base == wanted.model
-            and tags <= free
+            row.base == wanted.model
+            and row.tags.keys() <= free
             and row.selection == wanted.selection
             and row.protocol == ("random" if wanted.random else protocol)
             and row.folds == row.folds_total
             and wanted.preset in ("", row.preset)
             and wanted.frames in ("", frames)
             and (not wanted.like or _as_large(row, wanted.like, rows))
-            and wanted.even == row.model.endswith(" [without dev]")
+            and wanted.even == (list(row.tags) == ["leave_dev"])
         )  # fmt: skip
 
     found = [row for row in rows if fits(row)]
