@@ -35,8 +35,10 @@ LOUDEST = 100.0
 LONGEST = 3600.0
 """Seconds that are read into memory at once, unless more are allowed."""
 
+LFS_POINTER = b"version https://git-lfs"
+"""What a file begins with where git-lfs has not fetched its content."""
+
 _LARGE = 1 << 26  # samples at another rate that are resampled piece by piece
-_LFS = b"version https://git-lfs"
 
 
 @dataclass(frozen=True)
@@ -269,7 +271,7 @@ def _open(path: Path) -> Iterator[Sound]:
             raise AudioError(f"{path}: is empty (0 bytes); copy or download it again")
         with path.open("rb") as stream:
             head = stream.read(512)
-            if head.startswith(_LFS):
+            if head.startswith(LFS_POINTER):
                 raise AudioError(
                     f"{path}: is a git-lfs pointer, not the sound itself; run `git lfs pull` in "
                     "its repository"

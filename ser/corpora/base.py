@@ -51,8 +51,6 @@ COLUMNS: tuple[str, ...] = (
     "label",
 )
 
-AUDIO_SUFFIXES: tuple[str, ...] = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au")
-
 
 @dataclass(frozen=True)
 class Copy:

@@ -206,10 +206,11 @@ class _Part:
         """Look at an answer before its body: is this the rest of this file, and is there room?"""
         if response.is_redirect or response.status_code >= 400:
             return
-        if response.status_code not in (200, 206):
-            raise FetchError(
-                f"{self.url}: an unexpected answer ({response.status_code}); give another source "
-                "with --url"
+        coding = response.headers.get("Content-Encoding", "identity")
+        if coding != "identity" or response.status_code not in (200, 206):
+            raise FetchError(  # what is unpacked on the way cannot be resumed
+                f"{self.url}: an unexpected answer ({response.status_code}, packed as "
+                f"{plain(coding)}); give another source with --url"
             )
         first, told = 0, response.headers.get("Content-Length", "")
         if response.status_code == 206:

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.corpora.originals import file_digest, is_pointer
+from ser.corpora.originals import file_digest
+from ser.corpora.scan import is_pointer
 from ser.errors import SerError
 from ser.recording import RATE, Channels, listen, runs
 

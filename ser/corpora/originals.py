@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ser.corpora.scan import walk
+from ser.corpora.scan import is_pointer, walk
 
 FOLDER = Path(__file__).with_name("originals")
 DIGITS = 32
@@ -129,17 +129,6 @@ def file_digest(path: str | os.PathLike) -> str:
     """
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:DIGITS]
-
-
-def is_pointer(path: str | os.PathLike) -> bool:
-    """True for the short text that git-lfs leaves where a file has not been pulled.
-
-    Example:
-        >>> is_pointer(__file__)
-        False
-    """
-    with open(path, "rb") as stream:
-        return stream.read(40).startswith(b"version https://git-lfs")
 
 
 @dataclass(frozen=True)

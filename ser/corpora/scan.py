@@ -11,35 +11,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ser import audio
-from ser.corpora.base import AUDIO_SUFFIXES
 from ser.errors import AudioError
 
 SUFFIXES: tuple[str, ...] = (
-    *AUDIO_SUFFIXES,
-    ".aifc",
-    ".caf",
-    ".oga",
-    ".opus",
-    ".rf64",
-    ".snd",
-    ".w64",
-    ".m4a",
-    ".m4b",
-    ".mp4",
-    ".mov",
-    ".3gp",
-    ".3g2",
-    ".aac",
-    ".amr",
-    ".webm",
-    ".mka",
-    ".mkv",
-    ".wma",
-    ".mp2",
+    *(".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au", ".aifc", ".caf", ".oga", ".opus"),
+    *(".rf64", ".snd", ".w64", ".m4a", ".m4b", ".mp4", ".mov", ".3gp", ".3g2", ".aac", ".amr"),
+    *(".webm", ".mka", ".mkv", ".wma", ".mp2"),
 )
 """Endings taken for audio, the preferred first where a clip is there in several formats."""
-
-LFS = b"version https://git-lfs"
 
 MAX_DEPTH = 10
 
@@ -138,8 +117,19 @@ def look(path: Path) -> tuple[float, str, str]:
 
 def _kind(path: Path) -> str:
     try:
-        with open(path, "rb") as stream:
-            head = stream.read(len(LFS))
+        if not path.stat().st_size:
+            return "empty"
+        return "git-lfs pointer" if is_pointer(path) else "unreadable"
     except OSError:
         return "unreadable"
-    return "git-lfs pointer" if head == LFS else "unreadable" if head else "empty"
+
+
+def is_pointer(path: str | os.PathLike) -> bool:
+    """True for the short text that git-lfs leaves where a file has not been pulled.
+
+    Example:
+        >>> is_pointer(__file__)
+        False
+    """
+    with open(path, "rb") as stream:
+        return stream.read(len(audio.LFS_POINTER)) == audio.LFS_POINTER
