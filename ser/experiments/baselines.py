@@ -8,6 +8,7 @@ it. Book: chapter "EmoDB, measured".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -147,17 +148,29 @@ def tune(
     if not folds:
         return {"inner": told, "chosen": {}, "scores": []}
 
-    from joblib import parallel_config
     from sklearn.metrics import balanced_accuracy_score
-    from sklearn.model_selection import ParameterGrid, cross_val_predict
+    from sklearn.model_selection import ParameterGrid
+    from sklearn.preprocessing import StandardScaler
 
-    scores = []
-    with _one_core(), parallel_config("threading", n_jobs=threads):
-        for setting in ParameterGrid(grid_of(row)):
-            answers = cross_val_predict(_pipeline(row, seed, **setting), train, labels, cv=folds)
-            ua = round(float(balanced_accuracy_score(labels, answers)), 6)
-            scores.append(setting | {"ua": ua})
-    best = max(scores, key=lambda tried: tried["ua"])  # the first of equals
+    settings = list(ParameterGrid(grid_of(row)))
+    answers = np.empty((len(settings), len(labels)), dtype=labels.dtype)
+
+    def answer(fold: tuple[np.ndarray, np.ndarray]) -> None:
+        """All settings on one inner fold."""
+        kept, held = fold
+        scaler = StandardScaler().fit(train[kept])
+        known, asked = scaler.transform(train[kept]), scaler.transform(train[held])
+        for place, setting in zip(answers, settings, strict=True):
+            fitted = _classifier(row, seed, **setting).fit(known, labels[kept])
+            place[held] = fitted.predict(asked)
+
+    with _one_core(), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(answer, folds))
+    scores = [
+        setting | {"ua": round(float(balanced_accuracy_score(labels, guess)), 6)}
+        for setting, guess in zip(settings, answers, strict=True)
+    ]
+    best = max(scores, key=lambda score: score["ua"])  # the first of equals
     return {
         "inner": told,
         "chosen": {key: best[key] for key in ("C", "class_weight")},
@@ -177,18 +190,15 @@ def _one_core() -> AbstractContextManager:
     return threadpool_limits(1, "blas")
 
 
-def _pipeline(row: str, seed: int, C: float = 1.0, class_weight: str | None = None) -> Any:
+def _classifier(row: str, seed: int, C: float = 1.0, class_weight: str | None = None) -> Any:
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
     given = {"C": C, "class_weight": class_weight, "random_state": seed}
     if row.removesuffix("+").endswith("-lr"):
-        last = LogisticRegression(max_iter=5000, **given)
-    else:  # break_ties: the answer is that of the largest score, as everywhere
-        last = SVC(kernel="rbf", decision_function_shape="ovr", break_ties=True, **given)
-    return make_pipeline(StandardScaler(), last)
+        return LogisticRegression(max_iter=5000, **given)
+    # break_ties: the answer is that of the largest score, as everywhere
+    return SVC(kernel="rbf", decision_function_shape="ovr", break_ties=True, **given)
 
 
 def baseline_logits(
@@ -237,10 +247,12 @@ def baseline_logits(
         )
         raise TrainingError(f"{row} needs {needed}")
 
+    from sklearn.preprocessing import StandardScaler
+
     with _one_core():
-        fitted = _pipeline(row, seed, **setting).fit(train, labels)
-        scores = fitted.decision_function(test)
-    last = fitted[-1]
+        scaler = StandardScaler().fit(train)
+        last = _classifier(row, seed, **setting).fit(scaler.transform(train), labels)
+        scores = last.decision_function(scaler.transform(test))
     if row.removesuffix("+").endswith("-lr"):
         parameters = last.coef_.size + last.intercept_.size
     else:
