@@ -20,7 +20,7 @@ from ser.features.table import Features
 if TYPE_CHECKING:
     from ser.corpora.base import Corpus
 
-FEATURE_VERSION = 4
+FEATURE_VERSION = 5
 """Of the MFCCs and spectrograms; raised whenever the same audio would give other numbers, be it in
 their last bits: old caches are then left alone."""
 

@@ -18,10 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ser.features.presets import INT16_SCALE, SAMPLE_RATE, Preset, get_preset
-from ser.features.spectrum import as_waves, log_band_powers
+from ser.features.spectrum import as_waves, in_pieces, log_band_powers
 from ser.threads import share_work
 
 FLOOR = 1e-10
@@ -88,11 +89,32 @@ def mel_filterbank(n_fft: int, n_mels: int, rate: int = SAMPLE_RATE) -> np.ndarr
     return triangles * (2.0 / (corners[2:] - corners[:-2]))[:, None]
 
 
-@functools.lru_cache(maxsize=16)
-def _window_and_bank(n_fft: int, n_mels: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def window_and_bank(n_fft: int, n_mels: int) -> tuple[Tensor, Tensor]:
+    """Periodic Hann window (n_fft,) and mel filters (n_fft // 2 + 1, n_mels), float32.
+
+    Example:
+        >>> [tuple(part.shape) for part in window_and_bank(512, 128)]
+        [(512,), (257, 128)]
+    """
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
     bank = np.ascontiguousarray(mel_filterbank(n_fft, n_mels).T)
-    return tuple(torch.tensor(a, dtype=torch.float32, device=device) for a in (window, bank))
+    return torch.tensor(window, dtype=torch.float32), torch.tensor(bank, dtype=torch.float32)
+
+
+@functools.lru_cache(maxsize=16)
+def _on_device(n_fft: int, n_mels: int, device: torch.device) -> tuple[Tensor, ...]:
+    return tuple(part.to(device) for part in window_and_bank(n_fft, n_mels))
+
+
+def mel_frames(wave: Tensor, n_fft: int) -> Tensor:
+    """Frames (1 + samples // hop, n_fft) of a waveform, on the scale of 16-bit samples.
+
+    Example:
+        >>> mel_frames(torch.zeros(16000), 512).shape
+        torch.Size([63, 512])
+    """
+    hop = n_fft // 2
+    return F.pad(wave, (hop, n_fft - hop)).mul_(INT16_SCALE).unfold(0, n_fft, hop)
 
 
 def log_mel(wave: Tensor, n_fft: int, n_mels: int) -> Tensor:
@@ -110,11 +132,12 @@ def log_mel(wave: Tensor, n_fft: int, n_mels: int) -> Tensor:
         >>> log_mel(torch.zeros(16000), 512, 128).shape
         torch.Size([63, 128])
     """
-    hop = n_fft // 2
-    window, bank = _window_and_bank(n_fft, n_mels, wave.device)
-    padded = torch.zeros(len(wave) + n_fft, device=wave.device)
-    torch.mul(wave, INT16_SCALE, out=padded[hop : hop + len(wave)])
-    return log_band_powers(padded.unfold(0, n_fft, hop), window, n_fft, bank, FLOOR, DECIBEL)
+    window, bank = _on_device(n_fft, n_mels, wave.device)
+
+    def decibels(frames: Tensor) -> Tensor:
+        return log_band_powers(frames, window, n_fft, bank, FLOOR, DECIBEL)
+
+    return in_pieces(mel_frames(wave, n_fft), decibels, n_mels)
 
 
 def mel_pair(wave: Wave, preset: str | Preset = "release") -> MelPair:

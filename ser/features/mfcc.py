@@ -30,7 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from ser.features.presets import INT16_SCALE, SAMPLE_RATE
-from ser.features.spectrum import as_waves, log_band_powers
+from ser.features.spectrum import as_waves, in_pieces, log_band_powers
 
 FRAME = 400
 HOP = 160
@@ -80,35 +80,64 @@ def cepstral_matrix() -> np.ndarray:
     return np.sqrt(2 / BANDS) * (1 + LIFTER / 2 * np.sin(np.pi * k / LIFTER)) * cosines
 
 
-@functools.lru_cache(maxsize=8)
-def _matrices(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Window (400,), filter bank (257, 26) and cosines (26, 12) on *device*."""
+def matrices() -> tuple[Tensor, Tensor, Tensor]:
+    """Hamming window (400,), filter bank (257, 26) and cosines (26, 12), float32.
+
+    Example:
+        >>> [tuple(part.shape) for part in matrices()]
+        [(400,), (257, 26), (26, 12)]
+    """
     window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(FRAME) / (FRAME - 1))
     arrays = (window, htk_filterbank().T, cepstral_matrix().T)
-    return tuple(
-        torch.tensor(np.ascontiguousarray(a), dtype=torch.float32, device=device) for a in arrays
-    )
+    return tuple(torch.tensor(np.ascontiguousarray(a), dtype=torch.float32) for a in arrays)
+
+
+@functools.lru_cache(maxsize=8)
+def _on_device(device: torch.device) -> tuple[Tensor, ...]:
+    return tuple(part.to(device) for part in matrices())
+
+
+def mfcc_frames(wave: Tensor) -> Tensor:
+    """Frames (1 + (samples - 400) // 160, 400) of a waveform, on the scale of 16-bit samples.
+
+    Example:
+        >>> mfcc_frames(torch.zeros(16000)).shape
+        torch.Size([98, 400])
+    """
+    return (wave * INT16_SCALE).unfold(0, FRAME, HOP)
+
+
+def static_features(frames: Tensor, window: Tensor, bank: Tensor, cosines: Tensor) -> Tensor:
+    """Frames (T, 400) -> 12 cepstra and log energy (T, 13); the rest from :func:`matrices`.
+
+    Example:
+        >>> static_features(torch.zeros(98, 400), *matrices()).abs().max()
+        tensor(0.)
+    """
+    energy = frames.square().sum(1, keepdim=True).clamp(min=1.0).log()
+    first = frames[:, :1] * (1 - EMPHASIS)
+    emphasised = torch.cat([first, frames[:, 1:] - EMPHASIS * frames[:, :-1]], dim=1)
+    bands = log_band_powers(emphasised, window, N_FFT, bank, floor=1.0)
+    return torch.cat([bands @ cosines, energy], dim=1)
+
+
+def with_deltas(static: Tensor) -> Tensor:
+    """(T, 13) -> (T, 39): their deltas, and the deltas' own.
+
+    Example:
+        >>> with_deltas(torch.arange(9.0)[:, None])[4]
+        tensor([4., 1., 0.])
+    """
+    first, last = static[:1], static[-1:]
+    # Deltas of two frames beyond the end too: the accelerations there use them.
+    delta = _regression(torch.cat([*[first] * SIDE, static, *[last] * 2 * SIDE]))
+    acceleration = _regression(torch.cat([*[delta[:1]] * SIDE, delta]))
+    return torch.cat([static, delta[: static.shape[0]], acceleration], dim=1)
 
 
 def _regression(values: Tensor) -> Tensor:
     """(T + 4, columns) -> (T, columns): ``sum_k k (values[t+k] - values[t-k]) / 10``."""
     return ((values[3:-1] - values[1:-3]) + 2 * (values[4:] - values[:-4])) / 10
-
-
-def _with_deltas(static: Tensor) -> Tensor:
-    """(T, 13) -> (T, 39): deltas to two frames beyond the end, for the accelerations there."""
-    count = len(static)
-    place = torch.arange(-SIDE, count + 2 * SIDE, device=static.device)
-    delta = _regression(static[place.clamp(0, count - 1)])
-    acceleration = _regression(delta[place[:-SIDE].clamp(min=0)])
-    return torch.cat([static, delta[:count], acceleration], dim=1)
-
-
-def _log_energy(samples: Tensor) -> Tensor:
-    """(T, 1): frames are five sums of squares over 80 samples, two of them new each hop."""
-    fifth = FRAME // 5
-    sums = samples[: len(samples) // fifth * fifth].square().view(-1, fifth).sum(1)
-    return sums.unfold(0, 5, HOP // fifth).sum(1, keepdim=True).clamp_(min=1.0).log_()
 
 
 def mfcc_of(wave: Tensor) -> Tensor:
@@ -118,11 +147,9 @@ def mfcc_of(wave: Tensor) -> Tensor:
         >>> mfcc_of(torch.zeros(16000)).shape
         torch.Size([98, 39])
     """
-    window, bank, cosines = _matrices(wave.device)
-    samples = wave * INT16_SCALE
-    frames = samples.unfold(0, FRAME, HOP)
-    bands = log_band_powers(frames, window, N_FFT, bank, floor=1.0, emphasis=EMPHASIS)
-    return _with_deltas(torch.cat([bands @ cosines, _log_energy(samples)], dim=1))
+    given = _on_device(wave.device)
+    static = in_pieces(mfcc_frames(wave), lambda f: static_features(f, *given), CEPSTRA + 1)
+    return with_deltas(static)
 
 
 def mfcc39(wave: Wave) -> Tensor:

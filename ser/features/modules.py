@@ -1,51 +1,20 @@
 """The features as modules of torch's own operations, for a network that is exported with them.
 
-The same numbers as :func:`ser.features.mel_pair` and :func:`ser.features.mfcc39` to rounding, of
-one waveform of any length and without a loop; those are made for many utterances and for speed,
-these to be traced. Book: chapter "Bring IEMOCAP, or your own voice".
+What :func:`ser.features.mel_pair` and :func:`ser.features.mfcc39` do piece by piece, done to all
+frames of a waveform of any length at once, so that it can be traced. Book: chapter
+"Bring IEMOCAP, or your own voice".
 """
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ser.features import mfcc
-from ser.features.mel import DECIBEL, FLOOR, mel_filterbank
-from ser.features.presets import INT16_SCALE
+from ser.features.mel import DECIBEL, FLOOR, mel_frames, window_and_bank
+from ser.features.mfcc import matrices, mfcc_frames, static_features, with_deltas
+from ser.features.spectrum import log_band_powers
 from ser.normalise import FLOOR as LEAST
-
-
-class Bands(nn.Module):
-    """Frames (T, n) -> logarithms of the power in bands (T, bands).
-
-    Args:
-        window: (n,).
-        n_fft: length of the Fourier transform, at least n; zeros follow a frame.
-        bank: (bands, n_fft // 2 + 1) weights.
-        floor: least power; less counts as this.
-        scale: what the natural logarithm is multiplied by.
-    """
-
-    def __init__(
-        self, window: np.ndarray, n_fft: int, bank: np.ndarray, floor: float, scale: float
-    ) -> None:
-        super().__init__()
-        self.n_fft, self.floor, self.scale = n_fft, floor, scale
-        self.register_buffer("window", torch.tensor(window, dtype=torch.float32))
-        self.register_buffer("bank", torch.tensor(bank.T.copy(), dtype=torch.float32))
-
-    def forward(self, frames: Tensor) -> Tensor:
-        """Window, Fourier transform, power, filter bank, logarithm."""
-        frames = F.pad(frames * self.window, (0, self.n_fft - len(self.window)))
-        power = torch.view_as_real(torch.fft.rfft(frames)).square().sum(2)
-        bands = power @ self.bank
-        least = self.scale * math.log(self.floor)
-        return torch.where(bands <= self.floor, least, self.scale * bands.log())
 
 
 class MelSpectrogram(nn.Module):
@@ -65,14 +34,13 @@ class MelSpectrogram(nn.Module):
     def __init__(self, n_fft: int, n_mels: int) -> None:
         super().__init__()
         self.n_fft = n_fft
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
-        self.bands = Bands(window, n_fft, mel_filterbank(n_fft, n_mels), FLOOR, DECIBEL)
+        for name, part in zip(("window", "bank"), window_and_bank(n_fft, n_mels), strict=True):
+            self.register_buffer(name, part)
 
     def forward(self, wave: Tensor) -> Tensor:
         """(samples,) float32 within -1..1 -> (bands, T)."""
-        hop = self.n_fft // 2
-        padded = F.pad(wave * INT16_SCALE, (hop, hop))
-        return self.bands(padded.unfold(0, self.n_fft, hop)).T
+        frames = mel_frames(wave, self.n_fft)
+        return log_band_powers(frames, self.window, self.n_fft, self.bank, FLOOR, DECIBEL).T
 
 
 class MFCC39(nn.Module):
@@ -87,29 +55,13 @@ class MFCC39(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        size = mfcc.FRAME
-        window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(size) / (size - 1))
-        self.bands = Bands(window, mfcc.N_FFT, mfcc.htk_filterbank(), 1.0, 1.0)
-        cosines = mfcc.cepstral_matrix().T.copy()
-        self.register_buffer("cosines", torch.tensor(cosines, dtype=torch.float32))
+        for name, part in zip(("window", "bank", "cosines"), matrices(), strict=True):
+            self.register_buffer(name, part)
 
     def forward(self, wave: Tensor) -> Tensor:
         """(samples,) float32 within -1..1 -> (T, 39)."""
-        frames = (wave * INT16_SCALE).unfold(0, mfcc.FRAME, mfcc.HOP)
-        energy = frames.square().sum(1, keepdim=True).clamp(min=1.0).log()
-        first = frames[:, :1] * (1 - mfcc.EMPHASIS)
-        emphasised = torch.cat([first, frames[:, 1:] - mfcc.EMPHASIS * frames[:, :-1]], dim=1)
-        static = torch.cat([self.bands(emphasised) @ self.cosines, energy], dim=1)
-        last = static[-1:]
-        # Deltas of two repeated frames more: the accelerations at the end use them.
-        delta = _regression(torch.cat([static[:1], static[:1], static, *[last] * 4]))
-        acceleration = _regression(torch.cat([delta[:1], delta[:1], delta]))
-        return torch.cat([static, delta[: static.shape[0]], acceleration], dim=1)
-
-
-def _regression(padded: Tensor) -> Tensor:
-    """(T + 4, size) -> (T, size): ``sum_k k (c[t+k] - c[t-k]) / 10`` for k = 1, 2."""
-    return ((padded[3:-1] - padded[1:-3]) + 2 * (padded[4:] - padded[:-4])) / 10
+        frames = mfcc_frames(wave)
+        return with_deltas(static_features(frames, self.window, self.bank, self.cosines))
 
 
 class Squash(nn.Module):

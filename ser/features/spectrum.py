@@ -9,10 +9,11 @@ the length of a recording but for its samples and the result.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ser.errors import FeatureError
@@ -57,52 +58,60 @@ def as_waves(
 
 
 def log_band_powers(
-    frames: Tensor,
-    window: Tensor,
-    n_fft: int,
-    bank: Tensor,
-    floor: float,
-    scale: float = 1.0,
-    emphasis: float = 0.0,
+    frames: Tensor, window: Tensor, n_fft: int, bank: Tensor, floor: float, scale: float = 1.0
 ) -> Tensor:
-    """Pre-emphasis, window, Fourier transform, power, filter bank, logarithm.
+    """Window, Fourier transform, power, filter bank, logarithm.
 
     Args:
-        frames: (T, samples of a frame), a view of the waveform.
+        frames: (T, samples of a frame).
         window: (samples of a frame,).
         n_fft: length of the transform; frames are followed by zeros up to it.
         bank: (n_fft // 2 + 1, bands) weights.
         floor: least power; less counts as this.
         scale: what the natural logarithm is multiplied by.
-        emphasis: inside each frame, ``y[n] = x[n] - emphasis x[n-1]``, with ``x[-1] = x[0]``.
 
     Returns:
-        float32 (T, bands) scaled logarithms of the power in each band; what is not a number stays.
+        (T, bands) scaled logarithms of the power in each band; what is not a number stays.
 
     Example:
         >>> frames, window = torch.ones(3, 4), torch.ones(4)
         >>> log_band_powers(frames, window, 4, torch.eye(3), floor=1.0).exp()[0]
         tensor([16.,  1.,  1.])
     """
-    out = torch.empty(len(frames), bank.shape[1], device=frames.device)
-    on_cpu, least = frames.device.type == "cpu", scale * math.log(floor)
+    windowed = F.pad(frames * window, (0, n_fft - len(window)))
+    spectrum = torch.view_as_real(torch.fft.rfft(windowed))
+    bands = (spectrum[..., 0].square() + spectrum[..., 1].square()) @ bank
+    return torch.where(bands <= floor, scale * math.log(floor), scale * bands.log())
+
+
+def in_pieces(frames: Tensor, compute: Callable[[Tensor], Tensor], width: int) -> Tensor:
+    """*compute* over all frames, a piece of them at a time.
+
+    Args:
+        frames: (T, samples of a frame), a view of the waveform.
+        compute: (frames of a piece, samples of a frame) -> (frames of the piece, width), each
+            row from its own frame.
+        width: numbers a frame.
+
+    Returns:
+        float32 (T, width).
+
+    Example:
+        >>> in_pieces(torch.ones(300, 4), lambda piece: piece.sum(1, keepdim=True), 1).sum()
+        tensor(1200.)
+    """
+    out = torch.empty(len(frames), width, device=frames.device)
+    on_cpu = frames.device.type == "cpu"
     size = FRAMES_AT_ONCE if on_cpu else FRAMES_AT_ONCE_GPU
 
-    def compute(first: int, last: int) -> None:
+    def some(first: int, last: int) -> None:
         """Rows of ``out`` for the pieces ``first`` to ``last - 1``."""
-        for piece in range(first, last):
-            rows = slice(piece * size, (piece + 1) * size)
-            part = frames[rows]
-            if emphasis:
-                before = torch.cat([part[:, :1], part[:, :-1]], dim=1)
-                part = part - emphasis * before
-            spectrum = torch.fft.rfft(part * window, n_fft)
-            bands = (spectrum.real.square() + spectrum.imag.square()) @ bank
-            out[rows] = torch.where(bands <= floor, least, scale * bands.log())
+        for start in range(first * size, last * size, size):
+            out[start : start + size] = compute(frames[start : start + size])
 
     pieces = -(-len(frames) // size)
     if on_cpu:
-        share_work(pieces, compute, alone=True)
+        share_work(pieces, some, alone=True)
     else:
-        compute(0, pieces)
+        some(0, pieces)
     return out
