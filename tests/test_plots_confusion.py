@@ -33,7 +33,7 @@ def test_recall_by_speaker_puts_the_worst_last():
     ax = fig.axes[0]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["B", "A"]
     assert texts(fig) == ["100 (2)", "100 (1)", "–", "–", "50 (2)", "0 (1)", "–", "–"]
-    np.testing.assert_allclose(ax.images[0].get_array()[1], [0.5, 0, 0, 0])
+    np.testing.assert_allclose(ax.collections[0].get_array().reshape(2, 4)[1], [0.5, 0, 0, 0])
     assert describe(fig).endswith("A: angry 50 (2), happy 0 (1).")
 
 

@@ -3,7 +3,8 @@
 A figure stands on a light card of its own with dark text, so that it reads the same on a light
 and on a dark page (no single text colour has enough contrast on both). Colours are Okabe and
 Ito's, which colour-blind readers can tell apart; shape or text says the same again. Fonts stay
-readable when a telephone shrinks the figure to its width. Nothing here touches pyplot.
+readable when a telephone shrinks the figure to its width. Nothing here keeps a figure
+in pyplot.
 
 :func:`describe` says in words what a figure shows; :func:`show` puts a figure on a page with
 caption and alternative text.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,7 +16,8 @@ from numpy.typing import ArrayLike
 from ser.corpora.base import EMOTIONS
 from ser.metrics.scores import as_codes, row_percent
 from ser.plots.html import Html, escape
-from ser.plots.style import CARD, describe, drawing, ink_on, png, set_alt, set_title
+from ser.plots.results import heatmap
+from ser.plots.style import CARD, describe, drawing, png, set_alt, set_title
 
 READINGS: dict[str, tuple[str, str]] = {
     "count": ("counts", ""),
@@ -63,11 +63,10 @@ def reading(
     top = 100.0 if shares is not None else max(1.0, counts.max())
     meaning, unit = READINGS[by]
     with drawing(ax, 3.4, width=4.2) as (fig, ax):
-        _cells(ax, values, values / top, unit)
-        ax.set_xticks(range(len(classes)), classes, rotation=30)
-        ax.set_yticks(range(len(classes)), classes)
-        ax.set_xlabel("answered")
-        ax.set_ylabel("true")
+        words = [["–" if np.isnan(v) else f"{v:.0f}{unit}" for v in line] for line in values]
+        heatmap(ax, values / top, words, classes, classes)
+        ax.tick_params(axis="x", rotation=30)
+        ax.set(xlabel="answered", ylabel="true")
         set_title(ax, title, 34)
     rows = "; ".join(
         f"true {name} {', '.join(_word(v) for v in line)}"
@@ -122,12 +121,12 @@ def recall_by_group(
     order = np.argsort(-np.nanmean(share, axis=1), kind="stable")
     names, total, share = names[order], total[order], share[order]
     with drawing(ax, 1.3 + 0.42 * len(names)) as (fig, ax):
-        _cells(ax, share, share / 100, "", below=total)
-        ax.set_aspect("auto")
-        ax.set_xticks(range(len(classes)), classes)
-        ax.set_yticks(range(len(names)), names)
-        ax.set_ylabel(group_name)
-        ax.set_xlabel("recall, percent (of how many utterances)")
+        words = [
+            [f"{v:.0f} ({n})" if n else "–" for v, n in zip(*line, strict=True)]
+            for line in zip(share, total, strict=True)
+        ]
+        heatmap(ax, share / 100, words, classes, names, square=False)
+        ax.set(xlabel="recall, percent (of how many utterances)", ylabel=group_name)
         set_title(ax, title)
     said = ". ".join(
         f"{name}: "
@@ -141,27 +140,6 @@ def recall_by_group(
 
 def _word(value: float) -> str:
     return "none" if np.isnan(value) else f"{value:.0f}"
-
-
-def _cells(
-    ax: Axes, values: np.ndarray, shade: np.ndarray, unit: str, below: np.ndarray | None = None
-) -> None:
-    """A matrix of numbers on blue, readable on every shade; (n) stands beside where given."""
-    colours = matplotlib.colormaps["Blues"]
-    filled = np.nan_to_num(shade)
-    ax.imshow(filled, cmap=colours, vmin=0, vmax=1)
-    for row, column in np.ndindex(values.shape):
-        value = values[row, column]
-        text = "–" if np.isnan(value) else f"{value:.0f}{unit}"
-        if below is not None and below[row, column]:
-            text += f" ({below[row, column]})"
-        ink = ink_on(colours(filled[row, column]))
-        weight = "bold" if below is None and row == column else "normal"
-        ax.text(
-            column, row, text, ha="center", va="center", color=ink, fontsize=11.5, weight=weight
-        )
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
 
 
 def side_by_side(figures: Sequence[Figure], caption: str, dpi: int = 100) -> Html:
