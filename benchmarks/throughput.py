@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from chapters.shared.profiling import profile_work
 from chapters.training.random_corpus import Plan, random_dataset
-from chapters.training.throughput import (
+from chapters.training.trainer import (
     MODELS,
     PLACES,
     PRECISIONS,

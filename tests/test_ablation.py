@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chapters.ablations.published import PUBLISHED, published, told
+from chapters.ablations.published import PUBLISHED, published, range_text
 from chapters.shared.paired_questions import (
     QUESTIONS,
     Question,
@@ -138,6 +138,6 @@ def test_published_as_a_table():
     assert len(table) == len(PUBLISHED)
     assert list(table.columns) == ["row", "release", "source", "protocol", "epoch", "WA", "UA"]
     assert table.set_index("row").release["dual"].iloc[0] == "model4"
-    assert told((61.0, 63.0)) == "61.0–63.0"
+    assert range_text((61.0, 63.0)) == "61.0–63.0"
     with pytest.raises(ValueError, match="unknown source"):
         published(["hearsay"])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from chapters.ablations.gates import (
+from chapters.ablations.gate_means import (
     GATES,
     QUANTITIES,
     SHARE,
@@ -20,7 +20,7 @@ from chapters.ablations.gates import (
     gates_table,
     load_gates,
 )
-from chapters.ablations.gates_by_emotion import doors
+from chapters.ablations.gate_plot import gate_plot
 from conftest import ROOT
 from records_maker import edit_file
 
@@ -261,7 +261,7 @@ def test_the_records_of_the_book(path):
 
 def test_the_figure_says_twice_which_door_and_describes_itself():
     by = gates_by_emotion(gates_table(*made()[:1], **made()[1]))
-    fig = doors(by, ("iT", "iF"), title="Doors")
+    fig = gate_plot(by, ("iT", "iF"), title="Doors")
     assert len(fig.axes) == 2
     for ax in fig.axes:
         lines = [line for line in ax.lines if line.get_label() in ("iT", "iF")]
@@ -270,7 +270,7 @@ def test_the_figure_says_twice_which_door_and_describes_itself():
         assert [t.get_text() for t in ax.get_yticklabels()] == list(EMOTIONS)
     said = describe(fig)
     assert "Layer 1" in said and "Layer 2" in said and "angry iT" in said
-    apart = doors(by, ("iT*gT", "iF*gF"), of="difference")
+    apart = gate_plot(by, ("iT*gT", "iF*gF"), of="difference")
     assert "minus the mean of the others" in describe(apart)
     first = by.loc[(1, "iT*gT", "angry")]
     drawn = next(line for line in apart.axes[0].lines if line.get_label() == "iT*gT")
@@ -281,7 +281,7 @@ def test_a_figure_of_nothing_is_refused():
     by = gates_by_emotion(gates_table(*made()[:1], **made()[1]), ["iT"])
     for quantities, of in ((("iF",), "mean"), ((), "mean"), (("iT",), "median")):
         with pytest.raises(ValueError):
-            doors(by, quantities, of=of)
+            gate_plot(by, quantities, of=of)
 
 
 @pytest.fixture(scope="module")

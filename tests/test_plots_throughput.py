@@ -6,7 +6,6 @@ import json
 
 import pytest
 from chapters.training.random_corpus import CORPUS
-from chapters.training.throughput import Setting
 from chapters.training.throughput_figures import (
     by_batch,
     cells,
@@ -14,6 +13,7 @@ from chapters.training.throughput_figures import (
     load_records,
     where_time_goes,
 )
+from chapters.training.trainer import Setting
 
 from ser.plots import describe
 

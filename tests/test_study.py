@@ -7,7 +7,7 @@ import shlex
 
 import numpy as np
 import pytest
-from chapters.ablations.verdicts import posed, too_many, verdict_summary
+from chapters.ablations.verdicts import main_answers, power_notes, verdict_summary
 from chapters.shared.question_list import QUESTIONS
 from chapters.shared.study import (
     by_group,
@@ -250,11 +250,11 @@ def test_verdicts_in_words(report):
     assert "One seed stands on a side of 1 answers (fusion, MFCC)" not in text  # no spread known
     line = few.loc["fusion, MFCC"]
     ends = f"{line.difference:+.1f} points ({line.low:+.1f} to {line.high:+.1f})"
-    assert posed(few) == f"- And beside its MFCC branch? emodb: yes, {ends}."
-    lines = posed(every).splitlines()
+    assert main_answers(few) == f"- And beside its MFCC branch? emodb: yes, {ends}."
+    lines = main_answers(every).splitlines()
     assert "beside two LSTMs on the same two spectrograms? emodb: yes, +12.8" in lines[1]
     assert lines[0].endswith("emodb: not run.") and len(lines) == 4
-    assert too_many(few) == [] and len(too_many(every)) == 1
+    assert power_notes(few) == [] and len(power_notes(every)) == 1
 
 
 def test_the_default_folders_of_the_tool_are_the_study(monkeypatch, tmp_path):

@@ -6,7 +6,14 @@ import json
 
 import numpy as np
 import pytest
-from chapters.training.study_time import ALL, combined, load_study_times, told, totals, verdicts
+from chapters.training.study_time import (
+    ALL,
+    combined,
+    load_study_times,
+    study_text,
+    totals,
+    verdicts,
+)
 
 from benchmarks import study
 from ser.errors import SerError
@@ -124,7 +131,7 @@ def test_a_measurement_that_ended_is_finished_by_another(made):
     assert "single" not in verdicts(whole)
     assert totals(whole).equals(totals(made).loc[totals(whole).index])
     assert "ds-lstm at aaa" in verdicts(whole) and "mfcc-lstm at bbb" in verdicts(whole)
-    lines = told(whole, width=50).split("\n")
+    lines = study_text(whole, width=50).split("\n")
     assert lines[:3] == ["$ the first time", "$ the second time", "shared machine; in the evening"]
     assert max(map(len, lines)) <= 50
     assert "ended before" not in verdicts(whole) and "ended before: ds-lstm" in verdicts(first)

@@ -45,7 +45,7 @@ With --untrained the same is measured on the networks as they were drawn, before
 training: what is there already was not learnt. Only their norms' means and variances are taken,
 from the utterances outside the test side.
 
-chapters.ablations.gates.load_gates reads the file, gates_by_emotion makes the table with
+chapters.ablations.gate_means.load_gates reads the file, gates_by_emotion makes the table with
 intervals."""
 
 
@@ -115,7 +115,7 @@ def measure(
         RecordError: an utterance of the record is not in the corpus.
     """
     import torch
-    from chapters.ablations.gates import gate_means
+    from chapters.ablations.gate_means import gate_means
 
     from ser.batch import Dataset
     from ser.normalise import normalised
@@ -172,7 +172,7 @@ def make(
     corpus: str, root: str | None, folder: Path, row: str, command: str, untrained: bool = False
 ) -> dict[str, Any]:
     """The whole record, to be written as JSON; for what it raises see the parts above."""
-    from chapters.ablations.gates import gate_record
+    from chapters.ablations.gate_means import gate_record
 
     from ser.corpora import load_corpus
     from ser.experiments.records import provenance
@@ -223,7 +223,7 @@ def make(
 
 def summary(path: Path) -> str:
     """A few lines for people: what each door lets in, by layer and emotion."""
-    from chapters.ablations.gates import INFLOWS, SHARE, gates_by_emotion, load_gates
+    from chapters.ablations.gate_means import INFLOWS, SHARE, gates_by_emotion, load_gates
 
     table = gates_by_emotion(load_gates(path).table, ["iT", "iF", *INFLOWS, SHARE])
     return table["mean"].unstack("quantity").round(4).to_string()

@@ -124,12 +124,12 @@ def _range(values) -> str:
 
 def answers(results: Path) -> str:
     """What the study's records answer to the questions that the project was set."""
-    from chapters.ablations.verdicts import posed
+    from chapters.ablations.verdicts import main_answers
     from chapters.shared.study_questions import questions
 
     from ser.report import make_report
 
-    text = posed(questions(make_report(study_folders(results))))
+    text = main_answers(questions(make_report(study_folders(results))))
     for name, title in CORPORA.items():
         text = re.sub(rf"\b{name}:", f"{title}:", text)
     return f"{text}\n"

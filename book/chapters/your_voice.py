@@ -20,6 +20,8 @@ from ser.plots.style import (
     set_title,
 )
 
+from chapters.shared.probabilities import checked
+
 SMALLEST = 0.12
 """Shares below this have no room for their number."""
 
@@ -48,12 +50,7 @@ def answer_bars(
         >>> describe(fig)
         'Answers by condition. clean: angry 70 %. noise: neutral 30 %.'
     """
-    if not answers:
-        raise ValueError("no answers to draw")
-    values = {name: np.asarray(p, dtype=float) for name, p in answers.items()}
-    for name, p in values.items():
-        if p.shape != (len(classes),) or abs(p.sum() - 1) > 1e-3:
-            raise ValueError(f"{name}: {len(classes)} probabilities that sum to 1 are needed")
+    values = checked(answers, len(classes))
     table = np.stack(list(values.values()))
     ends = 100 * table.cumsum(1)
     with drawing(None, 1.5 + 0.45 * len(values)) as (fig, ax):

@@ -18,12 +18,11 @@ caption and alternative text.
 from ser.plots.html import Html
 from ser.plots.results import confusion_matrix, paired_difference, results_table_plot
 from ser.plots.style import EMOTION_COLOURS, describe, show
-from ser.plots.training import branch_probabilities, learning_curves, reliability_diagram
+from ser.plots.training import learning_curves, reliability_diagram
 
 __all__ = [
     "EMOTION_COLOURS",
     "Html",
-    "branch_probabilities",
     "confusion_matrix",
     "describe",
     "learning_curves",

@@ -77,11 +77,11 @@ left out: that script imports ``base5`` by mistake. ``mfcc+cnn-lstm`` under ``un
 an MFCC LSTM with a CNN-LSTM, leave one session out, as the same repository reports it."""
 
 
-def told(ends: tuple[float, float] | None) -> str:
+def range_text(ends: tuple[float, float] | None) -> str:
     """A published value as text: ``69.4``, ``61.0–62.0``, or nothing.
 
     Example:
-        >>> told((69.4, 69.4)), told((61.0, 62.0)), told(None)
+        >>> range_text((69.4, 69.4)), range_text((61.0, 62.0)), range_text(None)
         ('69.4', '61.0–62.0', '')
     """
     if ends is None:
@@ -118,8 +118,8 @@ def published(sources: Iterable[str] = ("paper", "logs", "benchmark")) -> pd.Dat
             "source": entry.source,
             "protocol": entry.protocol,
             "epoch": entry.epoch,
-            "WA": told(entry.wa),
-            "UA": told(entry.ua),
+            "WA": range_text(entry.wa),
+            "UA": range_text(entry.ua),
         }
         for entry in PUBLISHED
         if entry.source in sources

@@ -6,7 +6,7 @@ import pandas as pd
 
 from chapters.shared.study_questions import ALPHA
 
-POSED = {
+MAIN_QUESTIONS = {
     "two spectrograms": "Does the second resolution earn its place, beside the better one alone?",
     "one cell": "Does the DS-LSTM, beside two LSTMs on the same two spectrograms?",
     "fusion, DS-LSTM": "Does the dual level, beside its DS-LSTM branch?",
@@ -15,7 +15,7 @@ POSED = {
 """The questions that the project was set, in the order of the network's parts."""
 
 
-def posed(asked: pd.DataFrame) -> str:
+def main_answers(asked: pd.DataFrame) -> str:
     """The answers to the four questions that the project was set, as a Markdown list.
 
     Args:
@@ -26,11 +26,11 @@ def posed(asked: pd.DataFrame) -> str:
         interval.
 
     Example:
-        >>> print(posed(questions(report)))                      # doctest: +SKIP
+        >>> print(main_answers(questions(report)))                      # doctest: +SKIP
         - Does the second resolution earn its place, beside the better one alone? emodb: open, ...
     """
     lines = []
-    for key, question in POSED.items():
+    for key, question in MAIN_QUESTIONS.items():
         told = []
         for line in asked[asked.index == key].itertuples():
             words = {"better": "yes", "worse": "no, it costs"}.get(line.verdict, line.verdict)
@@ -94,6 +94,6 @@ def _of_seeds(note: str, corpus: str) -> bool:
     return note.startswith(f"{corpus}: one seed stands")
 
 
-def too_many(asked: pd.DataFrame) -> list[str]:
+def power_notes(asked: pd.DataFrame) -> list[str]:
     """The notes that say that a corpus has too few speakers for so many questions."""
     return [note for note in asked.attrs.get("notes", []) if "corrected p" in note]

@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike
 from ser.errors import FeatureError
 from ser.features.presets import SAMPLE_RATE
 
-from chapters.mfcc.toolkits import Recipe, cosines, filter_bank
+from chapters.mfcc.toolkits import MFCCSettings, cosines, filter_bank
 
 SIZE, HOP, BANDS = 512, 128, 26
-_BANK = Recipe(bands=BANDS, n_fft=SIZE, frame=SIZE)
+_BANK = MFCCSettings(bands=BANDS, n_fft=SIZE, frame=SIZE)
 
 
 def smooth_spectrum(power: ArrayLike, count: int = 13) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""MFCC recipes: the settings in which libraries differ, and one function that follows any of them.
+"""What each library calls an MFCC: its settings, and one function that follows any of them.
 
 openSMILE, librosa and torchaudio all call the result MFCC and give different numbers. Here every
 choice has a name, so that each library's numbers come out of the same few lines of numpy, and one
@@ -8,7 +8,7 @@ this book hear is :func:`ser.features.mfcc39`. Book: chapter "MFCC, pitch, level
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ CONFIGURATION = Path(__file__).with_name("MFCC12_E_D_A.conf")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class MFCCSettings:
     """Every choice between a wave and its cepstra; 16 kHz throughout.
 
     Attributes:
@@ -80,31 +80,20 @@ class Recipe:
 _LIBRARY = {"scale": 1.0, "emphasis": 0.0, "window": "hann", "triangles": "hertz", "log": "dB"}
 _LIBRARY |= {"floor": 1e-10, "top_db": 80.0, "lifter": 0, "bands": 128}
 
-OPENSMILE = Recipe()
+OPENSMILE = MFCCSettings()
 """MFCC12_E_D_A's cepstra, as HTK and :func:`ser.features.mfcc39` have them."""
 
-LIBROSA = Recipe(
+LIBROSA = MFCCSettings(
     **_LIBRARY, frame=2048, hop=512, n_fft=2048, centre="zeros", mel="slaney", area=True
 )
 """``librosa.feature.mfcc(y=wave, sr=16000)`` as it comes (librosa 0.11)."""
 
-TORCHAUDIO = Recipe(**_LIBRARY, frame=400, hop=200, n_fft=400, centre="mirror")
+TORCHAUDIO = MFCCSettings(**_LIBRARY, frame=400, hop=200, n_fft=400, centre="mirror")
 """``torchaudio.transforms.MFCC(16000)`` as it comes (torchaudio 2.11)."""
 
 
-def differing(a: Recipe, b: Recipe) -> dict[str, tuple]:
-    """The settings in which two recipes differ: name -> (of *a*, of *b*).
-
-    Example:
-        >>> differing(OPENSMILE, Recipe(log="dB"))
-        {'log': ('ln', 'dB')}
-    """
-    pairs = {f.name: (getattr(a, f.name), getattr(b, f.name)) for f in fields(Recipe)}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def filter_bank(recipe: Recipe) -> np.ndarray:
-    """The recipe's mel triangles on the bins of its spectrum.
+def filter_bank(settings: MFCCSettings) -> np.ndarray:
+    """Its mel triangles on the bins of its spectrum.
 
     Returns:
         float64 (bands, n_fft // 2 + 1).
@@ -113,24 +102,24 @@ def filter_bank(recipe: Recipe) -> np.ndarray:
         >>> filter_bank(OPENSMILE).shape, filter_bank(LIBROSA).shape
         ((26, 257), (128, 1025))
     """
-    bins = np.arange(recipe.n_fft // 2 + 1) * SAMPLE_RATE / recipe.n_fft
-    to_mel = hz_to_mel if recipe.mel == "slaney" else _htk
-    to_hertz = mel_to_hz if recipe.mel == "slaney" else _from_htk
-    mels = np.linspace(0.0, float(to_mel(np.array(SAMPLE_RATE / 2))), recipe.bands + 2)
+    bins = np.arange(settings.n_fft // 2 + 1) * SAMPLE_RATE / settings.n_fft
+    to_mel = hz_to_mel if settings.mel == "slaney" else _htk
+    to_hertz = mel_to_hz if settings.mel == "slaney" else _from_htk
+    mels = np.linspace(0.0, float(to_mel(np.array(SAMPLE_RATE / 2))), settings.bands + 2)
     hertz = to_hertz(mels)
-    place, corners = (to_mel(bins), mels) if recipe.triangles == "mel" else (bins, hertz)
+    place, corners = (to_mel(bins), mels) if settings.triangles == "mel" else (bins, hertz)
     left, top, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     rising, falling = (place - left) / (top - left), (right - place) / (right - top)
     bank = np.clip(np.minimum(rising, falling), 0.0, None)
-    return bank * (2.0 / (hertz[2:] - hertz[:-2]))[:, None] if recipe.area else bank
+    return bank * (2.0 / (hertz[2:] - hertz[:-2]))[:, None] if settings.area else bank
 
 
-def log_bands(wave: ArrayLike, recipe: Recipe = OPENSMILE) -> np.ndarray:
+def log_bands(wave: ArrayLike, settings: MFCCSettings = OPENSMILE) -> np.ndarray:
     """Logarithm of the power in each mel band.
 
     Args:
         wave: (samples,), full scale 1, 16 kHz.
-        recipe: settings.
+        settings: which library's, or changed ones.
 
     Returns:
         float64 (frames, bands), in nepers of power (``"ln"``) or dB.
@@ -143,27 +132,27 @@ def log_bands(wave: ArrayLike, recipe: Recipe = OPENSMILE) -> np.ndarray:
         (98, 26)
     """
     wave = np.asarray(wave, dtype=float)
-    if wave.ndim != 1 or len(wave) < (1 if recipe.centre else recipe.frame):
+    if wave.ndim != 1 or len(wave) < (1 if settings.centre else settings.frame):
         raise FeatureError(f"a wave is one row of at least one frame, not {wave.shape}")
-    if recipe.centre == "mirror" and len(wave) <= recipe.frame // 2:
+    if settings.centre == "mirror" and len(wave) <= settings.frame // 2:
         raise FeatureError("a wave is mirrored at its ends only where it is longer than that")
-    wave = wave * recipe.scale
-    if recipe.centre:
-        mode = {"zeros": "constant", "mirror": "reflect"}[recipe.centre]
-        wave = np.pad(wave, recipe.frame // 2, mode=mode)
-    frames = np.lib.stride_tricks.sliding_window_view(wave, recipe.frame)[:: recipe.hop]
+    wave = wave * settings.scale
+    if settings.centre:
+        mode = {"zeros": "constant", "mirror": "reflect"}[settings.centre]
+        wave = np.pad(wave, settings.frame // 2, mode=mode)
+    frames = np.lib.stride_tricks.sliding_window_view(wave, settings.frame)[:: settings.hop]
     before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
-    n = np.arange(recipe.frame)
-    if recipe.window == "hamming":
-        window = 0.54 - 0.46 * np.cos(2 * np.pi * n / (recipe.frame - 1))
+    n = np.arange(settings.frame)
+    if settings.window == "hamming":
+        window = 0.54 - 0.46 * np.cos(2 * np.pi * n / (settings.frame - 1))
     else:
-        window = 0.5 - 0.5 * np.cos(2 * np.pi * n / recipe.frame)
-    spectrum = np.fft.rfft((frames - recipe.emphasis * before) * window, recipe.n_fft)
-    power = np.maximum(np.abs(spectrum) ** 2 @ filter_bank(recipe).T, recipe.floor)
-    if recipe.log == "ln":
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * n / settings.frame)
+    spectrum = np.fft.rfft((frames - settings.emphasis * before) * window, settings.n_fft)
+    power = np.maximum(np.abs(spectrum) ** 2 @ filter_bank(settings).T, settings.floor)
+    if settings.log == "ln":
         return np.log(power)
     level = 10 * np.log10(power)
-    return level if recipe.top_db is None else np.maximum(level, level.max() - recipe.top_db)
+    return level if settings.top_db is None else np.maximum(level, level.max() - settings.top_db)
 
 
 def cosines(bands: int, count: int) -> np.ndarray:
@@ -182,13 +171,13 @@ def cosines(bands: int, count: int) -> np.ndarray:
     return matrix
 
 
-def cepstra(wave: ArrayLike, recipe: Recipe = OPENSMILE, count: int = 13) -> np.ndarray:
-    """Cepstra 0 to ``count - 1`` by a recipe.
+def cepstra(wave: ArrayLike, settings: MFCCSettings = OPENSMILE, count: int = 13) -> np.ndarray:
+    """Cepstra 0 to ``count - 1`` by these settings.
 
     Args:
         wave: (samples,), full scale 1, 16 kHz.
-        recipe: settings.
-        count: how many, at most the recipe's bands.
+        settings: which library's, or changed ones.
+        count: how many, at most bands.
 
     Returns:
         float64 (frames, count). Column 0 is orthonormal; HTK's own is larger by the root of 2.
@@ -204,11 +193,13 @@ def cepstra(wave: ArrayLike, recipe: Recipe = OPENSMILE, count: int = 13) -> np.
         >>> cepstra(np.ones(16000)).shape
         (98, 13)
     """
-    if not 1 <= count <= recipe.bands:
-        raise FeatureError(f"{recipe.bands} bands have 1 to {recipe.bands} cepstra, not {count}")
-    values = log_bands(wave, recipe) @ cosines(recipe.bands, count).T
-    if recipe.lifter:
-        values = values * lifter(count, recipe.lifter)
+    if not 1 <= count <= settings.bands:
+        raise FeatureError(
+            f"{settings.bands} bands have 1 to {settings.bands} cepstra, not {count}"
+        )
+    values = log_bands(wave, settings) @ cosines(settings.bands, count).T
+    if settings.lifter:
+        values = values * lifter(count, settings.lifter)
     return values
 
 

@@ -104,18 +104,6 @@ def profile_work(
     }
 
 
-def by_kind(operators: list[dict], clock: str = "cpu_ms") -> dict[str, float]:
-    """Milliseconds of each kind of work, longest first.
-
-    >>> by_kind([{"kind": "convolution", "cpu_ms": 2.0}, {"kind": "convolution", "cpu_ms": 1.0}])
-    {'convolution': 3.0}
-    """
-    sums: dict[str, float] = {}
-    for operator in operators:
-        sums[operator["kind"]] = sums.get(operator["kind"], 0.0) + operator[clock]
-    return dict(sorted(sums.items(), key=lambda item: -item[1]))
-
-
 def _rounded(rows: list[dict]) -> list[dict]:
     return [row | {k: round(row[k], 4) for k in ("cpu_ms", "device_ms")} for row in rows]
 

@@ -150,11 +150,11 @@ def verdicts(record: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def told(record: Mapping[str, Any], width: int = 74) -> str:
+def study_text(record: Mapping[str, Any], width: int = 74) -> str:
     """The commands, the note and :func:`verdicts`, in lines of at most *width* characters.
 
     Example:
-        >>> print(told(record))                                  # doctest: +SKIP
+        >>> print(study_text(record))                                  # doctest: +SKIP
         $ python -m benchmarks.study --device cuda --batches similar ...
     """
     lines = [f"$ {command}" for command in record.get("commands", [])]

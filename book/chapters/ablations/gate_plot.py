@@ -1,6 +1,6 @@
 """What a cell's doors do for each emotion: means and differences with their intervals.
 
-Draws the table of :func:`chapters.ablations.gates.gates_by_emotion`. Book: chapter "Ablations".
+Draws :func:`chapters.ablations.gate_means.gates_by_emotion`. Book: chapter "Ablations".
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COLUMNS: dict[str, tuple[str, str, str]] = {
 }
 
 
-def doors(
+def gate_plot(
     table: pd.DataFrame,
     quantities: Sequence[str] = ("iT", "iF"),
     of: str = "mean",
@@ -40,7 +40,7 @@ def doors(
     """A panel for each layer: the emotions, and for each of them some quantities with intervals.
 
     Args:
-        table: of :func:`chapters.ablations.gates.gates_by_emotion`.
+        table: of :func:`chapters.ablations.gate_means.gates_by_emotion`.
         quantities: one to four of its quantities, told apart by colour and by shape.
         of: ``"mean"``, or ``"difference"`` of each emotion from the mean of the others, with a
             line at 0.
@@ -56,11 +56,11 @@ def doors(
     Example:
         >>> import numpy as np
         >>> from ser.plots import describe
-        >>> from chapters.ablations.gates import gates_by_emotion, gates_table
+        >>> from chapters.ablations.gate_means import gates_by_emotion, gates_table
         >>> keys = {"emotion": ["angry", "sad"] * 2, "speaker": ["A", "A", "B", "B"]}
         >>> values = np.arange(4.0)[:, None, None] * np.ones((4, 1, 14))
         >>> by = gates_by_emotion(gates_table(values, utterance=list("abcd"), **keys))
-        >>> describe(doors(by, ["iT"]))[-70:]
+        >>> describe(gate_plot(by, ["iT"]))[-70:]
         'Layer 1: angry iT 1.000, 0.000 to 2.000; sad iT 2.000, 1.000 to 3.000.'
     """
     there = set(table.index.get_level_values("quantity"))

@@ -1,4 +1,4 @@
-"""Recipes against the libraries they name, and speech made again from its envelope."""
+"""MFCC settings against the libraries they are of, and speech made again from its envelope."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from chapters.mfcc.toolkits import (
     LIBROSA,
     OPENSMILE,
     TORCHAUDIO,
-    Recipe,
+    MFCCSettings,
     cepstra,
     cosines,
-    differing,
     filter_bank,
     lifter,
     log_bands,
@@ -41,18 +40,18 @@ def wave() -> np.ndarray:
     return np.round(0.3 * sound / np.abs(sound).max() * 32768) / 32768
 
 
-def test_opensmiles_recipe_is_the_packages(wave):
+def test_opensmiles_mfccs_are_the_packages(wave):
     assert np.abs(cepstra(wave)[:, 1:] - mfcc39(wave).numpy()[:, :12]).max() < 5e-3
 
 
-def test_opensmiles_recipe_is_opensmiles(wave):
+def test_opensmiles_mfccs_are_opensmiles(wave):
     opensmile = pytest.importorskip("opensmile")
     smile = opensmile.Smile(feature_set=str(CONFIGURATION), feature_level="lld")
     theirs = smile.process_signal(wave, 16000).to_numpy()[:, :12]
     assert np.abs(cepstra(wave)[:, 1:] - theirs).max() < 5e-3
 
 
-def test_librosas_recipe_is_librosas(wave):
+def test_librosas_mfccs_are_librosas(wave):
     librosa = pytest.importorskip("librosa")
     theirs = librosa.feature.mfcc(y=wave, sr=16000, n_mfcc=13).T
     ours = cepstra(wave, LIBROSA)
@@ -63,7 +62,7 @@ def test_librosas_recipe_is_librosas(wave):
     )
 
 
-def test_torchaudios_recipe_is_torchaudios(wave):
+def test_torchaudios_mfccs_are_torchaudios(wave):
     torchaudio = pytest.importorskip("torchaudio")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -99,7 +98,6 @@ def test_linear_differences_are_linear(wave):
     in_db = cepstra(wave, replace(OPENSMILE, log="dB"))
     assert np.allclose(in_db, plain * 10 / np.log(10))
     assert np.allclose(cepstra(wave, replace(OPENSMILE, lifter=0)) * lifter(13), plain)
-    assert differing(OPENSMILE, replace(OPENSMILE, lifter=0)) == {"lifter": (22, 0)}
 
 
 @pytest.mark.parametrize(
@@ -108,12 +106,12 @@ def test_linear_differences_are_linear(wave):
 )
 def test_unknown_settings(settings):
     with pytest.raises(FeatureError, match="is one of"):
-        Recipe(**settings)
+        MFCCSettings(**settings)
 
 
 def test_what_cannot_be_computed(wave):
     with pytest.raises(FeatureError, match="shorter than the frame"):
-        Recipe(n_fft=256)
+        MFCCSettings(n_fft=256)
     with pytest.raises(FeatureError, match="at least one frame"):
         log_bands(wave[:399])
     with pytest.raises(FeatureError, match="mirrored"):
