@@ -15,7 +15,7 @@ import numpy as np
 from ser.audio import LOUDEST, load_audio
 from ser.corpora.base import EMOTIONS
 from ser.errors import AudioError, FeatureError, ModelError
-from ser.recording import EFFECTS, Channels, listen
+from ser.sound_quality import EFFECTS, Channels, listen
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ class Prediction:
         probabilities: class -> probability (softmax of the averaged logits).
         branches: for each branch of the model, class -> probability.
         warnings: why the answer may be worth less than it looks: what was heard in the recording
-            (:mod:`ser.recording`) and what it does, its length, its level.
+            (:mod:`ser.sound_quality`) and what it does, its length, its level.
     """
 
     path: str
@@ -198,7 +198,7 @@ def answer(
     """What *model* says of samples as :func:`samples` gives them; :func:`predict` without a file.
 
     Args:
-        wave: float32 (samples,) at 16 kHz. A DC offset that :func:`ser.recording.listen` tells is
+        wave: float32 (samples,) at 16 kHz. A DC offset that :func:`ser.sound_quality.listen` tells is
             taken away: nothing the models were trained on has one.
         model: of :func:`load_model`.
         name: what the answer and an error call the sound.

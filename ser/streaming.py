@@ -19,7 +19,7 @@ import numpy as np
 from ser.audio import resampled, stream_audio
 from ser.errors import AudioError, SerError
 from ser.prediction import Prediction, SavedModel, answer, load_model, predict, samples
-from ser.recording import Channels
+from ser.sound_quality import Channels
 
 RATE = 16000
 BLOCK_SECONDS = 0.25

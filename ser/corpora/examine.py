@@ -20,7 +20,7 @@ import numpy as np
 from ser.corpora.originals import file_digest
 from ser.corpora.scan import is_pointer
 from ser.errors import SerError
-from ser.recording import RATE, Channels, listen, runs
+from ser.sound_quality import RATE, Channels, listen, runs
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 CLIPPED_RUN = 3
@@ -45,7 +45,7 @@ class Clip:
         peak: largest absolute sample of that mean, 1 is full scale.
         clipped: samples in runs of three or more at full scale.
         zeros: longest run of exact zeros, in seconds.
-        heard: what :mod:`ser.recording` tells of the sound at 16 kHz, kind -> words.
+        heard: what :mod:`ser.sound_quality` tells of the sound at 16 kHz, kind -> words.
     """
 
     path: str

@@ -11,13 +11,13 @@ from ser.corpora.originals import originals
 from ser.corpora.overlaps import overlapping_rows
 from ser.corpora.problems import Problem, many
 from ser.corpora.scan import below
-from ser.recording import EFFECTS
+from ser.sound_quality import EFFECTS
 
 ZEROS = 0.02
 """Seconds of exact zeros that count as a hole of digital silence."""
 
 NEVER = ("cancelling", "no voice")
-"""Of what :mod:`ser.recording` tells, what no clip of a corpus should be."""
+"""Of what :mod:`ser.sound_quality` tells, what no clip of a corpus should be."""
 
 
 def _of(rows: list[tuple[str, Clip]], some: list[tuple[str, Clip]]) -> str:

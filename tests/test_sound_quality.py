@@ -14,7 +14,7 @@ from ser.cli import main
 from ser.corpora.check import check
 from ser.experiments import RunConfig, run
 from ser.prediction import load_model, predict
-from ser.recording import EFFECTS, Channels, listen
+from ser.sound_quality import EFFECTS, Channels, listen
 from ser.streaming import predict_stream
 from ser.training import TrainConfig
 
