@@ -23,7 +23,7 @@ from benchmarks.pairs import (
     warm,
     waves_pair,
 )
-from ser.nn import cuda_lstm
+from ser.nn.cuda import lstm as cuda_lstm
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no NVIDIA GPU")
 DEVICE = "cuda"

@@ -20,6 +20,7 @@ from ser.nn.cpu import first_block
 def told(caplog):
     fast._say.cache_clear()
     caplog.set_level(logging.INFO, "ser")
+    caplog.set_level(logging.INFO, "ser.nn.fast")
     return caplog
 
 
@@ -122,3 +123,24 @@ def test_products_are_right_whatever_makes_them(rows, depth, columns, monkeypatc
             assert float(gap) < 1e-5
     monkeypatch.setattr(cpu_dslstm, "_linear", lambda: None)
     torch.testing.assert_close(cpu_dslstm.product(a, b), a @ b.t())
+
+
+def test_ser_log_says_which_way_ran(monkeypatch, capfd):
+    """In the command; without it, what is done is said and the ways are not."""
+    from ser.cli import main
+
+    ways, ours = logging.getLogger("ser.nn.fast"), logging.getLogger("ser")
+    before = ways.level, ours.level
+    try:
+        for level, heard in ((None, False), ("info", True), ("warning", False)):
+            monkeypatch.delenv("SER_LOG", raising=False)
+            if level:
+                monkeypatch.setenv("SER_LOG", level)
+            assert main(["corpora"]) == 0
+            assert ways.isEnabledFor(logging.INFO) == heard
+            assert ours.isEnabledFor(logging.INFO) == (level != "warning")
+        monkeypatch.setenv("SER_LOG", "loud")
+        assert main(["corpora"]) == 2
+        assert "SER_LOG is 'loud'; give one of debug, info" in capfd.readouterr().err
+    finally:
+        ways.setLevel(before[0]), ours.setLevel(before[1])

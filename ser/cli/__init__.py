@@ -60,14 +60,14 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line *argv* and return the exit code."""
     from ser.errors import SerError, TrainingError, shortage
+    from ser.logs import set_up_logging
 
     argv = list(sys.argv[1:] if argv is None else argv)
     if hasattr(sys.stdout, "reconfigure"):  # a name that the terminal's encoding lacks is told so
         sys.stdout.reconfigure(errors="backslashreplace")
-    logging.basicConfig(format="%(message)s", handlers=[_AboveBars()])
-    logging.getLogger("ser").setLevel(logging.INFO)
     command = next((a for a in argv if a in COMMANDS), "")
     try:
+        set_up_logging(_AboveBars())
         args = build_parser(command).parse_args(argv)
         args.words, args.command_line = argv, shlex.join(["ser", *argv])
         code = importlib.import_module(f"ser.cli.{args.command}").main(args)

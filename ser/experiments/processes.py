@@ -14,12 +14,19 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from ser.errors import TrainingError
+from ser.logs import logging_in_a_worker
 from ser.threads import end_with
 
 LIGHTER = "fewer --jobs or a smaller --batch-size"
 KEPT = "Finished runs are kept; the same command takes up where it stopped"
 _LIBRARIES = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR", "NUMBA")
 _THREADS = [f"{library}_NUM_THREADS" for library in _LIBRARIES] + ["VECLIB_MAXIMUM_THREADS"]
+
+
+def _begin(parent: int) -> None:
+    """What a worker does first."""
+    end_with(parent)
+    logging_in_a_worker()
 
 
 def imap_unordered(
@@ -59,7 +66,7 @@ def _in_workers(
         resource_tracker.ensure_running()
     pool = ProcessPoolExecutor(
         jobs,
-        initializer=end_with,
+        initializer=_begin,
         initargs=(os.getpid(),),
         env={name: str(threads) for name in _THREADS},
     )

@@ -1,4 +1,10 @@
-"""Networks: the DS-LSTM, the CNN front end, the alignment, the branches and their fusion."""
+"""Networks: the DS-LSTM, the CNN front end, the alignment, the branches and their fusion.
+
+The modules here are the equations, in plain torch: any device, any format, differentiable twice.
+Beside them, ``cpu`` and ``cuda`` hold at most one faster way a layer and device. Which there are,
+when each is taken, what it gains and how it was proven equal stands in :data:`ser.nn.fast.WAYS`;
+:func:`ser.nn.fast.choose` decides, and says so (``SER_LOG=info``).
+"""
 
 from ser.allocator import tune_allocator
 from ser.nn.alignment import align, aligned_lengths

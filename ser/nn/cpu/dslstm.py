@@ -170,7 +170,7 @@ def recurrence_forward(
     eps: float,
     training: bool,
 ) -> tuple[Tensor, ...]:
-    """The loop of :class:`Recurrence`: h, c, mean, variance, and six tensors for backward."""
+    """The loop of :class:`Recurrence`: h, c, mean, variance, and seven tensors for backward."""
     (batch, hidden), rows, columns = h0.shape, len(pre), pre.shape[1]
     two = columns == 6 * hidden
     middle = slice(hidden, columns - hidden if two else columns)
@@ -181,7 +181,7 @@ def recurrence_forward(
     c_all = pre.new_empty(batch + rows, hidden)
     h_all[:batch], c_all[:batch] = h0, c0
     tanh_c = pre.new_empty(rows, hidden)
-    xhat = pre.new_empty(rows if norm else 0, middle.stop - hidden)
+    xhat, normal = (pre.new_empty(rows if norm else 0, middle.stop - hidden) for _ in range(2))
     means = mean.clone() if norm else pre.new_empty(0)
     variances = var.clone() if norm else pre.new_empty(0)
     rstd = torch.rsqrt(var + eps) if norm else pre.new_empty(0)
@@ -204,7 +204,7 @@ def recurrence_forward(
                 rstd[t] = torch.rsqrt(variances[t] + eps)
             else:
                 torch.sub(gate, means[t], out=z)
-            gate = torch.addcmul(shift, z.mul_(rstd[t]), scale)
+            gate = torch.addcmul(shift, z.mul_(rstd[t]), scale, out=normal[now])
         f, i, o, *other = gate.split(hidden, dim=1)
         c = torch.mul(f, c_all[before : before + n], out=c_all[after])
         c.addcmul_(i, a[:, :hidden])
@@ -212,9 +212,7 @@ def recurrence_forward(
             c.addcmul_(other[0], a[:, middle.stop :])
         torch.mul(o, torch.tanh(c, out=tanh_c[now]), out=h_all[after])
         start, before = start + n, batch + start
-    saved = act, h_all, c_all, tanh_c, xhat, rstd
-    if norm:
-        saved = *saved, torch.addcmul(shift, xhat, scale)
+    saved = act, h_all, c_all, tanh_c, xhat, rstd, normal
     return h_all[batch : batch + rows], c_all[batch:], means, variances, *saved
 
 
@@ -229,24 +227,27 @@ def recurrence_backward(
     training: bool,
 ) -> tuple[Tensor | None, ...]:
     """Gradients of pre, weight, h0, c0, scale and shift from those of h and c."""
-    act, h_all, c_all, tanh_c, xhat, rstd, *normal = saved
+    act, h_all, c_all, tanh_c, xhat, rstd, normal = saved
     norm, (rows, hidden), columns = scale is not None, tanh_c.shape, act.shape[1]
     two = columns == 6 * hidden
     middle = slice(hidden, columns - hidden if two else columns)
-    gates = normal[0] if norm else act[:, middle]
-    f, i, o, *other = gates.split(hidden, dim=1)
-    # What the gradient of c (of h, for o) is multiplied by, block for block of the columns.
-    c_before = states_before(c_all, sizes, batch, rows)
-    factors = [i, c_before, act[:, :hidden], tanh_c]
+    gates = act[:, middle]
+    f, i, o, *other = (normal if norm else gates).split(hidden, dim=1)
+    one = act.new_ones(1)
+    slope = torch.addcmul(gates, gates, gates, value=-1)
+    # What the gradient of c (of h, for o) is multiplied by, block for block of the columns; where
+    # the gates are normalised, their slope comes after the norm's gradient.
+    factor = torch.empty_like(act).view(rows, -1, hidden)
+    candidates = [(0, act[:, :hidden], i)]
+    multiplied = [states_before(c_all, sizes, batch, rows), act[:, :hidden], tanh_c]
     if two:
-        factors += [act[:, middle.stop :], other[0]]
-    factor = torch.cat(factors, dim=1)
-    slope = 1 - act * act
-    slope[:, middle] = act[:, middle] - act[:, middle].square()
-    if not norm:
-        factor *= slope
-    factor = factor.view(rows, -1, hidden)
-    to_c = o * (1 - tanh_c * tanh_c)
+        candidates.append((5, act[:, middle.stop :], other[0]))
+        multiplied.append(act[:, middle.stop :])
+    for k, g, by in candidates:
+        torch.mul(torch.addcmul(one, g, g, value=-1), by, out=factor[:, k])
+    for k, by in enumerate(multiplied):
+        factor[:, 1 + k] = by if norm else by * slope[:, k * hidden : (k + 1) * hidden]
+    to_c = o * torch.addcmul(one, tanh_c, tanh_c, value=-1)
     grad = torch.empty_like(act)
     blocks = grad.view(rows, -1, hidden)
     grad_gates = grad.new_empty(rows, middle.stop - hidden) if norm else None
@@ -272,8 +273,7 @@ def recurrence_backward(
                 z = xhat[now]
                 along = torch.mul(gate, z).mean(0)
                 gate.sub_(gate.mean(0)).addcmul_(z, along, value=-1)
-            gate.mul_(scale * rstd[t])
-            d.mul_(slope[now])
+            gate.mul_(scale * rstd[t]).mul_(slope[now])
         dc_t.mul_(f[now])
         wide = _wide(n, batch)
         if wide > n:

@@ -44,7 +44,7 @@ def _miss_numba() -> None:
     """Says so once in a process."""
     log.warning(
         "numba cannot be imported (pip install numba): the front end's first block takes torch's "
-        "operators, and a training step of the dual network about 2.2 times as long"
+        "operators, and a training step of the row dual about 2.6 times as long"
     )
 
 

@@ -1,0 +1,1 @@
+"""Faster ways on an NVIDIA GPU, one a layer: kernels in Triton, replayed as CUDA graphs."""

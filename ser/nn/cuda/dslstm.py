@@ -25,7 +25,7 @@ from torch.autograd import Function
 from ser.nn.cpu.dslstm import Recurrence, projections
 from ser.nn.cuda import dslstm_triton
 from ser.nn.cuda.graphs import FUSED, CudaReplay, GraphRecurrence, Graphs, Lease, Steps
-from ser.nn.cuda.proof import disagreement, largest_gap
+from ser.nn.cuda.verify import disagreement, largest_gap
 from ser.nn.fast import once_differentiable
 
 if TYPE_CHECKING:

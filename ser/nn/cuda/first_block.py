@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ser.nn.cuda import first_block_triton
 from ser.nn.cuda.first_block_triton import conv_pool_relu, conv_pool_relu_grad, patch_moments
-from ser.nn.cuda.proof import disagreement, largest_gap
+from ser.nn.cuda.verify import disagreement, largest_gap
 from ser.nn.first_block import one_pass, why_not_these
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from torch.autograd import Function
 
 from ser.nn.cuda import dslstm_triton
 from ser.nn.cuda.graphs import FUSED, CudaReplay, Graphs, Steps
-from ser.nn.cuda.proof import disagreement, largest_gap
+from ser.nn.cuda.verify import disagreement, largest_gap
 from ser.nn.fast import once_differentiable
 from ser.nn.precision import lowered
 
