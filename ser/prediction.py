@@ -198,8 +198,8 @@ def answer(
     """What *model* says of samples as :func:`samples` gives them; :func:`predict` without a file.
 
     Args:
-        wave: float32 (samples,) at 16 kHz. A DC offset that :func:`ser.sound_quality.listen` tells is
-            taken away: nothing the models were trained on has one.
+        wave: float32 (samples,) at 16 kHz. A DC offset that :func:`ser.sound_quality.listen` tells
+            is taken away: nothing the models were trained on has one.
         model: of :func:`load_model`.
         name: what the answer and an error call the sound.
         channels: what was noted before the channels were mixed.
