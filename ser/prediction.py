@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import torch
 
 FEW = 5
-"""Recordings that the equations answer sooner than kernels that have to be loaded first: half a
-second to load them, and 0.08 s that they save on an utterance of 2 s."""
+"""Recordings that the equations on one core answer sooner than compiled kernels, which have to be
+loaded first: half a second to load them, and 0.08 s that they save on an utterance of 2 s."""
 
 
 @dataclass(frozen=True)

@@ -56,19 +56,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--window", type=float, metavar="S", help="seconds of a window (3)")
     parser.add_argument("--hop", type=float, metavar="S", help="seconds between answers (1)")
     parser.add_argument("--rate", type=int, metavar="HZ", help="rate of '-' (16000)")
-    parser.add_argument("--threads", type=int, metavar="N", help="processor cores (all)")
+    parser.add_argument("--threads", type=int, metavar="N", help="processor cores (all; of a "
+        "few recordings one, for several wait for each other)")  # fmt: skip
 
 
 def main(args: argparse.Namespace) -> int:
     """Predict each file; a file that cannot be read is told and does not stop the others."""
     from ser.errors import SerError
 
-    if args.threads is not None:
-        import torch
-
-        if args.threads < 1:
-            raise SerError(f"--threads {args.threads}: give at least 1")
-        torch.set_num_threads(min(args.threads, os.cpu_count() or 1))
+    if args.threads is not None and args.threads < 1:
+        raise SerError(f"--threads {args.threads}: give at least 1")
     args.files, failed = recordings(args.files)
     for one in failed:
         print(f"ser: {one['error']}", file=sys.stderr)
@@ -122,10 +119,11 @@ def recordings(names: list[str]) -> tuple[list[str], list[dict[str, str]]]:
 
 def _files(args: argparse.Namespace, failed: list[dict[str, str]]) -> int:
     from ser.errors import SerError, shortage
-    from ser.prediction import load_model, predict
+    from ser.prediction import FEW, load_model, predict
     from ser.progress import counted
 
     answers, count = [], len(args.files)
+    _set_threads(args.threads or (1 if count <= FEW else None))
     model = load_model(args.checkpoint, args.device, count)
     with counted(
         "listening", count, "files", count > 1, items=args.files, leave=False, delay=0.5
@@ -154,6 +152,13 @@ def _files(args: argparse.Namespace, failed: list[dict[str, str]]) -> int:
     return 2 if failed else 0
 
 
+def _set_threads(number: int | None) -> None:
+    if number is not None:
+        import torch
+
+        torch.set_num_threads(min(number, os.cpu_count() or 1))
+
+
 def _stream(args: argparse.Namespace, failed: bool) -> int:
     """Each file in turn, a line an answer; figures of speed at the end, on standard error."""
     from ser.errors import SerError
@@ -168,6 +173,7 @@ def _stream(args: argparse.Namespace, failed: bool) -> int:
         raise SerError("standard input is closed; send raw samples through a pipe")
     window = 3.0 if args.window is None else args.window
     hop = 1.0 if args.hop is None else args.hop
+    _set_threads(args.threads)
     model = load_model(args.checkpoint, args.device)
     print(model.describe(), file=sys.stderr)
     known = set()
