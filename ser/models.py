@@ -13,9 +13,9 @@ from ser.errors import ModelError
 from ser.nn.branches import CNNLSTMBranch, CNNLSTMPairBranch, DSBranch, MFCCBranch
 from ser.nn.concat import ConcatBranch
 from ser.nn.fusion import Fused
-from ser.rows import ROWS, Row, get_row
+from ser.rows import ROWS, ModelRow, get_row
 
-__all__ = ["ROWS", "Row", "build_model", "count_parameters", "get_row"]
+__all__ = ["ROWS", "ModelRow", "build_model", "count_parameters", "get_row"]
 
 OPTIONS = frozenset({"channels", "layers", "max_steps", "fast", "dropout", "pooling"})
 DS_OPTIONS = ("gate_norm", "output_norm", "y_candidate")
@@ -94,7 +94,7 @@ def _n_mels(preset: Any) -> tuple[int, int]:
 
 
 def _maker(
-    row: Row, n_mels: tuple[int, int], classes: int, hidden: int, options: dict[str, Any]
+    row: ModelRow, n_mels: tuple[int, int], classes: int, hidden: int, options: dict[str, Any]
 ) -> Callable[[], nn.Module]:
     common = {"classes": classes, "hidden": hidden}
     common |= {k: options[k] for k in ("layers", "fast", "dropout", "pooling") if k in options}

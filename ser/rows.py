@@ -13,7 +13,7 @@ from ser.errors import ModelError
 
 
 @dataclass(frozen=True)
-class Row:
+class ModelRow:
     """One line of the results table.
 
     Attributes:
@@ -73,25 +73,25 @@ those of the test included, though never by a label. Empty: no recipe, and no su
 """
 
 
-def _rows() -> dict[str, Row]:
+def _rows() -> dict[str, ModelRow]:
     both = frozenset({"s1", "s2"})
     rows = [
-        Row("mfcc-lstm", "base1", "network", ("mfcc-lstm",), "LSTM on MFCCs",
+        ModelRow("mfcc-lstm", "base1", "network", ("mfcc-lstm",), "LSTM on MFCCs",
             frozenset({"mfcc"}), parameters=_MFCC),
-        Row("cnn-lstm-s1", "base2", "network", ("cnn-lstm-s1",),
+        ModelRow("cnn-lstm-s1", "base2", "network", ("cnn-lstm-s1",),
             "CNN and LSTM on the time-fine spectrogram", frozenset({"s1"}), parameters=889_748),
-        Row("cnn-lstm-s2", "base3", "network", ("cnn-lstm-s2",),
+        ModelRow("cnn-lstm-s2", "base3", "network", ("cnn-lstm-s2",),
             "CNN and LSTM on the frequency-fine spectrogram", frozenset({"s2"}),
             parameters=1_299_348),
-        Row("cnn-lstm-pair", "base4", "network", ("cnn-lstm-pair",),
+        ModelRow("cnn-lstm-pair", "base4", "network", ("cnn-lstm-pair",),
             "both spectrograms, pooled outputs concatenated", both, parameters=2_189_092),
-        Row("mfcc+cnn-lstm-s1", "base6", "fused", ("mfcc-lstm", "cnn-lstm-s1"),
+        ModelRow("mfcc+cnn-lstm-s1", "base6", "fused", ("mfcc-lstm", "cnn-lstm-s1"),
             "mfcc-lstm and cnn-lstm-s1, logits averaged", parameters=_MFCC + 889_748),
-        Row("mfcc+cnn-lstm-pair", "base5", "fused", ("mfcc-lstm", "cnn-lstm-pair"),
+        ModelRow("mfcc+cnn-lstm-pair", "base5", "fused", ("mfcc-lstm", "cnn-lstm-pair"),
             "mfcc-lstm and cnn-lstm-pair, logits averaged", parameters=_MFCC + 2_189_092),
     ]  # fmt: skip
     rows.append(
-        Row("concat-lstm", "", "network", ("concat-lstm",),
+        ModelRow("concat-lstm", "", "network", ("concat-lstm",),
             "both spectrograms, one plain LSTM over them side by side", both,
             parameters=1_705_092)
     )  # fmt: skip
@@ -99,24 +99,27 @@ def _rows() -> dict[str, Row]:
         name = "ds-lstm" + suffix
         release = "" if suffix else "model10"
         rows.append(
-            Row(name, release, "network", (name,), f"DS-LSTM on both spectrograms, {text}",
+            ModelRow(name, release, "network", (name,), f"DS-LSTM on both spectrograms, {text}",
                 both, {**_NORMS, **change}, count)
         )  # fmt: skip
     for suffix, (_, release, text, count) in _VARIANTS.items():
         branch = "ds-lstm" + suffix
         rows.append(
-            Row("dual" + suffix, release if suffix else "model4", "fused", ("mfcc-lstm", branch),
-                f"mfcc-lstm and {branch} ({text}), logits averaged", parameters=_MFCC + count)
+            ModelRow("dual" + suffix, release if suffix else "model4", "fused",
+                ("mfcc-lstm", branch), f"mfcc-lstm and {branch} ({text}), logits averaged",
+                parameters=_MFCC + count)
         )  # fmt: skip
     if PLUS:
         rows += recipe_rows(rows, PLUS)
     rows += [
-        Row("majority", "", "baseline", ("majority",), "always the most frequent emotion"),
-        Row("egemaps-svm", "", "baseline", ("egemaps-svm",), "eGeMAPS functionals and an RBF SVM"),
-        Row("egemaps-lr", "", "baseline", ("egemaps-lr",),
+        ModelRow("majority", "", "baseline", ("majority",), "always the most frequent emotion"),
+        ModelRow("egemaps-svm", "", "baseline", ("egemaps-svm",),
+            "eGeMAPS functionals and an RBF SVM"),
+        ModelRow("egemaps-lr", "", "baseline", ("egemaps-lr",),
             "eGeMAPS functionals and logistic regression"),
-        Row("level-lr", "", "baseline", ("level-lr",), "only the sound level, logistic regression"),
-        Row("duration-lr", "", "baseline", ("duration-lr",),
+        ModelRow("level-lr", "", "baseline", ("level-lr",),
+            "only the sound level, logistic regression"),
+        ModelRow("duration-lr", "", "baseline", ("duration-lr",),
             "only the duration, logistic regression"),
     ]  # fmt: skip
     if PLUS.get("normalise") == "speaker":
@@ -130,7 +133,7 @@ def _rows() -> dict[str, Row]:
     return {row.name: row for row in rows}
 
 
-def recipe_rows(rows: list[Row], recipe: dict[str, Any]) -> list[Row]:
+def recipe_rows(rows: list[ModelRow], recipe: dict[str, Any]) -> list[ModelRow]:
     """``mfcc-lstm+``, ``ds-lstm+`` and ``dual+``: the same networks, trained by *recipe*.
 
     >>> [row.branches for row in recipe_rows(list(ROWS.values()), {"dropout": 0.3})][-1]
@@ -145,11 +148,11 @@ def recipe_rows(rows: list[Row], recipe: dict[str, Any]) -> list[Row]:
     return found
 
 
-ROWS: dict[str, Row] = _rows()
+ROWS: dict[str, ModelRow] = _rows()
 """Every row by name, in the order of the table."""
 
 
-def get_row(name: str) -> Row:
+def get_row(name: str) -> ModelRow:
     """The row of that name.
 
     Raises:

@@ -30,7 +30,7 @@ from chapters.recipe.gains import (
     recipe_words,
 )
 from chapters.recipe.nested import choice_table, dev_speakers, nested
-from chapters.recipe.summary import recipe_summary, tried
+from chapters.recipe.summary import evidence_table, recipe_summary
 from records_maker import corpus_rows, record, restated, write
 
 from ser.errors import RecordError
@@ -342,7 +342,7 @@ def test_the_spread_over_seeds_is_shown(tmp_path):
 
 def test_what_can_be_settled_is_said_with_the_number_of_recipes(folder):
     table = recipe_table(load_recipes(folder))
-    told = tried({"a": table, "b": pd.DataFrame()})
+    told = evidence_table({"a": table, "b": pd.DataFrame()})
     assert list(told.index) == ["a"] and told.recipes["a"] == 2
     assert told["smallest p"]["a"] == f"{2 / 2**SPEAKERS:.4f}"
     assert told["smallest corrected p"]["a"] == f"{4 / 2**SPEAKERS:.4f}"

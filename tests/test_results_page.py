@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from chapters.recipe.summary import on_gpu
 from chapters.shared import result_tables as page
-from chapters.shared.baseline_gap import above_floor
+from chapters.shared.baseline_gap import baseline_gap
 from chapters.shared.commands import commands
 from records_maker import corpus_rows, make_results, record, write
 
@@ -48,14 +48,14 @@ def report(tmp_path_factory):
 
 
 def test_what_was_made_gives_ranges_and_says_who_had_a_dev_set(report):
-    table = page.made(report)
+    table = page.runs_table(report)
     assert table.seeds.to_dict() == {"loso": "1 to 3", "random": "2"}
     assert table.rows.to_dict() == {"loso": "4", "random": "2"}
     assert table["dev set"].to_dict() == {"loso": "yes/no", "random": "yes/no"}
     assert table.devices.to_dict() == {"loso": "CPU", "random": "CPU"}
     for run in report.rows[0].records[:1]:
         run.data["device"] = "cuda"
-    assert page.made(report).devices["loso"] == "CPU/GPU"
+    assert page.runs_table(report).devices["loso"] == "CPU/GPU"
     run.data["device"] = "cpu"
     assert table.epochs["loso"] == "3" and table.speakers["loso"] == str(SPEAKERS)
 
@@ -84,7 +84,7 @@ def test_effects_compare_a_row_with_itself(report):
 
 
 def test_what_parts_are_worth(report):
-    table = page.worth(report)
+    table = page.part_gains(report)
     assert set(table.index.get_level_values("protocol")) == {"loso", "random"}
     assert table.loc[("loso", "MFCC beside the DS-LSTM"), "points"].startswith("+")
 
@@ -114,7 +114,7 @@ def test_one_random_protocol_is_not_called_unseen(tmp_path):
     make_results(tmp_path, {"dual": 2.0}, protocol="random")
     report = make_report(tmp_path, resamples=20)
     assert page.effects(report) == {} and page.effect_table(report).empty
-    assert page.worth(report).empty
+    assert page.part_gains(report).empty
     assert page.summary(report).startswith("- Random folds, last epoch")
 
 
@@ -183,13 +183,13 @@ def test_a_command_that_cannot_be_taken_apart_stands_as_it_is(tmp_path, command)
 def test_networks_stand_beside_the_higher_floor(tmp_path):
     make_results(tmp_path / "rows", {"dual": 3.0, "mfcc-lstm": 0.0, "egemaps-lr": 1.0})
     report = make_report(tmp_path / "rows", resamples=50)
-    assert above_floor(report, []).empty
+    assert baseline_gap(report, []).empty
     make_results(tmp_path / "floors", {"level-lr": -1.0, "duration-lr": 0.2, "majority": 0.0})
     floors = load_records(tmp_path / "floors")
-    table = above_floor(report, floors)
+    table = baseline_gap(report, floors)
     assert table.index.tolist() == ["mfcc-lstm", "dual"]
     floor = make_report(floors).row("duration-lr")
-    assert table.attrs["floor"] == f"duration-lr, {100 * floor.ua.mean():.1f} %"
+    assert table.attrs["baseline"] == f"duration-lr, {100 * floor.ua.mean():.1f} %"
     points = 100 * (report.row("dual").ua.mean() - floor.ua.mean())
     assert table.points["dual"].startswith(f"{points:+.1f} (")
 
@@ -209,8 +209,8 @@ def test_a_fused_row_was_trained_on_what_its_branches_were(tmp_path):
         "mfcc-lstm": False, "ds-lstm": True, "dual": True,
     }  # fmt: skip
     only = [r for r in records if r.data["model"] in ("mfcc-lstm", "dual")]
-    assert set(page.made(make_report(only, resamples=20)).devices) == {"CPU"}
-    assert set(page.made(make_report(records, resamples=20)).devices) == {"CPU/GPU"}
+    assert set(page.runs_table(make_report(only, resamples=20)).devices) == {"CPU"}
+    assert set(page.runs_table(make_report(records, resamples=20)).devices) == {"CPU/GPU"}
 
 
 def test_a_command_without_rows_or_seeds_stands_for_the_defaults(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tabulate import tabulate
+
 from ser.corpora.base import EMOTIONS
 from ser.normalise import TRANSDUCTIVE
 from ser.report.comparison import Comparison
@@ -178,14 +180,9 @@ def _comparisons(comparisons: Sequence[Comparison]) -> str:
 
 def columns(lines: Sequence[Sequence[str]], left: int = 1) -> list[str]:
     """Aligned lines under a header: the first *left* columns to the left, the rest right."""
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    text = []
-    for line in lines:
-        cells = [
-            cell.ljust(w) if i < left else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        text.append("  ".join(cells).rstrip())
+    sides = ["left"] * left + ["right"] * (len(lines[0]) - left)
+    # Headers as a row: under a header of its own tabulate makes every column two wider.
+    text = tabulate(lines, tablefmt="plain", colalign=sides, disable_numparse=True).splitlines()
     return [text[0], "-" * max(map(len, text)), *text[1:]]
 
 

@@ -16,7 +16,7 @@ from chapters.recipe.nested import nested
 from chapters.shared.result_tables import ALPHA, span, trained_on
 
 
-def tried(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def evidence_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """What the answers rest on, a line a corpus or row: recipes, seeds, folds, speakers.
 
     Args:

@@ -12,43 +12,44 @@ from ser.report.record import Record
 
 from chapters.shared.result_tables import unseen_protocol
 
-FLOORS = ("level-lr", "duration-lr")
+SIMPLE_BASELINES = ("level-lr", "duration-lr")
 """Rows that are given one number of each recording."""
 
 
-def above_floor(report: Report, floors: Iterable[Record]) -> pd.DataFrame:
-    """UA of each network minus that of the highest floor, unseen speakers, the last epoch.
+def baseline_gap(report: Report, baselines: Iterable[Record]) -> pd.DataFrame:
+    """UA of each network minus that of the best simple baseline, unseen speakers, the last epoch.
 
     Args:
         report: of one corpus.
-        floors: records of :data:`FLOORS` on the same utterances; others are passed over.
+        baselines: records of :data:`SIMPLE_BASELINES` on the same utterances; other records are
+            passed over.
 
     Returns:
         DataFrame of text, a line a network: ``points`` with the interval over speakers, and ``p``
-        of the swap test, which is not corrected for the number of rows. Empty without floors;
-        ``attrs["floor"]`` names the one that was taken, with its UA.
+        of the swap test, which is not corrected for the number of rows. Empty without baselines;
+        ``attrs["baseline"]`` names the one that was taken, with its UA.
 
     Example:
-        >>> above_floor(report, load_records("book/results/nemo-floors"))  # doctest: +SKIP
+        >>> baseline_gap(report, load_records("book/results/nemo-floors"))  # doctest: +SKIP
     """
     protocol = unseen_protocol(report)
     found = [
         r
-        for r in pool_records(list(floors))
-        if r.model in FLOORS and (r.protocol, r.selection) == (protocol, "last")
+        for r in pool_records(list(baselines))
+        if r.model in SIMPLE_BASELINES and (r.protocol, r.selection) == (protocol, "last")
     ]
     if not found:
         return pd.DataFrame(columns=["points", "p"])
-    floor = max(found, key=lambda r: r.ua.mean())
+    baseline = max(found, key=lambda r: r.ua.mean())
     lines = {}
     for row in report.rows:
         network = row.records[0].data.get("history")
         if network and row.selection == "last" and row.protocol == protocol:
-            result = compare(row, floor, report.resamples).result
+            result = compare(row, baseline, report.resamples).result
             points = 100 * result.ua_difference
             between = f"{100 * result.ua_low:+.1f} to {100 * result.ua_high:+.1f}"
             lines[row.label] = {"points": f"{points:+.1f} ({between})", "p": f"{result.ua_p:.3f}"}
     table = pd.DataFrame.from_dict(lines, orient="index", columns=["points", "p"])
     table.index.name = "row"
-    table.attrs["floor"] = f"{floor.model}, {100 * floor.ua.mean():.1f} %"
+    table.attrs["baseline"] = f"{baseline.model}, {100 * baseline.ua.mean():.1f} %"
     return table

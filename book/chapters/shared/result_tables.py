@@ -29,7 +29,7 @@ def unseen_protocol(report: Report) -> str:
     return named.most_common(1)[0][0] if named else "random"
 
 
-def made(report: Report) -> pd.DataFrame:
+def runs_table(report: Report) -> pd.DataFrame:
     """What was run, a line a protocol: how many rows, utterances, speakers... and on what.
 
     Args:
@@ -171,7 +171,7 @@ def effect_table(report: Report) -> pd.DataFrame:
     return table.rename(index={r.model: r.label for r in report.rows})
 
 
-def worth(report: Report) -> pd.DataFrame:
+def part_gains(report: Report) -> pd.DataFrame:
     """Which part earns what: :mod:`chapters.shared.paired_questions`, both protocols.
 
     Args:
