@@ -151,7 +151,7 @@ def load_network(checkpoint: str | os.PathLike) -> SavedModel:
     """
     folder = Path(checkpoint)
     try:
-        return load_model(folder, "cpu")
+        return load_model(folder, "cpu", recordings=1)
     except ModelError as error:
         names = [*folder.parts, *(p.name for p in folder.iterdir())] if folder.is_dir() else []
         baselines = [name for name in names if name in ROWS and ROWS[name].kind == "baseline"]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ser.errors import FeatureError
 from ser.nn.inputs import check_lengths, check_tensors, shape_of
+from ser.nn.transforms import readable
 
 
 def aligned_lengths(x_lengths: Tensor | int, y_lengths: Tensor | int) -> Tensor | int:
@@ -18,7 +19,9 @@ def aligned_lengths(x_lengths: Tensor | int, y_lengths: Tensor | int) -> Tensor 
     >>> aligned_lengths(56, 29)
     27
     """
-    if all(isinstance(lengths, (int, torch.SymInt)) for lengths in (x_lengths, y_lengths)):
+    if isinstance(x_lengths, int) and isinstance(y_lengths, int):
+        return min(y_lengths, x_lengths // 2 - 1)
+    if isinstance(x_lengths, torch.SymInt):  # traced with any number of steps
         return torch.sym_min(y_lengths, x_lengths // 2 - 1)
     return torch.minimum(torch.as_tensor(y_lengths), torch.as_tensor(x_lengths) // 2 - 1)
 
@@ -63,7 +66,7 @@ def align(
             check_lengths(x_lengths, *x.shape[:2], name="x_lengths", least=0),
             check_lengths(y_lengths, *y.shape[:2], name="y_lengths", least=0),
         )
-        if len(lengths):
+        if len(lengths) and readable(lengths):
             shortest = min(shortest, int(lengths.min()))
             steps = min(steps, int(lengths.max()))
     if shortest < 1:

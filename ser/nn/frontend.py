@@ -16,6 +16,7 @@ from ser.nn.batch_norm import beyond, called_norm, masked_batch_norm
 from ser.nn.first_block import one_pass
 from ser.nn.hooks import CONV, NORM, not_standard
 from ser.nn.inputs import check_lengths, check_size, check_tensors
+from ser.nn.transforms import readable
 
 KERNELS = {"s1": (4, 2), "s2": (2, 4)}
 """Kernel (mel bands, frames) for the time-fine and the frequency-fine spectrogram."""
@@ -139,7 +140,8 @@ class FrontEnd(nn.Module):
         shortest = spectrogram.shape[2]
         if lengths is not None:
             lengths = check_lengths(lengths, len(spectrogram), shortest, least=0)
-            shortest = int(lengths.min()) if len(lengths) else shortest
+            if len(lengths) and readable(lengths):
+                shortest = int(lengths.min())
         if self.out_lengths(shortest) < 1:
             needed = next(n for n in range(1, 1000) if self.out_lengths(n) >= 1)
             raise FeatureError(

@@ -27,7 +27,7 @@ def fuse(*logits: Tensor) -> Tensor:
     if not logits:
         raise ValueError("nothing to fuse: no branch gave logits")
     check_tensors(None, **{f"logits {k}": one for k, one in enumerate(logits)})
-    if len({one.shape for one in logits}) > 1:
+    if any(one.shape != logits[0].shape for one in logits):
         raise ValueError(f"logits must be alike, got {[shape_of(one) for one in logits]}")
     return torch.stack(logits).mean(0)
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from ser.nn.precision import autocast
+from ser.nn.transforms import readable
 
 LOW = {torch.float32, torch.bfloat16, torch.float16}
 """What autocast brings to one format by itself."""
@@ -80,6 +81,9 @@ def check_lengths(
 ) -> Tensor:
     """(batch,) whole numbers, each *least* to *steps*, as a tensor of 64-bit integers.
 
+    Where a transform of torch hides the numbers (:func:`ser.nn.transforms.readable`), their bounds
+    are not looked at.
+
     Raises:
         TypeError: no numbers.
         ValueError: no whole numbers, another count of them, or one out of bounds.
@@ -103,7 +107,7 @@ def check_lengths(
         raise ValueError(f"{name} must be ({batch},), got {shape_of(found)}{hint}")
     if found.is_meta:
         raise ValueError(f"{name} must be numbers, and on the meta device there are none")
-    if batch and (int(found.min()) < least or int(found.max()) > steps):
+    if batch and readable(found) and (int(found.min()) < least or int(found.max()) > steps):
         raise ValueError(f"{name} must lie in {least} to {steps}, got {found.tolist()}")
     return found.long()
 

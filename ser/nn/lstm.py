@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from ser.nn.dslstm import flip
 from ser.nn.fast import choose
 from ser.nn.hooks import LSTM
 from ser.nn.inputs import check_lengths, check_tensors
 from ser.nn.precision import lowered
+from ser.nn.transforms import transformed
 
 
 def lstm_output(
@@ -52,13 +55,17 @@ def lstm_output(
     if lengths is not None:
         if not lstm.batch_first:
             raise ValueError("lengths need an LSTM with batch_first=True")
-        lengths = check_lengths(lengths, *x.shape[:2]).cpu()
+        lengths = check_lengths(lengths, *x.shape[:2])
+    called = LSTM.why_not(lstm)
+    own = called or not lstm.batch_first or torch.jit.is_tracing()  # it traces an nn.LSTM whole
+    if not own and transformed(lstm, x, lengths):
+        return equations(lstm, x, lengths)
     if x.device.type == "cpu" and (_half() or (lowered("cpu") and not _low_works())):
         with torch.autocast("cpu", enabled=False):
             return lstm_output(lstm, x.float(), lengths, fast)
     if x.is_meta or not len(x):  # nothing that can be packed
         lengths = None
-    called = LSTM.why_not(lstm)
+    lengths = None if lengths is None else lengths.cpu()
     way = choose("LSTM", lstm, fast, called, x, lengths)
     output = None if way is None else way.output(lstm, x, lengths)
     if output is not None:
@@ -68,6 +75,45 @@ def lstm_output(
     packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     output, _ = lstm(packed)
     return pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])[0]
+
+
+def equations(lstm: nn.LSTM, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """As :func:`lstm_output`, step by step in plain torch: for its transforms (chapter "The LSTM").
+
+        i, f, g, o = W x + b + U h + d             c' = sigmoid(f) c + sigmoid(i) tanh(g)
+                                                   h' = sigmoid(o) tanh(c')
+
+    Example:
+        >>> lstm, x = nn.LSTM(3, 4, 2, batch_first=True, bidirectional=True), torch.randn(2, 5, 3)
+        >>> bool((equations(lstm, x) - lstm(x)[0]).abs().max() < 1e-6)
+        True
+    """
+    steps, batch = x.shape[1], len(x)
+    lengths = torch.full((batch,), steps) if lengths is None else lengths
+    lengths = lengths.to(x.device)
+    padding = (torch.arange(steps, device=x.device)[:, None] >= lengths)[:, :, None]
+    x = x.transpose(0, 1).masked_fill(padding, 0.0)
+    for k in range(lstm.num_layers):
+        outputs = []
+        for end in ("", "_reverse")[: 1 + lstm.bidirectional]:
+            kinds = "weight_ih", "bias_ih", "weight_hh", "bias_hh", "weight_hr"
+            w, b, u, d, project = (getattr(lstm, f"{kind}_l{k}{end}", None) for kind in kinds)
+            inputs = F.linear(flip(x, lengths) if end else x, w, b)
+            c = inputs.new_zeros(batch, lstm.hidden_size)
+            h = inputs.new_zeros(batch, lstm.proj_size or lstm.hidden_size)
+            states = []
+            for t in range(steps):
+                i, f, g, o = (inputs[t] + F.linear(h, u, d)).chunk(4, 1)
+                c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+                h = torch.sigmoid(o) * torch.tanh(c)
+                h = h if project is None else F.linear(h, project)
+                states.append(h)
+            output = torch.stack(states)
+            outputs.append(flip(output, lengths) if end else output)
+        x = torch.cat(outputs, 2).masked_fill(padding, 0.0)
+        if lstm.dropout and k < lstm.num_layers - 1:
+            x = F.dropout(x, lstm.dropout, lstm.training)
+    return x.transpose(0, 1)
 
 
 def _half() -> bool:

@@ -29,20 +29,31 @@ def counts_of(sizes: tuple[int, ...], device: torch.device) -> Tensor:
         return torch.tensor(sizes, device=device)
 
 
-def _running(norm: nn.Module, rows: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Rows (B, features) with zeros where they are not valid, and the valid ones."""
+def _clean(norm: nn.Module, rows: Tensor, valid: Tensor | None) -> Tensor:
+    """Rows (B, features) with zeros where they are not valid."""
     check_tensors(None, rows=rows)
     own = norm.training or valid is not None
     if (own and rows.dim() != 2) or rows.shape[-1:] != (norm.features,):
         raise ValueError(f"expected (B, {norm.features}), got {shape_of(rows)}")
     if valid is None:
-        return rows, rows
+        return rows
     if valid.dtype != torch.bool or valid.shape != rows.shape[:1]:
         raise ValueError(
             f"valid must be {len(rows)} truth values, got {valid.dtype} {shape_of(valid)}"
         )
     # What is not valid may be no number, of which not even a gradient of zero is free.
-    return rows.masked_fill(~valid[:, None], 0.0), rows[valid]
+    return rows.masked_fill(~valid[:, None], 0.0)
+
+
+def _moments(rows: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean and biased variance (features,) over the valid rows, and how many these are, (1,)."""
+    if valid is None:
+        valid = rows.new_ones(len(rows), dtype=torch.bool)
+    count = valid.sum().view(1)
+    divisor = count.clamp(min=1)
+    mean = rows.sum(0) / divisor
+    centred = (rows - mean).masked_fill(~valid[:, None], 0.0)
+    return mean, centred.square().sum(0) / divisor, count
 
 
 class GateNorm(nn.Module):
@@ -133,13 +144,13 @@ class GateNorm(nn.Module):
         """
         if step < 0:
             raise ValueError(f"step must be at least 0, got {step}")
-        gates, running = _running(self, gates, valid)
-        if self.training and len(running) > 1:
-            mean, var = running.mean(0), running.var(0, unbiased=False)
-            count = torch.tensor([len(running)], device=gates.device)
-            self.update(mean.detach()[None], var.detach()[None], count, step)
-        else:
-            mean, var = (s[step] for s in statistics or self.statistics(step + 1))
+        gates = _clean(self, gates, valid)
+        mean, var = (s[step] for s in statistics or self.statistics(step + 1))
+        if self.training and len(gates) > 1:
+            own_mean, own_var, count = _moments(gates, valid)
+            self.update(own_mean.detach()[None], own_var.detach()[None], count, step)
+            mean = torch.where(count > 1, own_mean, mean)
+            var = torch.where(count > 1, own_var, var)
         return self.weight * (gates - mean) / torch.sqrt(var + self.eps) + self.bias
 
     def extra_repr(self) -> str:
@@ -197,14 +208,22 @@ class OutputNorm(nn.Module):
         Raises:
             TypeError, ValueError: h or valid that do not fit.
         """
-        h, running = _running(self, h, valid)
-        if self.training and len(running) > 1:
-            mean, var = running.mean(0), running.var(0, unbiased=False)
-            count = torch.tensor([len(running)], device=h.device)
-            self.update(mean.detach()[None], var.detach()[None], count)
-        else:
-            mean, var = self.running_mean, self.running_var
+        h = _clean(self, h, valid)
+        mean, var = self.running_mean, self.running_var
+        if self.training and len(h) > 1:
+            own_mean, own_var, count = _moments(h, valid)
+            mean = torch.where(count > 1, own_mean, mean)
+            var = torch.where(count > 1, own_var, var)
+            self._move(own_mean.detach(), own_var.detach(), count)
         return self.weight * (h - mean) / torch.sqrt(var + self.eps) + self.bias
+
+    @torch.no_grad()
+    def _move(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
+        """:meth:`update` by one step, which may have been too small to count."""
+        share = self.momentum * (count > 1).to(mean.dtype)
+        unbiased = var * count / (count - 1).clamp(min=1)
+        self.running_mean += share * (mean - self.running_mean)
+        self.running_var += share * (unbiased - self.running_var)
 
     def sequence(self, h: Tensor, sizes: list[int]) -> Tensor:
         """All steps at once: packed h (sum(sizes), features), ``sizes[t]`` rows a step."""

@@ -57,3 +57,20 @@ def transformed(*given: Tensor | nn.Module | None) -> str:
             if tensor.is_meta:
                 return "its tensors are on the meta device"
     return ""
+
+
+def readable(tensor: Tensor) -> bool:
+    """Whether the numbers of a tensor are there to be looked at, while a network runs.
+
+    They are not while it is traced, under a dispatch mode, on the meta device, or where
+    ``torch.func.vmap`` has another number for each example.
+
+    Example:
+        >>> readable(torch.tensor([3])), readable(torch.tensor([3], device="meta"))
+        (True, False)
+    """
+    if torch.compiler.is_compiling() or _get_current_dispatch_mode() is not None:
+        return False
+    return not (
+        type(tensor) not in PLAIN or tensor.is_meta or torch._C._functorch.is_batchedtensor(tensor)
+    )
