@@ -25,6 +25,8 @@ from ser.errors import FeatureError
 log = logging.getLogger(__name__)
 
 NORMALISATIONS: tuple[str, ...] = ("none", "train", "utterance", "speaker")
+"""How features can be normalised: not, or by numbers of the training set, clip or speaker."""
+
 FLOOR = 1e-2
 """Least standard deviation (of MFCCs, and in dB): a constant dimension becomes 0, not noise."""
 

@@ -33,6 +33,8 @@ __all__ = ["LARGEST_SEED", "PROTOCOLS", "Fold", "Leak", "find_leaks", "split"]
 log = logging.getLogger(__name__)
 
 PROTOCOLS: tuple[str, ...] = ("random", "speakers", "loso", "sessions", "cross")
+"""The ways to divide a corpus that :func:`split` knows."""
+
 LARGEST_SEED = 2**31
 """scikit-learn takes 32 bits, and each fold's dev set has a seed of its own above this one."""
 

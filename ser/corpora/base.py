@@ -50,6 +50,7 @@ COLUMNS: tuple[str, ...] = (
     "segment",
     "label",
 )
+"""Columns of every corpus table, in this order."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ INT16_SCALE = 32768.0
 as HTK, openSMILE and the release (which reads integers) do."""
 
 Spectrogram = TypeVar("Spectrogram", np.ndarray, "torch.Tensor")
+"""An array or a tensor; what comes out is what went in."""
 
 
 def nearest_index(length: int, size: int) -> np.ndarray:

@@ -20,7 +20,7 @@ METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"wa": count_wa, "ua": 
 
 
 class Interval(NamedTuple):
-    """Lower and upper end; both NaN where there is none, and :attr:`note` says why."""
+    """Lower and upper end; both NaN where there is none, and ``note`` says why."""
 
     low: float
     high: float

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 import torch
 
 PRECISIONS = ("float32", "bfloat16")
+"""Formats that a network can be trained in."""
 
 
 def precision_context(precision: str, device: torch.device | str) -> AbstractContextManager:

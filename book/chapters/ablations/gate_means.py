@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 GATES: tuple[str, ...] = ("f", "iT", "o", "iF")
+"""The DS-LSTM's gates: forget, input of x, output, input of y."""
+
 INFLOWS: tuple[str, ...] = ("iT*gT", "iF*gF")
 QUANTITIES: tuple[str, ...] = (
     *GATES,

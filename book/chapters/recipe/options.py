@@ -8,6 +8,7 @@ from __future__ import annotations
 from ser.errors import RecordError
 
 BASE = "as-released"
+"""The run without any option."""
 
 OPTIONS: dict[str, str] = {
     BASE: "",

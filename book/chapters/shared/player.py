@@ -21,6 +21,7 @@ from ser.plots.html import Html, escape
 RATE = 16000
 SECONDS = 6.0
 Sound = str | os.PathLike | ArrayLike
+"""A file, or samples with full scale 1."""
 
 
 class Player(Html):

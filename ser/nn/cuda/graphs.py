@@ -55,7 +55,7 @@ def _fused_backward(outputs: tuple, inputs: tuple, grads: tuple, settings: tuple
 
 
 FUSED = Loop(dslstm_triton.steps_forward, _fused_backward)
-"""A step is a matrix product and one kernel, see :mod:`ser.nn.dslstm_triton`."""
+"""A step is a matrix product and one kernel, see :mod:`ser.nn.cuda.dslstm_triton`."""
 
 
 @contextlib.contextmanager
