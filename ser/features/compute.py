@@ -43,14 +43,16 @@ class Computed:
     """What :func:`compute_missing` did.
 
     Attributes:
-        keys: content hash of each row's audio; None where it could not be read.
-        errors: why not, one message for each row that could not be read.
+        table: the rows whose audio could be read, in order.
+        keys: content hash of each one's audio.
+        errors: one message for each row that could not be read.
         computed: utterances computed now; the others were in the store.
         computed_seconds: their duration.
         wall_seconds: time it took.
     """
 
-    keys: list[str | None]
+    table: pd.DataFrame
+    keys: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     computed: int = 0
     computed_seconds: float = 0.0
@@ -89,11 +91,11 @@ def compute_missing(
     """
     began = time.perf_counter()
     stamps = {path: _stamp(path) for path in dict.fromkeys(table["path"])}
-    done = Computed(audio_keys(table))
-    store.check(done.keys)
+    keys, done = audio_keys(table), Computed(table)
+    store.check(keys)
     store.throw_away()
     bad: dict[str, str] = {}
-    missing = _missing(table, done.keys, store, bad)
+    missing = _missing(table, keys, store, bad)
     from ser.progress import counted  # here: presets are read where tqdm is missing
 
     with counted(f"features of {name}", len(missing), "utterances", progress) as bar:
@@ -101,13 +103,14 @@ def compute_missing(
             store.write(shard)
             done.computed += len(shard)
             done.computed_seconds += sum(count for _, count in shard.values()) / SAMPLE_RATE
-    for i, path in enumerate(table["path"]):
-        if done.keys[i] not in store:
-            reason = bad.get(done.keys[i], "its features were lost while they were computed")
+    for path, key in zip(table["path"], keys, strict=True):
+        if key not in store:
+            reason = bad.get(key, "its features were lost while they were computed")
             done.errors.append(f"{path}: {reason}")
-            done.keys[i] = None
+    rows = [i for i, key in enumerate(keys) if key in store]
+    done.table, done.keys = table.iloc[rows].reset_index(drop=True), [keys[i] for i in rows]
     done.wall_seconds = time.perf_counter() - began
-    if done.errors and not (skip_bad and any(done.keys)):
+    if done.errors and not (skip_bad and rows):
         raise FeatureError(_complaint(name, check, done.errors, len(table)))
     return done
 

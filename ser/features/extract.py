@@ -96,10 +96,9 @@ def extract(
         progress=progress,
         skip_bad=skip_bad,
     )
-    rows = [i for i, key in enumerate(done.keys) if key is not None]
     return Features(
-        table=corpus.table.iloc[rows].reset_index(drop=True),
-        keys=[done.keys[i] for i in rows],
+        table=done.table,
+        keys=done.keys,
         preset=preset,
         store=store,
         corpus={"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation},

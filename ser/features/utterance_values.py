@@ -80,14 +80,12 @@ def utterance_values(
         progress=progress,
         skip_bad=skip_bad,
     )
-    rows = [i for i, key in enumerate(done.keys) if key is not None]
-    keys = [done.keys[i] for i in rows]
-    values = [store.read(key)[0] for key in keys]
+    values = [store.read(key)[0] for key in done.keys]
     return UtteranceValues(
-        table=table.iloc[rows].reset_index(drop=True),
-        keys=keys,
-        samples=np.array([store.entry(key).samples for key in keys], dtype=np.int64),
-        values=np.array(values, dtype=np.float32).reshape(len(keys), -1),
+        table=done.table,
+        keys=done.keys,
+        samples=np.array([store.entry(key).samples for key in done.keys], dtype=np.int64),
+        values=np.array(values, dtype=np.float32).reshape(len(values), -1),
     )
 
 
