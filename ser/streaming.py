@@ -272,7 +272,7 @@ def predict_stream(
     for start, wave in windows(_named(blocks, name), window, hop):
         begun = time.perf_counter()
         try:
-            told = answer(wave, model, "samples", channels, part=True)
+            prediction = answer(wave, model, "samples", channels, part=True)
         except SerError as error:
             what = str(error).removeprefix("samples: ")
             raise type(error)(f"{name}, at {clock(start)}: {what}") from error
@@ -282,7 +282,7 @@ def predict_stream(
             start=round(start, 4),
             end=round(start + len(wave) / RATE, 4),
             level=10 * np.log10(power) if power else -np.inf,
-            prediction=told,
+            prediction=prediction,
             compute_seconds=spent,
         )
         heard = True
