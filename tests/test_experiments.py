@@ -99,6 +99,17 @@ def test_a_fused_row_is_its_branches_and_equals_joint_training(base, tmp_path):
         assert a["history"][0]["loss"] == pytest.approx(b["history"][0]["loss"], abs=1e-4)
 
 
+def test_a_branch_of_an_earlier_command_is_fused_with_a_new_one(base, tmp_path):
+    run(replace(base, out=tmp_path, study="main"))
+    fused = run(replace(base, models=("dual",), out=tmp_path, options={"--model": "dual"}))
+    assert [r["fused_from"][0].split("/")[3] for r in fused] == ["mfcc-lstm"] * 2
+    assert results(fused) == results(run(replace(base, models=("dual",))))
+    stored = stored_records(tmp_path)
+    assert len(stored) == 6 and not list(tmp_path.glob("*/*.json"))
+    told = {row: (r["study"], r["options"]) for (row, _), r in stored.items()}
+    assert told["mfcc-lstm"] == ("main", {}) and told["dual"] == ("", {"--model": "dual"})
+
+
 def test_a_fused_record_names_the_command_that_fused_it(base, tmp_path):
     parts = replace(base, models=("mfcc-lstm", "ds-lstm"), out=tmp_path, command="ser run parts")
     run(parts)

@@ -18,11 +18,13 @@ from ser.corpora.base import EMOTIONS
 _Setting = bool | int | float | str | list[int | float | str] | None
 
 
-class _Part(BaseModel):
+class Facts(BaseModel):
+    """A part of a record: its fields are of the kinds that they say, and there may be others."""
+
     model_config = ConfigDict(strict=True, extra="allow", protected_namespaces=())
 
 
-class CorpusFacts(_Part):
+class CorpusFacts(Facts):
     """A corpus as the run saw it."""
 
     name: str
@@ -31,7 +33,7 @@ class CorpusFacts(_Part):
     missing: list[str] | None = Field(None, description="what of the whole corpus is not there")
 
 
-class ProtocolFacts(_Part):
+class ProtocolFacts(Facts):
     """The fold: who trains, who chooses the epoch, who is tested."""
 
     name: str
@@ -48,7 +50,7 @@ class ProtocolFacts(_Part):
     leak_told: str | None = None
 
 
-class TestFacts(_Part):
+class TestFacts(Facts):
     """The tested utterances, in the order of the logits."""
 
     utterances: list[str]
@@ -58,14 +60,14 @@ class TestFacts(_Part):
     texts: list[str | None] | None = None
 
 
-class Selection(_Part):
+class Selection(Facts):
     """The epoch that a rule chose, and its logits (utterances x classes)."""
 
     epoch: int
     logits: list[list[float]]
 
 
-class EpochFacts(_Part):
+class EpochFacts(Facts):
     """An epoch of the training; UA and WA are fractions of 1."""
 
     epoch: int
@@ -78,7 +80,7 @@ class EpochFacts(_Part):
     dev_wa: float | None = None
 
 
-class TuningFacts(_Part):
+class TuningFacts(Facts):
     """How a baseline's settings were chosen (:func:`ser.experiments.baselines.tune`)."""
 
     inner: str
@@ -86,7 +88,7 @@ class TuningFacts(_Part):
     scores: list[dict[str, float | str | None]]
 
 
-class RunRecord(_Part):
+class RunRecord(Facts):
     """The facts of one run."""
 
     schema_: int = Field(alias="schema")

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ser import __version__, metrics
+from ser.corpora.base import EMOTIONS
 from ser.errors import RecordError
 from ser.experiments.record_table import SELECTIONS
 
@@ -122,7 +123,8 @@ def every_epoch(record: Mapping[str, Any], side: str) -> np.ndarray:
         RecordError: it has none.
     """
     try:
-        return np.asarray(record["epoch_logits"][side], np.float32)
+        logits = np.asarray(record["epoch_logits"][side], np.float32)
+        return logits if logits.size else np.zeros((0, 0, len(EMOTIONS)), np.float32)
     except KeyError as error:
         raise RecordError(
             f"{record['id']}: a record without {error}; choose another --out and run it again"
