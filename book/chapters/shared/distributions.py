@@ -37,8 +37,9 @@ def feature_by_emotion(
     with drawing(ax, 3.8) as (fig, ax):
         at = {"data": known, "x": "emotion", "y": column, "order": order, "ax": ax}
         sns.swarmplot(
-            **at, hue="emotion", palette=EMOTION_COLOURS, size=3, alpha=0.6, legend=False, zorder=1
-        )
+            **at, hue="emotion", palette=EMOTION_COLOURS, size=3, alpha=0.6, legend=False, zorder=1,
+            warn_thresh=1.0,
+        )  # fmt: skip
         sns.boxplot(
             **at, width=0.62, fill=False, showfliers=False, boxprops=line, whiskerprops=line,
             capprops=line, medianprops={"color": INK, "linewidth": 2.6},
