@@ -102,8 +102,12 @@ def test_no_dead_band_at_16_khz():
 
 def test_presets():
     release, paper = PRESETS["release"], PRESETS["paper"]
-    assert (release.n_fft, release.hop, release.n_mels) == ((512, 1024), (256, 512), (128, 256))
-    assert (paper.n_fft, paper.hop, paper.n_mels) == ((256, 512), (128, 256), (64, 128))
+    assert (release.n_fft, release.hop_length, release.n_mels) == (
+        (512, 1024),
+        (256, 512),
+        (128, 256),
+    )
+    assert (paper.n_fft, paper.hop_length, paper.n_mels) == ((256, 512), (128, 256), (64, 128))
     assert release.frames == (230, 120) and paper.frames is None
     assert get_preset("paper") is get_preset(paper) is paper
     with pytest.raises(FeatureError, match=r"unknown preset 'papre'.*release, paper"):
@@ -139,7 +143,7 @@ def test_batch_equals_single_to_the_last_bit(preset):
     lengths = (24000, 1, 12345, 800)
     waves = [wave[:n] for wave, n in zip(sounds().values(), lengths, strict=True)]
     pair, t1, t2 = mel_pair_batch(waves, preset)
-    hop1, hop2 = PRESETS[preset].hop
+    hop1, hop2 = PRESETS[preset].hop_length
     assert t1.tolist() == [1 + n // hop1 for n in lengths]
     assert t2.tolist() == [1 + n // hop2 for n in lengths]
     for i, wave in enumerate(waves):

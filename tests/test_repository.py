@@ -152,6 +152,21 @@ def test_the_chapters_code_is_found_from_any_folder(folder):
     assert Path(done.stdout.strip()).name == "chapters"
 
 
+def test_the_drawing_of_the_house_shows_every_room_and_no_other():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    drawing = text.split("```text\n")[1].split("```")[0]
+    assert len(drawing.splitlines()) <= 30
+    named = set(re.findall(r"ser/([\w.]+)|[ ,(]([a-z_]+\.py)", drawing))
+    named = {a or b for a, b in named}
+    rooms = {p.name for p in (ROOT / "ser").iterdir() if (p / "__init__.py").is_file()}
+    assert rooms <= named
+    assert all((ROOT / "ser" / name).exists() for name in named)
+    places = text.split("Places that are looked for:")[1].split("\n## ")[0]
+    paths = re.findall(r"`((?:ser|book)/[\w/.]+)`", places)
+    assert len(paths) == 6
+    assert all((ROOT / path).is_file() for path in paths)
+
+
 def test_the_installed_package_does_not_hold_the_chapters_code():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert project["tool"]["setuptools"]["packages"]["find"]["include"] == ["ser", "ser.*"]

@@ -39,7 +39,7 @@ def parameters(preset: Preset, device: torch.device, speed: float = 1.0) -> dict
         "version": FEATURE_VERSION,
         "rate": SAMPLE_RATE,
         "scale": INT16_SCALE,
-        "mel": {"n_fft": preset.n_fft, "hop": preset.hop, "n_mels": preset.n_mels},
+        "mel": {"n_fft": preset.n_fft, "hop": preset.hop_length, "n_mels": preset.n_mels},
         "floor": mel.FLOOR,
         "mfcc": [mfcc.FRAME, mfcc.HOP, mfcc.BANDS, mfcc.CEPSTRA, mfcc.LIFTER, mfcc.EMPHASIS],
     }

@@ -86,7 +86,7 @@ class Preset:
         frames: fixed numbers of frames that :meth:`squash` gives, or None for true lengths.
 
     Example:
-        >>> PRESETS["release"].n_mels, PRESETS["release"].hop
+        >>> PRESETS["release"].n_mels, PRESETS["release"].hop_length
         ((128, 256), (256, 512))
     """
 
@@ -95,7 +95,7 @@ class Preset:
     frames: tuple[int, int] | None = None
 
     @property
-    def hop(self) -> tuple[int, int]:
+    def hop_length(self) -> tuple[int, int]:
         """Samples from frame to frame: half the window."""
         return self.n_fft[0] // 2, self.n_fft[1] // 2
 
