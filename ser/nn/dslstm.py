@@ -10,7 +10,6 @@ listened to, the equations run.
 from __future__ import annotations
 
 from functools import partial
-from types import ModuleType
 
 import torch
 import torch.nn.functional as F
@@ -28,8 +27,8 @@ from ser.nn.inputs import (
     check_tensors,
     shape_of,
 )
-from ser.nn.norms import GateNorm, OutputNorm, counts_of
-from ser.nn.packing import Packing
+from ser.nn.norms import GateNorm, OutputNorm
+from ser.nn.packing import stacked
 
 
 class DSLSTMLayer(nn.Module):
@@ -72,23 +71,6 @@ class DSLSTMLayer(nn.Module):
             o = h if self.output_norm is None else self.output_norm(h, valid)
             out.append(torch.where(valid[:, None], o, torch.zeros_like(o)))
         return torch.stack(out), (h, c)
-
-    def packed(
-        self, way: ModuleType, x: Tensor, y: Tensor, h0: Tensor, c0: Tensor, sizes: list[int]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """By a faster way: packed x (N, X) and y (N, Y) -> packed output, h and c (N, H) each."""
-        norm = self.gate_norm
-        cell = self.cell
-        weights = cell.W, cell.b, cell.W_T, cell.b_T, cell.W_F, cell.b_F
-        stats = (None, None, None, None)
-        if norm is not None:
-            stats = (norm.weight, norm.bias, *norm.statistics(len(sizes)))
-        eps, training = (0.0, False) if norm is None else (norm.eps, norm.training)
-        h, c, mean, var = way.layer(x, y, weights, h0, c0, stats, sizes, eps, training)
-        if norm is not None and norm.training:
-            norm.update(mean, var, counts_of(tuple(sizes), mean.device))
-        output = h if self.output_norm is None else self.output_norm.sequence(h, sizes)
-        return output, h, c
 
 
 _STANDARD = {kind: Standard(kind) for kind in (DSLSTMLayer, DSLSTMCell, GateNorm, OutputNorm)}
@@ -207,33 +189,10 @@ class DSLSTM(nn.Module):
         if way is None:
             output, (h, c) = self._equations(x, y, lengths, state)
         else:
-            output, (h, c) = self._packed(way, x, y, lengths, state)
+            output, (h, c) = stacked(way, self, x, y, lengths, state)
         if unbatched:
             return output.squeeze(1), (h.squeeze(1), c.squeeze(1))
         return (output.transpose(0, 1) if self.batch_first else output), (h, c)
-
-    def _packed(
-        self, way: ModuleType, x: Tensor, y: Tensor, lengths: Tensor | None, state: State
-    ) -> tuple[Tensor, State]:
-        """Layer after layer over packed sequences, by a faster way."""
-        steps, batch = x.shape[:2]
-        packing = Packing.make(steps, batch, lengths, x.device)
-        seq, y = packing.pack(x), packing.pack(y)
-        h_n, c_n = [], []
-        for depth in range(self.num_layers):
-            outputs = []
-            for back in range(self.directions):
-                k = depth * self.directions + back
-                inputs = (seq, y) if not back else (seq[packing.flip], y[packing.flip])
-                h0, c0 = packing.sort(state[0][k]), packing.sort(state[1][k])
-                out, h, c = self.layers[k].packed(way, *inputs, h0, c0, packing.sizes)
-                h_n.append(h[packing.last])
-                c_n.append(c[packing.last])
-                outputs.append(out[packing.flip] if back else out)
-            seq = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
-            if self.dropout and depth < self.num_layers - 1:
-                seq = F.dropout(seq, self.dropout, self.training)
-        return packing.unpack(seq), (torch.stack(h_n), torch.stack(c_n))
 
     def _called(self) -> str:
         """What of the layers must be called, and not stood in for; empty where nothing is."""

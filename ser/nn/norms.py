@@ -7,26 +7,10 @@ it leaves alone, so that a last batch of one trains. Book: chapters "The DS-LSTM
 
 from __future__ import annotations
 
-import functools
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from torch.autograd import Function
 
-from ser.nn.fast import once_differentiable
 from ser.nn.inputs import check_size, check_tensors, shape_of
-
-
-@functools.lru_cache(maxsize=64)
-def counts_of(sizes: tuple[int, ...], device: torch.device) -> Tensor:
-    """Sequences still running at each step, on the device; kept, for a copy there costs a wait.
-
-    >>> counts_of((3, 3, 1), torch.device("cpu"))
-    tensor([3, 3, 1])
-    """
-    with torch.inference_mode(False):
-        return torch.tensor(sizes, device=device)
 
 
 def _clean(norm: nn.Module, rows: Tensor, valid: Tensor | None) -> Tensor:
@@ -225,76 +209,5 @@ class OutputNorm(nn.Module):
         self.running_mean += share * (mean - self.running_mean)
         self.running_var += share * (unbiased - self.running_var)
 
-    def sequence(self, h: Tensor, sizes: list[int]) -> Tensor:
-        """All steps at once: packed h (sum(sizes), features), ``sizes[t]`` rows a step."""
-        mean: Tensor = self.running_mean
-        var: Tensor = self.running_var
-        steps = sum(size > 1 for size in sizes) if self.training else 0
-        if steps:
-            rows = sum(sizes[:steps])
-            counts = counts_of(tuple(sizes[:steps]), h.device)
-            if sizes[0] == sizes[steps - 1]:
-                if rows == len(h):
-                    out, mean_t, var_t = _StepNorm.apply(h, self.weight, self.bias, steps, self.eps)
-                    self.update(mean_t, var_t, counts)
-                    return out
-                block = h[:rows].view(steps, sizes[0], -1)
-                mean_t = block.mean(1)
-                centred = block - mean_t[:, None]
-                var_t = centred.square().mean(1)
-                self.update(mean_t.detach(), var_t.detach(), counts)
-                xhat = (centred * torch.rsqrt(var_t + self.eps)[:, None]).view(rows, -1)
-            else:
-                step = torch.repeat_interleave(torch.arange(steps, device=h.device), counts)
-                share = (1.0 / counts.to(h.dtype))[step, None]
-                zeros = h.new_zeros(steps, h.shape[1])
-                mean_t = zeros.index_add(0, step, h[:rows] * share)
-                centred = h[:rows] - mean_t[step]
-                var_t = zeros.index_add(0, step, centred.square() * share)
-                self.update(mean_t.detach(), var_t.detach(), counts)
-                xhat = centred * torch.rsqrt(var_t + self.eps)[step]
-            if rows < len(h):
-                xhat = torch.cat([xhat, (h[rows:] - mean) * torch.rsqrt(var + self.eps)])
-        else:
-            xhat = (h - mean) * torch.rsqrt(var + self.eps)
-        return torch.addcmul(self.bias, xhat, self.weight)
-
     def extra_repr(self) -> str:
         return f"{self.features}"
-
-
-class _StepNorm(Function):
-    """(steps * B, H) normalised over each step's B rows; also the steps' mean and variance.
-
-    Backward by hand: autograd's takes the mean and the variance apart and passes over h again and
-    again, which costs as much as a tenth of the recurrence.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, h: Tensor, weight: Tensor, bias: Tensor, steps: int, eps: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """h (steps * B, H) -> the same shape, and mean and variance (steps, H) without gradient."""
-        block = h.view(steps, -1, h.shape[1])
-        mean = block.mean(1, keepdim=True)
-        xhat = block - mean
-        var = xhat.square().mean(1, keepdim=True)
-        rstd = torch.rsqrt(var + eps)
-        xhat *= rstd
-        ctx.save_for_backward(xhat, rstd, weight)
-        mean, var = mean.squeeze(1), var.squeeze(1)
-        ctx.mark_non_differentiable(mean, var)
-        return torch.addcmul(bias, xhat, weight).view_as(h), mean, var
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
-        """grad (steps * B, H) -> gradients of h, scale and shift."""
-        xhat, rstd, weight = ctx.saved_tensors
-        grad = grad.reshape(xhat.shape)
-        plain = grad.sum(1, keepdim=True)
-        along = (grad * xhat).sum(1, keepdim=True)
-        share = 1.0 / xhat.shape[1]
-        d_h = torch.addcmul(grad, xhat, along, value=-share).sub_(plain, alpha=share)
-        d_h *= weight * rstd
-        return d_h.flatten(0, 1), along.sum((0, 1)), plain.sum((0, 1)), None, None

@@ -1,4 +1,4 @@
-"""Sequences of different lengths without their padding: the layout of the faster ways.
+"""Sequences of different lengths without their padding: how the faster ways run a DS-LSTM.
 
 Sequences of a batch are sorted by length, longest first, and their valid steps laid one after
 another in time order: step t owns ``sizes[t]`` rows. Padding is never computed.
@@ -6,11 +6,22 @@ another in time order: step t owns ``sizes[t]`` rows. Padding is never computed.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from itertools import accumulate
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd import Function
+
+from ser.nn.fast import once_differentiable
+from ser.nn.norms import OutputNorm
+
+if TYPE_CHECKING:
+    from ser.nn.dslstm import DSLSTM, DSLSTMLayer
 
 
 @dataclass(frozen=True)
@@ -82,3 +93,146 @@ def states_before(h: Tensor, sizes: list[int], batch: int, rows: int) -> Tensor:
         blocks.append(h[before : before + n])
         before = batch + start
     return torch.cat(blocks)
+
+
+@functools.lru_cache(maxsize=64)
+def counts_of(sizes: tuple[int, ...], device: torch.device) -> Tensor:
+    """Sequences still running at each step, on the device; kept, for a copy there costs a wait.
+
+    >>> counts_of((3, 3, 1), torch.device("cpu"))
+    tensor([3, 3, 1])
+    """
+    with torch.inference_mode(False):
+        return torch.tensor(sizes, device=device)
+
+
+def norm_steps(norm: OutputNorm, h: Tensor, sizes: list[int]) -> Tensor:
+    """What an output norm makes of all steps: packed h (sum(sizes), H), ``sizes[t]`` rows a step.
+
+    Its running statistics are moved in training.
+
+    Example:
+        >>> norm_steps(OutputNorm(8), torch.randn(5, 8), [3, 2]).shape
+        torch.Size([5, 8])
+    """
+    mean: Tensor = norm.running_mean
+    var: Tensor = norm.running_var
+    steps = sum(size > 1 for size in sizes) if norm.training else 0
+    if steps:
+        rows = sum(sizes[:steps])
+        counts = counts_of(tuple(sizes[:steps]), h.device)
+        if sizes[0] == sizes[steps - 1] and rows == len(h):
+            out, mean_t, var_t = _StepNorm.apply(h, norm.weight, norm.bias, steps, norm.eps)
+            norm.update(mean_t, var_t, counts)
+            return out
+        step = torch.repeat_interleave(torch.arange(steps, device=h.device), counts)
+        share = (1.0 / counts.to(h.dtype))[step, None]
+        zeros = h.new_zeros(steps, h.shape[1])
+        mean_t = zeros.index_add(0, step, h[:rows] * share)
+        centred = h[:rows] - mean_t[step]
+        var_t = zeros.index_add(0, step, centred.square() * share)
+        norm.update(mean_t.detach(), var_t.detach(), counts)
+        xhat = centred * torch.rsqrt(var_t + norm.eps)[step]
+        if rows < len(h):
+            xhat = torch.cat([xhat, (h[rows:] - mean) * torch.rsqrt(var + norm.eps)])
+    else:
+        xhat = (h - mean) * torch.rsqrt(var + norm.eps)
+    return torch.addcmul(norm.bias, xhat, norm.weight)
+
+
+def stacked(
+    way: ModuleType,
+    lstm: DSLSTM,
+    x: Tensor,
+    y: Tensor,
+    lengths: Tensor | None,
+    state: tuple[Tensor, Tensor],
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """What a DS-LSTM computes, layer after layer over packed sequences, by a faster way.
+
+    Args:
+        way: its module (:func:`ser.nn.fast.choose`).
+        lstm: its weights; running statistics of its norms are moved in training.
+        x, y: (T, B, size).
+        lengths: (B,) valid steps, or None: all.
+        state: h and c, (layers * directions, B, H) each.
+    """
+    steps, batch = x.shape[:2]
+    packing = Packing.make(steps, batch, lengths, x.device)
+    seq, y = packing.pack(x), packing.pack(y)
+    h_n, c_n = [], []
+    for depth in range(lstm.num_layers):
+        outputs = []
+        for back in range(lstm.directions):
+            k = depth * lstm.directions + back
+            inputs = (seq, y) if not back else (seq[packing.flip], y[packing.flip])
+            h0, c0 = packing.sort(state[0][k]), packing.sort(state[1][k])
+            out, h, c = one_layer(way, lstm.layers[k], *inputs, h0, c0, packing.sizes)
+            h_n.append(h[packing.last])
+            c_n.append(c[packing.last])
+            outputs.append(out[packing.flip] if back else out)
+        seq = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+        if lstm.dropout and depth < lstm.num_layers - 1:
+            seq = F.dropout(seq, lstm.dropout, lstm.training)
+    return packing.unpack(seq), (torch.stack(h_n), torch.stack(c_n))
+
+
+def one_layer(
+    way: ModuleType,
+    layer: DSLSTMLayer,
+    x: Tensor,
+    y: Tensor,
+    h0: Tensor,
+    c0: Tensor,
+    sizes: list[int],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A layer of it: packed x (N, X), y (N, Y), states (B, H) -> output, h and c (N, H) each."""
+    norm = layer.gate_norm
+    cell = layer.cell
+    weights = cell.W, cell.b, cell.W_T, cell.b_T, cell.W_F, cell.b_F
+    stats = (None, None, None, None)
+    if norm is not None:
+        stats = (norm.weight, norm.bias, *norm.statistics(len(sizes)))
+    eps, training = (0.0, False) if norm is None else (norm.eps, norm.training)
+    h, c, mean, var = way.layer(x, y, weights, h0, c0, stats, sizes, eps, training)
+    if norm is not None and norm.training:
+        norm.update(mean, var, counts_of(tuple(sizes), mean.device))
+    output = h if layer.output_norm is None else norm_steps(layer.output_norm, h, sizes)
+    return output, h, c
+
+
+class _StepNorm(Function):
+    """(steps * B, H) normalised over each step's B rows; also the steps' mean and variance.
+
+    Backward by hand: autograd's takes the mean and the variance apart and passes over h again and
+    again, which costs as much as a tenth of the recurrence.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, h: Tensor, weight: Tensor, bias: Tensor, steps: int, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """h (steps * B, H) -> the same shape, and mean and variance (steps, H) without gradient."""
+        block = h.view(steps, -1, h.shape[1])
+        mean = block.mean(1, keepdim=True)
+        xhat = block - mean
+        var = xhat.square().mean(1, keepdim=True)
+        rstd = torch.rsqrt(var + eps)
+        xhat *= rstd
+        ctx.save_for_backward(xhat, rstd, weight)
+        mean, var = mean.squeeze(1), var.squeeze(1)
+        ctx.mark_non_differentiable(mean, var)
+        return torch.addcmul(bias, xhat, weight).view_as(h), mean, var
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
+        """grad (steps * B, H) -> gradients of h, scale and shift."""
+        xhat, rstd, weight = ctx.saved_tensors
+        grad = grad.reshape(xhat.shape)
+        plain = grad.sum(1, keepdim=True)
+        along = (grad * xhat).sum(1, keepdim=True)
+        share = 1.0 / xhat.shape[1]
+        d_h = torch.addcmul(grad, xhat, along, value=-share).sub_(plain, alpha=share)
+        d_h *= weight * rstd
+        return d_h.flatten(0, 1), along.sum((0, 1)), plain.sum((0, 1)), None, None
