@@ -22,8 +22,8 @@ from ser.cli import main
 from ser.errors import FeatureError, TrainingError, shortage
 from ser.experiments import RunConfig, grid, run, stored_records
 from ser.experiments.processes import imap_unordered
+from ser.features import compute as compute_module
 from ser.features import extract
-from ser.features import fill as fill_module
 from ser.prediction import SavedModel
 
 SHORTAGES = (
@@ -194,13 +194,13 @@ def test_ctrl_c_before_a_command_has_begun_is_130(monkeypatch, capsys):
     assert told == "\nser: interrupted; the same command takes up where it stopped\n"
 
 
-@pytest.mark.parametrize("where", ["load_audio", "compute"])
+@pytest.mark.parametrize("where", ["load_audio", "features_of"])
 def test_features_that_do_not_fit_into_memory_name_the_file(where, tmp_path, monkeypatch):
     def short(*_, **__):
         raise MemoryError("Unable to allocate 9 GiB")
 
     corpus = make_corpus(tmp_path, 2)
-    module = fill_module if where == "load_audio" else sys.modules["ser.features.extract"]
+    module = compute_module if where == "load_audio" else sys.modules["ser.features.extract"]
     monkeypatch.setattr(module, where, short)
     with pytest.raises(FeatureError, match=r"\.wav: memory ran out \(Unable to allocate 9 GiB\)"):
         extract(corpus, cache=tmp_path / "cache", progress=False)
