@@ -17,7 +17,6 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -34,7 +33,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "features": (),
     "nn": ("allocator",),
     "models": ("rows", "batch"),
-    "protocols": (),
+    "protocols": ("leaks",),
     "metrics": (),
     "training": (),
     "experiments": (),
@@ -101,9 +100,10 @@ def described(name: str) -> str:
     ('ser.nn.dslstm.DSLSTM', 'ser.corpora.base.EMOTIONS')
     """
     thing = lookup(name)
-    if isinstance(thing, ModuleType):
-        return thing.__name__
     owner, _, last = name.rpartition(".")
+    if inspect.ismodule(thing):
+        offered = last in getattr(lookup(owner), "__all__", ()) and hasattr(thing, last)
+        return described(f"{name}.{last}") if offered else thing.__name__  # of the same name
     home, inner = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
     if isinstance(home, str) and isinstance(inner, str) and home.startswith(OURS):
         return f"{home}.{inner}"
@@ -116,7 +116,9 @@ def offered(module: str) -> list[str]:
     """What *module* passes on from the modules below it, as they are described."""
     thing = importlib.import_module(module)
     names = [n for n in getattr(thing, "__all__", ()) if n != "__version__"]
-    found = [described(f"{module}.{n}") for n in names if not inspect.ismodule(getattr(thing, n))]
+    found = [
+        n for n in (described(f"{module}.{n}") for n in names) if not inspect.ismodule(lookup(n))
+    ]
     return [name for name in found if name.rpartition(".")[0] != module]
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
-
-__all__ = ["Html", "escape"]
-
 
 class Html:
     """HTML for a notebook's output.

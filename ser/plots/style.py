@@ -7,6 +7,7 @@ import contextlib
 import io
 import textwrap
 from collections.abc import Iterable, Iterator
+from html import escape
 from typing import Any
 
 import matplotlib
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 
 from ser.corpora.base import EMOTIONS
 from ser.normalise import MARK
-from ser.plots.html import Html, escape
+from ser.plots.html import Html
 
 CARD = "#f8f8f5"
 INK = "#1c1f23"

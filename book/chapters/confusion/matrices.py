@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from ser.corpora.base import EMOTIONS
 from ser.metrics.scores import as_codes, row_percent
-from ser.plots.html import Html, escape
+from ser.plots.html import Html
 from ser.plots.results import heatmap
 from ser.plots.style import CARD, describe, drawing, png, set_alt, set_title
 

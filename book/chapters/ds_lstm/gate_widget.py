@@ -10,12 +10,13 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 
 import numpy as np
 from matplotlib.image import imsave
 from numpy.typing import ArrayLike
-from ser.plots.html import Html, escape
+from ser.plots.html import Html
 from ser.plots.style import BLUE, GRID, INK, MUTED, VERMILLION
 
 from chapters.shared.player import Player

@@ -6,6 +6,7 @@ Records of ``python -m benchmarks`` lie under book/results/benchmarks.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from ser.plots.html import Html, escape
+from ser.plots.html import Html
 from ser.plots.style import BLUE, GREEN, MUTED, VERMILLION, drawing, set_alt, set_title
 
 from chapters.shared.speed_records import read_records

@@ -8,6 +8,7 @@ is there instead. Book: chapter "The protocol laboratory".
 from __future__ import annotations
 
 from collections.abc import Iterable
+from html import escape
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from ser.corpora.base import EMOTIONS
 from ser.metrics import counts_interval, speaker_counts
 from ser.metrics.scores import count_ua
-from ser.plots.html import Html, escape
+from ser.plots.html import Html
 from ser.plots.style import BLUE, CARD, GREY, GRID, INK, MUTED, VERMILLION
 from ser.report.load import load_records
 from ser.report.pool import Row, pool_records

@@ -12,11 +12,12 @@ import io
 import os
 import wave as wav_file
 from collections.abc import Iterable, Sequence
+from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike
 from ser.errors import AudioError
-from ser.plots.html import Html, escape
+from ser.plots.html import Html
 
 RATE = 16000
 SECONDS = 6.0

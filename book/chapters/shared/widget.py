@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ser.plots.html import Html, escape
+from ser.plots.html import Html
 from ser.plots.style import CARD, INK, MUTED
 
 FIELD = f"font:inherit;color:{INK};background:#fff;border:1px solid {MUTED};border-radius:4px"

@@ -11,12 +11,13 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from PIL import Image
-from ser.plots.html import Html, escape
+from ser.plots.html import Html
 from ser.plots.style import BLUE, GRID, INK, MUTED
 
 from chapters.shared.player import Player

@@ -32,6 +32,7 @@ CITATION = (
     "(P. Boersma, D. Weenink) through Parselmouth (Y. Jadoul, B. Thompson, B. de Boer: "
     "Introducing Parselmouth, Journal of Phonetics 71, 2018, 1-15)."
 )
+"""How the corpus is cited; it holds its version."""
 
 
 def read(root: str | os.PathLike | None = None) -> Corpus:
