@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.pairs import HIDDEN, STEPS, front_end_pair, packed_pair, recurrent_pair, waves_pair
+from benchmarks.pairs import HIDDEN, STEPS, front_end_pair, packed_pair, recurrent_pair
 from ser.allocator import tune_allocator
 
 
@@ -31,16 +31,12 @@ def test_ds_lstm_against_nn_lstm(compare, device, batch, norms):
     )
 
 
-@pytest.mark.parametrize(("batch", "lengths"), [(32, "equal"), (32, "mixed"), (128, "equal")])
-def test_lstm_in_shares(compare, batch, lengths):
-    """The MFCC branch's LSTM: 3 s of speech each, and lengths like EmoDB's, as torch packs them."""
+@pytest.mark.parametrize("batch", [32, 128])
+def test_lstm_of_lengths(compare, batch):
+    """The MFCC branch's LSTM over lengths like EmoDB's, against torch's packed sequences."""
     tune_allocator()
-    if lengths == "equal":
-        ours, plain = waves_pair("cpu", batch, 300)
-    else:
-        ours, plain = packed_pair(batch)
-    against = {"equal": "nn.LSTM", "mixed": "nn.LSTM over packed sequences"}[lengths]
-    compare(ours, plain, against=against, rounds=7, warm_up=1)
+    ours, plain = packed_pair(batch)
+    compare(ours, plain, against="nn.LSTM over packed sequences", rounds=7, warm_up=1)
 
 
 @pytest.mark.parametrize(

@@ -140,30 +140,6 @@ def share_work(count: int, work: Callable[[int, int], None], alone: bool = False
         torch.set_num_threads(before)
 
 
-def in_shares(most: int, work: Callable[[int, int], None]) -> None:
-    """Run work(share, shares) for every share, each in a thread of its own.
-
-    Args:
-        most: shares at most; there are never more than torch has threads.
-        work: the same for all, called in several threads at once.
-
-    Example:
-        >>> found = []
-        >>> in_shares(1, lambda share, shares: found.append((share, shares)))
-        >>> found
-        [(0, 1)]
-    """
-    import torch
-
-    shares = max(1, min(torch.get_num_threads(), most))
-
-    def each(start: int, stop: int) -> None:
-        for share in range(start, stop):
-            work(share, shares)
-
-    _share(shares, each, shares)
-
-
 def _share(count: int, work: Callable[[int, int], None], threads: int) -> None:
     threads = min(threads, count)
     if threads <= 1:
