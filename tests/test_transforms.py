@@ -371,3 +371,21 @@ def test_onnx(case):
     names = [one.name for one in session.get_inputs()]
     given = {name: one.numpy() for name, one in zip(names, case.inputs, strict=True)}
     same(torch.from_numpy(session.run(None, given)[0]), case.output)
+
+
+@pytest.mark.parametrize("steps", [torch.export.Dim("steps", min=2), torch.export.Dim.AUTO])
+def test_an_open_number_of_steps_is_not_fixed_in_silence(steps):
+    lstm = Layer(DSLSTM(3, 2, 2, batch_first=True), _output_and_state)
+    given = torch.randn(1, 4, 3), torch.randn(1, 4, 2)
+    with pytest.raises(ValueError, match="ScannedDSLSTM"):
+        torch.export.export(lstm, given, dynamic_shapes=(({1: steps}, {1: steps}),))
+    onnxruntime = pytest.importorskip("onnxruntime")
+    free = Layer(nn.LSTM(3, 2, batch_first=True), lambda m, x: lstm_output(m, x))
+    made = torch.onnx.export(
+        free, given[:1], dynamic_shapes=(({1: torch.export.Dim.AUTO},),), verbose=False
+    )
+    data = made.model_proto.SerializeToString()
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    x = torch.randn(1, 7, 3)
+    name = session.get_inputs()[0].name
+    same(torch.from_numpy(session.run(None, {name: x.numpy()})[0]), free(x))

@@ -4,6 +4,13 @@ The modules here are the equations, in plain torch: any device, any format, diff
 Beside them, ``cpu`` and ``cuda`` hold at most one faster way a layer and device. Which there are,
 when each is taken, what it gains and how it was proven equal stands in :data:`ser.nn.fast.WAYS`;
 :func:`ser.nn.fast.choose` decides, and says so (``SER_LOG=info``).
+
+A transform of torch finds the equations. The transforms of ``torch.func``, forward-mode
+differentiation, ``torch.compile``, ``torch.export`` and ``torch.onnx.export``, dispatch modes such
+as ``FakeTensorMode``, the meta device and subclasses of tensors take them by themselves
+(:func:`ser.nn.transforms.transformed`). The fast ways stay under ``torch.utils.checkpoint`` with
+``use_reentrant=False``, autocast and ``torch.func.functional_call``; a second derivative or a batch
+of gradients through one of them is refused with a word on what to do.
 """
 
 from ser.allocator import tune_allocator

@@ -29,6 +29,7 @@ from ser.nn.inputs import (
 )
 from ser.nn.norms import GateNorm, OutputNorm
 from ser.nn.packing import stacked
+from ser.nn.transforms import counted
 
 
 class DSLSTMLayer(nn.Module):
@@ -58,9 +59,10 @@ class DSLSTMLayer(nn.Module):
         """
         h, c = state
         norm = self.gate_norm
-        before = norm.statistics(len(x)) if norm is not None else None
+        steps = counted(x.shape[0])
+        before = norm.statistics(steps) if norm is not None else None
         out = []
-        for t in range(len(x)):
+        for t in range(steps):
             valid = t < lengths
             given = (x[t], y[t], (h, c))
             if norm is not None:

@@ -14,7 +14,7 @@ from ser.nn.fast import choose
 from ser.nn.hooks import LSTM
 from ser.nn.inputs import check_lengths, check_tensors
 from ser.nn.precision import lowered
-from ser.nn.transforms import transformed
+from ser.nn.transforms import counted, transformed
 
 
 def lstm_output(
@@ -57,8 +57,9 @@ def lstm_output(
             raise ValueError("lengths need an LSTM with batch_first=True")
         lengths = check_lengths(lengths, *x.shape[:2])
     called = LSTM.why_not(lstm)
-    own = called or not lstm.batch_first or torch.jit.is_tracing()  # it traces an nn.LSTM whole
-    if not own and transformed(lstm, x, lengths):
+    # torch.jit, and torch.onnx where the number of steps is open, take an nn.LSTM whole.
+    whole = torch.jit.is_tracing() or (lengths is None and isinstance(x.shape[1], torch.SymInt))
+    if not called and lstm.batch_first and not whole and transformed(lstm, x, lengths):
         return equations(lstm, x, lengths)
     if x.device.type == "cpu" and (_half() or (lowered("cpu") and not _low_works())):
         with torch.autocast("cpu", enabled=False):
@@ -88,7 +89,7 @@ def equations(lstm: nn.LSTM, x: Tensor, lengths: Tensor | None = None) -> Tensor
         >>> bool((equations(lstm, x) - lstm(x)[0]).abs().max() < 1e-6)
         True
     """
-    steps, batch = x.shape[1], len(x)
+    steps, batch = counted(x.shape[1]), len(x)
     lengths = torch.full((batch,), steps) if lengths is None else lengths
     lengths = lengths.to(x.device)
     padding = (torch.arange(steps, device=x.device)[:, None] >= lengths)[:, :, None]

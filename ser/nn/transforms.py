@@ -74,3 +74,23 @@ def readable(tensor: Tensor) -> bool:
     return not (
         type(tensor) not in PLAIN or tensor.is_meta or torch._C._functorch.is_batchedtensor(tensor)
     )
+
+
+def counted(steps: int | torch.SymInt) -> int:
+    """The number of steps of a loop over time; an export writes each of them out.
+
+    Raises:
+        ValueError: an export leaves the number open. Where nobody objects, torch (2.11, with
+            ``Dim.AUTO``) fixes it and still tells the file to take any: the answers are wrong.
+
+    Example:
+        >>> counted(3)
+        3
+    """
+    if isinstance(steps, torch.SymInt) and torch.compiler.is_exporting():
+        raise ValueError(
+            "a loop over time is exported step by step, so their number must be fixed; for any "
+            "number put ser.nn.exported.ScannedDSLSTM in the place of a DSLSTM and OnnxLSTM in "
+            "that of an nn.LSTM, as `ser export` does"
+        )
+    return steps
