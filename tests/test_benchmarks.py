@@ -19,6 +19,7 @@ from ser.models import build_model, count_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = sorted((ROOT / "book" / "results" / "benchmarks").glob("*.json"))
+RECORDS = [path for path in RECORDS if path.stem != "command"]  # benchmarks.command prints that
 
 
 def row(**changes) -> dict:

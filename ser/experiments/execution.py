@@ -238,4 +238,6 @@ def _datasets(
                 device=fold_run.device,
                 versions=[normalised(f, rule, needs, rows, speakers, scale) for f in faster],
             )
+    for source in (corpus.features, test.features, *corpus.speeds.values()):
+        source.store.unmap()  # what is trained on has been copied
     return sides, scale

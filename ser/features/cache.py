@@ -197,6 +197,13 @@ class FeatureStore:
             begin = end
         return arrays
 
+    def unmap(self) -> None:
+        """Let go of the mapped files, whose pages count as the process's memory once read.
+
+        Reading maps them again.
+        """
+        self._open.clear()
+
     def write(self, items: dict[str, tuple[list[np.ndarray], int]]) -> None:
         """Add one shard.
 
