@@ -15,6 +15,7 @@ these, so that neither a changed number nor a missing row goes unnoticed.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -41,9 +42,9 @@ EPOCHS = ("epoch_logits.test", "epoch_logits.dev")
 _TABLES = ("history", "tuning.scores")
 _ALWAYS: dict[str, Any] = {
     "study": "", "command": None, "options": {}, "package": {"commit": None}, "versions": {},
-    "corpus": {},
-    "test_corpus": None, "protocol": {}, "preset": None, "transductive": False, "device": None,
-    "config": {}, "parameters": None, "test": {}, "history": [], "dev_labels": [], "selection": {},
+    "corpus": {}, "test_corpus": None, "protocol": {}, "preset": None, "transductive": False,
+    "device": None, "config": {}, "parameters": None, "test": {}, "history": [], "dev_labels": [],
+    "selection": {},
 }  # fmt: skip
 """What a record says even where its row is null."""
 
@@ -65,7 +66,7 @@ class RecordFile:
     @cached_property
     def records(self) -> list[dict[str, Any]]:
         """Every record without the logits of all epochs, checked against its digest."""
-        with self._reading() as file:
+        with _reading(self.path) as file:
             names = [n for n in file.schema_arrow.names if n not in EPOCHS]
             rows = _rows(file.read(columns=names))
             told = json.loads((file.schema_arrow.metadata or {}).get(META, b"null"))
@@ -85,7 +86,7 @@ class RecordFile:
     def epoch_logits(self) -> list[dict[str, np.ndarray]]:
         """For each record the logits of all its epochs by side, float16; empty if it has none."""
         records, found = self.records, []
-        with self._reading() as file:
+        with _reading(self.path) as file:
             names = [n for n in file.schema_arrow.names if n in EPOCHS]
             rows = _rows(file.read(columns=names)) if names else [{} for _ in records]
             for record, row, digest in zip(records, rows, self._digests, strict=True):
@@ -108,35 +109,23 @@ class RecordFile:
         pairs = zip(self.records, self.epoch_logits, strict=True)
         return [r | {"epoch_logits": logits} if logits else r for r, logits in pairs]
 
-    def _reading(self) -> _Reading:
-        return _Reading(self.path)
 
-
-class _Reading:
-    """An open file; whatever is wrong with its bytes is one error that names it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> pq.ParquetFile:
-        try:
-            self.file = pq.ParquetFile(self.path, page_checksum_verification=True)
-        except BaseException as error:
-            self.__exit__(type(error), error)
-            raise
-        return self.file
-
-    def __exit__(self, kind: object, error: BaseException | None, *_: object) -> None:
-        if hasattr(self, "file"):
-            self.file.close()
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise RecordError(f"{self.path} cannot be read: {error.strerror}") from error
-        if isinstance(error, Exception) and not isinstance(error, RecordError):
-            raise RecordError(
-                f"{self.path}: damaged or edited since it was written "
-                f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); copy it "
-                "again, or delete it and run the same commands again, which make it anew"
-            ) from None
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[pq.ParquetFile]:
+    """The open file; whatever is wrong with its bytes is one error that names it."""
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except RecordError:
+        raise
+    except (FileNotFoundError, PermissionError) as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}") from error
+    except Exception as error:  # pyarrow has many ways to say that bytes are not what they were
+        cause = (str(error) or type(error).__name__).splitlines()[0]
+        raise RecordError(
+            f"{path}: damaged or edited since it was written ({cause}); copy it again, or delete "
+            "it and run the same commands again, which make it anew"
+        ) from None
 
 
 def write_table(path: Path, records: Sequence[Mapping[str, Any]]) -> None:

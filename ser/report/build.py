@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,9 +12,8 @@ import pandas as pd
 from ser.corpora.base import EMOTIONS
 from ser.errors import RecordError
 from ser.report.comparison import Comparison, compare
-from ser.report.load import load_records
+from ser.report.load import Source, records_of
 from ser.report.pool import Row, pool_records
-from ser.report.record import Record
 from ser.report.summary import all_notes, row_dict
 from ser.report.text import render
 
@@ -215,7 +213,7 @@ class Report:
 
 
 def make_report(
-    source: str | os.PathLike | Iterable[str | os.PathLike | Record],
+    source: Source,
     selection: str = "all",
     resamples: int = 2000,
 ) -> Report:
@@ -232,12 +230,7 @@ def make_report(
     Raises:
         RecordError: as :func:`ser.report.load_records`, or no row with that selection.
     """
-    items = [source] if isinstance(source, str | os.PathLike) else list(source)
-    records = [i for i in items if isinstance(i, Record)]
-    folders = [i for i in items if not isinstance(i, Record)]
-    if folders or not records:
-        records += load_records(folders)
-    rows = pool_records(records)
+    rows = pool_records(records_of(source))
     chosen = [r for r in rows if selection in ("all", r.selection)]
     if not chosen:
         have = ", ".join(dict.fromkeys(r.selection for r in rows))

@@ -8,18 +8,14 @@ ran does not count. Book: chapter "Ablations".
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from ser.errors import RecordError
-from ser.report.load import load_records
+from ser.report.load import Source, records_of
 from ser.report.record import Record
-
-Source = str | os.PathLike | Iterable[str | os.PathLike | Record]
 
 
 @dataclass(frozen=True)
@@ -151,7 +147,7 @@ def compare_records(a: Source, b: Source, tolerance: float = 0.0) -> RunsCompari
     """
     if not tolerance >= 0:
         raise RecordError(f"a tolerance is 0 or more, not {tolerance}")
-    first, second = _loaded(a), _loaded(b)
+    first, second = records_of(a), records_of(b)
     pairs = _paired(first, second)
     paired = {id(record) for pair in pairs for record in pair}
     return RunsComparison(
@@ -160,12 +156,6 @@ def compare_records(a: Source, b: Source, tolerance: float = 0.0) -> RunsCompari
         tuple(_name(r) for r in second if id(r) not in paired),
         float(tolerance),
     )
-
-
-def _loaded(source: Source) -> list[Record]:
-    items = [source] if isinstance(source, str | os.PathLike) else list(source)
-    folders = [i for i in items if not isinstance(i, Record)]
-    return [i for i in items if isinstance(i, Record)] + (load_records(folders) if folders else [])
 
 
 def _paired(first: list[Record], second: list[Record]) -> list[tuple[Record, Record]]:

@@ -17,6 +17,9 @@ from ser.report.variants import tagged
 
 log = logging.getLogger(__name__)
 
+Source = str | os.PathLike | Iterable[str | os.PathLike | Record]
+"""A folder of results, several, or records already loaded."""
+
 
 def load_records(folders: str | os.PathLike | Iterable[str | os.PathLike]) -> list[Record]:
     """Read every record below the folders.
@@ -59,6 +62,14 @@ def load_records(folders: str | os.PathLike | Iterable[str | os.PathLike]) -> li
             f'ser run --model mfcc-lstm --protocol speakers --epochs 5 --out "{out}"'
         )
     return [records[key] for key in sorted(records)]
+
+
+def records_of(source: Source) -> list[Record]:
+    """Records as they are given, and those of folders that are given."""
+    items = [source] if isinstance(source, str | os.PathLike) else list(source)
+    folders = [item for item in items if not isinstance(item, Record)]
+    records = [item for item in items if isinstance(item, Record)]
+    return records + (load_records(folders) if folders or not records else [])
 
 
 def read_file(path: Path) -> list[Record]:
