@@ -128,6 +128,8 @@ def export_model(checkpoint: SavedModel | str | os.PathLike, out: str | os.PathL
         7.6e-06
     """
     _need_packages()
+    if Path(out).is_dir():
+        raise ModelError(f"{out} is a folder; name the file to write: {Path(out) / 'model.onnx'}")
     model = checkpoint if isinstance(checkpoint, SavedModel) else load_network(checkpoint)
     if model.normalise == "speaker":
         raise ModelError(

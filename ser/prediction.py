@@ -5,6 +5,7 @@ Book: chapter "Bring IEMOCAP, or your own voice".
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from ser.audio import LOUDEST, load_audio
 from ser.corpora.base import EMOTIONS
 from ser.errors import AudioError, FeatureError, ModelError
+from ser.logs import WAYS
 from ser.sound_quality import EFFECTS, Channels, listen
 
 if TYPE_CHECKING:
@@ -128,6 +130,8 @@ def load_model(
             f"{body['folder']}: unknown normalisation {body['normalise']!r}; update the package"
         )
     fast = recordings is None or recordings > FEW
+    if not fast:
+        logging.getLogger(WAYS).info("every layer: the equations (%d or fewer recordings)", FEW)
     branches, scales = {}, {}
     for row, digest in body["branches"].items():
         weights, scales[row] = split_scale(read_weights(body["folder"], row, digest))

@@ -187,6 +187,8 @@ def test_what_cannot_be_exported_says_so(tmp_path, monkeypatch):
         export_model(tmp_path, tmp_path / "m.onnx")
     with pytest.raises(ModelError, match="no trained model here"):
         export_model(tmp_path / "egemaps", tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match=r"is a folder; name the file to write: .*model\.onnx"):
+        export_model(made("mfcc-lstm"), tmp_path)
 
     whole = builtins.__import__
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from ser.cli import main
 from ser.corpora.base import EMOTIONS
 from ser.errors import AudioError, ModelError
 from ser.experiments import RunConfig, run
-from ser.prediction import load_model, predict
+from ser.prediction import FEW, load_model, predict
 from ser.training import TrainConfig
 
 
@@ -125,6 +126,14 @@ def test_several_models_must_be_told_apart(trained):
     with pytest.raises(ModelError, match="6 models here"):
         load_model(trained[0])
     assert load_model(folder(trained[0]) / "model.json").row == "dual"
+
+
+def test_ser_log_says_that_a_few_recordings_take_the_equations(trained, caplog):
+    with caplog.at_level(logging.INFO, "ser.nn.fast"):
+        load_model(folder(trained[0]), recordings=FEW + 1)
+        assert not caplog.records
+        load_model(folder(trained[0]), recordings=FEW)
+    assert caplog.messages == [f"every layer: the equations ({FEW} or fewer recordings)"]
 
 
 def test_no_model_says_where_models_come_from(tmp_path):

@@ -246,6 +246,21 @@ def test_grid_of_a_gpu():
     assert len(names) == 2 * 3 + 2 * 2
 
 
+@pytest.mark.parametrize("name", throughput_record.MEASURED)
+def test_the_code_that_is_measured_counts_into_its_digest(name, tmp_path, monkeypatch):
+    whole = throughput_record.ROOT / name
+    files = [whole] if whole.is_file() else sorted(whole.rglob("*.py"))
+    assert files
+    for file in files:
+        copy = tmp_path / file.relative_to(throughput_record.ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(file.read_bytes())
+    monkeypatch.setattr(throughput_record, "ROOT", tmp_path)
+    before = throughput_record.code_digest()
+    copy.write_bytes(copy.read_bytes() + b"\n")
+    assert throughput_record.code_digest() != before
+
+
 def test_a_gpu_that_is_too_small_is_noted(monkeypatch):
     def work(*_):
         raise torch.cuda.OutOfMemoryError("no more")

@@ -148,4 +148,6 @@ def _not_an_archive(path: Path) -> str:
         return "a web page, not an archive: the address leads to a page about the file"
     if not head:
         return "the file is empty"
+    if head.startswith(b"PK\x03\x04"):  # a zip's list of members is its end
+        return "the archive is damaged (a zip without its end: it was cut off); fetch it again"
     return f"neither a zip nor a tar archive (it begins with {head[:8]!r})"

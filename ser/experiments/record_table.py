@@ -1,10 +1,11 @@
 """Many runs in one file: ``records.parquet``, a row a run, a column a fact (book: "Ablations").
 
 Columns are named by the way to the fact (``protocol.fold``, ``config.epochs``, ``history.loss``);
-what a run has not is null. Logits are lists of float32, utterance by utterance in the order of
-:data:`ser.corpora.base.EMOTIONS`; read by this module they are rounded to five decimals, as they
-were before they were written, which gives the same number back. ``selection.dev.logits`` is null
-where the same epoch's are in a selection before. With pandas::
+what a run has not is null, and what no run of the folder has is no column. Logits are lists of
+float32, utterance by utterance in the order of :data:`ser.corpora.base.EMOTIONS`; read by this
+module they are rounded to five decimals, as they were before they were written, which gives the
+same number back. ``selection.dev.logits`` is null where the same epoch's are in a selection before.
+With pandas::
 
     runs = pd.read_parquet("results/records.parquet")
     runs.groupby("model")["wall_seconds"].sum()
@@ -70,9 +71,17 @@ class RecordFile:
             names = [n for n in file.schema_arrow.names if n not in EPOCHS]
             rows = _rows(file.read(columns=names))
             told = json.loads((file.schema_arrow.metadata or {}).get(META, b"null"))
-            if not told or told["schema"] > SCHEMA:
-                said = "not written by ser" if not told else f"has record schema {told['schema']}"
-                raise RecordError(f"{self.path}: {said}; this version reads {SCHEMA}. Update ser")
+            if not told:
+                raise RecordError(
+                    f"{self.path}: not written by ser, or written again by something else, which "
+                    "left out what the records are checked by; copy it again, or delete it and "
+                    "run the same commands again, which make it anew"
+                )
+            if told["schema"] > SCHEMA:
+                raise RecordError(
+                    f"{self.path}: has record schema {told['schema']}; this version reads "
+                    f"{SCHEMA}. Update ser"
+                )
             self._digests = [row.pop("epoch_digest") for row in rows]
             digests = [row.pop("digest") for row in rows]
             if _all([*digests, *self._digests]) != told["digest"]:
