@@ -115,7 +115,7 @@ def resolve(app: Sphinx, env: Any, node: nodes.Element, content: nodes.Node):
 def is_field(name: str) -> bool:
     """Whether *name* is an attribute that the docstring of its class tells of.
 
-    >>> is_field("ser.corpora.base.Corpus.table"), is_field("ser.corpora.base.Corpus.tabel")
+    >>> is_field("ser.corpora.base.Corpus.table"), is_field("ser.corpora.base.Corpus.table_line")
     (True, False)
     """
     owner, _, last = name.rpartition(".")
