@@ -14,9 +14,10 @@ from damage import COUNT, damages, swapped_values
 from records_maker import folded, make_results, record, restated, write
 from test_report_calibration import network
 
+import ser.report.load
 from ser.cli import main
 from ser.errors import RecordError
-from ser.experiments.record_folder import stored_records
+from ser.experiments.record_folder import locked, stored_records
 from ser.experiments.record_json import read_record, write_record
 from ser.experiments.record_table import META, RecordFile
 from ser.report import load_records, make_report
@@ -90,6 +91,34 @@ def test_values_that_changed_places_in_a_file_of_records_are_noticed(records, ca
         load_records(records)
     assert main(["report", str(records)]) == 2
     assert path.name in capsys.readouterr().err
+
+
+def test_a_report_made_while_a_run_ends_misses_nothing(records, monkeypatch):
+    """The small files that it has listed go into the one before it has read them."""
+    right, read = make_report(records, resamples=20).to_text(), ser.report.load.read_file
+
+    def late(path):
+        monkeypatch.undo()
+        folded(records)
+        return read(path)
+
+    monkeypatch.setattr(ser.report.load, "read_file", late)
+    assert make_report(records, resamples=20).to_text() == right
+    assert not list(records.glob("*/*.json"))
+    (records / "ds-lstm").mkdir()
+    (records / "ds-lstm" / "x.json").symlink_to(records / "nowhere.json")
+    with pytest.raises(RecordError, match=r"x\.json cannot be read"):
+        load_records(records)
+
+
+def test_a_file_where_a_folder_of_records_should_be(tmp_path):
+    (tmp_path / "a").write_text("")
+    for out in (tmp_path / "a", tmp_path / "a" / "b"):
+        with (
+            pytest.raises(RecordError, match="is a file, or below one: name a folder"),
+            locked(out),
+        ):
+            pass
 
 
 def test_a_file_of_a_later_version_is_told(records):

@@ -64,9 +64,14 @@ def locked(out: Path) -> Iterator[None]:
     """Nobody else writes records into *out* meanwhile.
 
     Raises:
-        RecordError: somebody does.
+        RecordError: somebody does, or *out* is no folder.
     """
-    (out / "work").mkdir(parents=True, exist_ok=True)
+    try:
+        (out / "work").mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise RecordError(
+            f"{out} is a file, or below one: name a folder for the records"
+        ) from error
     try:
         with FileLock(out / "work" / "lock").acquire(timeout=0):
             for half in [*out.glob("*/.*.tmp"), *out.glob(f".{FILE}.*.tmp")]:

@@ -46,9 +46,8 @@ def load_records(folders: str | os.PathLike | Iterable[str | os.PathLike]) -> li
         ser.errors.RecordError: no such folder of results: no such folder...
     """
     roots = [Path(f) for f in ([folders] if isinstance(folders, str | os.PathLike) else folders)]
-    files = sorted({p.resolve(): p for root in roots for p in _files(root)}.values())
     records: dict[tuple, Record] = {}
-    for record in tagged([record for path in files for record in read_file(path)]):
+    for record in tagged(_read_all(roots)):
         key = (record.group, record.seed, record.fold)
         if key in records:
             _same_outcome(records[key], record)
@@ -104,6 +103,18 @@ def _files(root: Path) -> Iterable[Path]:
             f"no such folder of results: {root}. Give the folder that 'ser run --out' wrote"
         )
     return record_files(root)
+
+
+def _read_all(roots: list[Path]) -> list[Record]:
+    for again in (True, False):
+        files = sorted({p.resolve(): p for root in roots for p in _files(root)}.values())
+        try:
+            return [record for path in files for record in read_file(path)]
+        except RecordError:
+            # a command that ended meanwhile has taken the small files into the one
+            if not again or all(path.exists() for path in files):
+                raise
+    raise AssertionError
 
 
 def _same_outcome(first: Record, second: Record) -> None:
