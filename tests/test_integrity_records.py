@@ -14,12 +14,13 @@ from damage import COUNT, damages, swapped_values
 from records_maker import folded, make_results, record, restated, write
 from test_report_calibration import network
 
+import ser.experiments.record_table
 import ser.report.load
 from ser.cli import main
 from ser.errors import RecordError
 from ser.experiments.record_folder import locked, stored_records
 from ser.experiments.record_json import read_record, write_record
-from ser.experiments.record_table import META, RecordFile
+from ser.experiments.record_table import META, RecordFile, write_table
 from ser.report import load_records, make_report
 
 
@@ -91,6 +92,28 @@ def test_values_that_changed_places_in_a_file_of_records_are_noticed(records, ca
         load_records(records)
     assert main(["report", str(records)]) == 2
     assert path.name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name, part, value",
+    [("model", "model", None), ("labels", "test", {"labels": [0]}), ("selection", "selection", {}),
+     ("NaN", "selection", {"last": {"epoch": 1, "logits": [[float("nan")] * 4] * 6}})],
+)  # fmt: skip
+def test_parts_that_do_not_fit_are_neither_written_nor_read(
+    records, monkeypatch, capsys, name, part, value
+):
+    """Also where the digests are right: by whatever wrote the file."""
+    path = folded(records)
+    whole, made = path.read_bytes(), RecordFile(path).whole()
+    made[0][part] = made[0][part] | value if isinstance(value, dict) and value else value
+    with pytest.raises(RecordError, match=rf"{path.name} cannot be written.*{name}"):
+        write_table(path, made)
+    assert path.read_bytes() == whole
+    with monkeypatch.context() as patched:
+        patched.setattr(ser.experiments.record_table, "_checked", lambda record: record)
+        write_table(path, made)
+    assert main(["report", str(records)]) == 2
+    assert name in capsys.readouterr().err
 
 
 def test_a_report_made_while_a_run_ends_misses_nothing(records, monkeypatch):

@@ -66,7 +66,7 @@ class RecordFile:
 
     @cached_property
     def records(self) -> list[dict[str, Any]]:
-        """Every record without the logits of all epochs, checked against its digest."""
+        """Every record without the logits of all epochs, checked in itself and by its digest."""
         with _reading(self.path) as file:
             names = [n for n in file.schema_arrow.names if n not in EPOCHS]
             rows = _rows(file.read(columns=names))
@@ -89,7 +89,7 @@ class RecordFile:
             for row, digest in zip(rows, digests, strict=True):
                 if _digest(row) != digest:
                     raise ValueError(f"{row.get('id')}: its digest differs")
-            return [_nested(row) for row in rows]
+            return [_checked(_nested(row)) for row in rows]
 
     @cached_property
     def epoch_logits(self) -> list[dict[str, np.ndarray]]:
@@ -137,12 +137,28 @@ def _reading(path: Path) -> Iterator[pq.ParquetFile]:
         ) from None
 
 
+def _checked(record: dict[str, Any]) -> dict[str, Any]:
+    from ser.experiments.record_schema import check_record
+
+    try:
+        check_record(record)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(f"{record.get('id')}: {error}") from None
+    return record
+
+
 def write_table(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
     """Write *records* to *path*, whole or not at all.
 
     Raises:
-        RecordError: a record that would not come back as it is; nothing is written then.
+        RecordError: a record that would not come back as it is, or whose parts do not fit
+            together (:func:`ser.experiments.record_schema.check_record`); nothing is written then.
     """
+    for record in records:
+        try:
+            _checked(dict(record))
+        except ValueError as error:
+            raise RecordError(f"{path} cannot be written: {error}") from None
     rows = [dict(_flat(record)) for record in records]
     for row in rows:
         row.pop("schema", None)
