@@ -21,6 +21,7 @@ EVERY = 60.0
 BEGINS = 1.0
 """Seconds after which work is worth a line."""
 _LINE = "{desc}: {n_fmt} of {total_fmt} {unit}, {elapsed} passed, {remaining} left"
+_OPEN = "{desc}: {n_fmt} {unit}, {elapsed} passed"
 
 
 def looked_on() -> bool:
@@ -58,7 +59,8 @@ def counted(
     """
     kind, look = tqdm, {"file": sys.stderr, "dynamic_ncols": True}
     if not looked_on():
-        kind, look = _Lines, {"file": io.StringIO(), "mininterval": BEGINS, "bar_format": _LINE}
+        kind, look = _Lines, {"file": io.StringIO(), "mininterval": BEGINS}
+        look["bar_format"] = _OPEN if total is None and items is None else _LINE
     hidden = not shown or total == 0
     given = {"desc": title, "total": total, "unit": unit, "disable": hidden}
     return kind(items, **given | options | look)

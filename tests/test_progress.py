@@ -261,6 +261,15 @@ def test_lines_come_once_a_minute(caplog, monkeypatch):
     assert lines[1].endswith("01:01 passed, 03:59 left")
 
 
+def test_where_the_end_is_not_known_no_time_is_left(caplog, monkeypatch):
+    monkeypatch.setattr(progress, "looked_on", lambda: False)
+    monkeypatch.setattr(progress, "BEGINS", 0.0)
+    caplog.set_level(logging.INFO, "ser")
+    with progress.counted("x.zip", None, "B", unit_scale=True) as bar:
+        bar.update(10_100)
+    assert caplog.messages[-1] == "x.zip: 10.1k B, 00:00 passed"
+
+
 @pytest.mark.parametrize("stream", [None, sys.__stdout__])
 def test_a_bar_needs_a_terminal_with_columns(stream, monkeypatch):
     monkeypatch.setattr(sys, "stderr", stream)
