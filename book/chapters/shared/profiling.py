@@ -18,17 +18,23 @@ VIEWS = (
     "|alias|reshape|_unsafe_view|chunk|unbind"
 )
 MOVES = "cat|index|gather|fill_|zero|ones|contiguous|clone|pad|empty|stack"
+PRODUCTS = "mm|addmm|bmm|baddbmm|matmul|linear|einsum|_linear_pointwise|_reorder_linear_weight"
 KINDS = {
     "convolution": r"[Cc]onv|^_Block",
-    "LSTM of torch": r"rnn|lstm",
-    "matrix product": r"::(mm|addmm|bmm|baddbmm|matmul|linear|einsum)$",
-    "batch norm": r"batch_norm",
+    "LSTM of torch": r"[Rr]nn|lstm",
+    "recurrence": r"Recurrence|^Segments",
+    "matrix product": rf"::({PRODUCTS})$|^Projection",
+    "batch norm": r"batch_norm|^_StepNorm",
     "pool, ReLU": r"pool|relu|threshold",
     "optimiser": r"_foreach|_fused_adam|addcdiv|lerp|Optimizer",
     "looking at a part": rf"::({VIEWS})(_backward)?$",
     "moving data": rf"copy|to$|::({MOVES})",
 }
-"""What an operator is for, by its name; the first that fits."""
+"""What an operator is for, by its name; the first that fits.
+
+``recurrence`` is what the package does between the products of a step, in the DS-LSTM (and, on a
+GPU, in the LSTM on MFCCs); a product counts as one wherever it is made.
+"""
 
 OTHER = "everything else"
 LAUNCH = re.compile(r"^cu(da)?Launch")
@@ -37,7 +43,7 @@ LAUNCH = re.compile(r"^cu(da)?Launch")
 def kind_of(name: str) -> str:
     """The kind of work that an operator of torch does.
 
-    >>> kind_of("aten::addmm"), kind_of("_ConvolutionBackward"), kind_of("aten::sigmoid")
+    >>> kind_of("aten::addmm"), kind_of("_BlockBackward"), kind_of("aten::sigmoid")
     ('matrix product', 'convolution', 'everything else')
     """
     return next((kind for kind, names in KINDS.items() if re.search(names, name)), OTHER)
