@@ -36,6 +36,7 @@ def corpus(tmp_path):
 def test_features_are_those_of_each_file(corpus, tmp_path, preset):
     features = get(corpus, tmp_path / "c", preset=preset)
     assert len(features) == len(corpus.table) == 12
+    assert features.table.equals(corpus.table)
     for i, path in enumerate(corpus.table.path):
         wave = sf.read(path, dtype="float32")[0]
         pair = mel_pair(wave, preset)

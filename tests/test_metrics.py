@@ -162,6 +162,32 @@ def test_a_row_against_itself_is_no_difference(answers):
     assert (result.ua_low, result.ua_high) == (0, 0)
 
 
+def test_a_row_against_itself_is_no_difference_where_swaps_are_sampled():
+    labels, speakers = [0, 1, 2, 3] * 20, np.repeat(np.arange(20), 4)
+    result = paired_test(labels, labels, labels, speakers, resamples=99)
+    assert (result.exact, result.ua_p, result.wa_p) == (False, 1, 1)
+
+
+def test_a_class_of_one_utterance_counts_in_the_swaps():
+    labels, speakers = [0, 0, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]
+    a, b = [0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 0, 1]  # b misses the only 1, and one 0 of the other
+    result = paired_test(labels, a, b, speakers)
+    # Differences of UA by speaker: 1/2 and (1/5)/2; of the four signs, two sums are as large.
+    assert result.ua_difference == pytest.approx(0.6)
+    assert result.ua_p == 0.5
+    labels, a = [0, 0, 1, 0, 0, 0], [0, 1, 1, 0, 0, 0]
+    b = [0, 0, 0, 1, 0, 0]  # the first speaker: -1/5 and +1 of its classes, the second +1/5
+    result = paired_test(labels, a, b, speakers)
+    assert result.ua_difference == pytest.approx(0.5)
+    assert result.ua_p == 0.5
+
+
+def test_the_lowest_bin_of_reliability_is_used():
+    table = metrics.reliability([0, 1], [[0.0] * 4, [0.0, 9.0, 0.0, 0.0]], bins=2)
+    assert table.n.tolist() == [1, 1]
+    assert table.confidence.tolist() == pytest.approx([0.25, 1.0], abs=1e-3)
+
+
 def test_many_speakers_are_sampled_and_hold_their_level():
     rng = np.random.default_rng(2)
     speakers = np.repeat([f"S{i}" for i in range(20)], 10)
