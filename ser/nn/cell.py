@@ -131,6 +131,7 @@ class DSLSTMCell(nn.Module):
         return h, c
 
     def extra_repr(self) -> str:
+        """Sizes, and the options that are off, for ``print``."""
         text = f"{self.x_size}, {self.y_size}, {self.hidden_size}"
         options = {"y_candidate": self.y_candidate, "bias": self.bias}
         return text + "".join(f", {name}=False" for name, on in options.items() if not on)

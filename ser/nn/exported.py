@@ -41,6 +41,7 @@ class ScannedDSLSTM(nn.Module):
                 steps += gate_norm.statistics(x.shape[0])
 
             def step(state, now, cell=cell, gate_norm=gate_norm, output_norm=output_norm):
+                """State and one step of x and y, each (B, size) -> next state, output (B, H)."""
                 given = [*now[:2], state]
                 if gate_norm is not None:
                     own = tuple(one[None] for one in now[2:])

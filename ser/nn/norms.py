@@ -138,6 +138,7 @@ class GateNorm(nn.Module):
         return self.weight * (gates - mean) / torch.sqrt(var + self.eps) + self.bias
 
     def extra_repr(self) -> str:
+        """Features and steps with statistics of their own, for ``print``."""
         return f"{self.features}, max_steps={self.max_steps}"
 
 
@@ -210,4 +211,5 @@ class OutputNorm(nn.Module):
         self.running_var += share * (unbiased - self.running_var)
 
     def extra_repr(self) -> str:
+        """Features, for ``print``."""
         return f"{self.features}"
