@@ -131,6 +131,18 @@ def test_profile_finds_what_a_step_does(capfd):
         ("aten::mm", "matrix product"),
         ("mkldnn::_linear_pointwise", "matrix product"),
         ("mkldnn::_reorder_linear_weight", "matrix product"),
+        *(
+            (name, "matrix product")
+            for name in (
+                *("aten::addmm", "aten::addmm_", "aten::bmm", "aten::baddbmm_", "aten::addmv_"),
+                *("aten::mkldnn_linear_backward_weights", "mkl::_mkl_linear", "aten::linear"),
+                *("aten::matmul", "aten::einsum", "aten::_scaled_mm", "aten::dot"),
+                *("AddmmBackward0", "autograd::engine::evaluate_function: MmBackward0"),
+            )
+        ),
+        ("aten::upsample_bilinear2d", "everything else"),
+        ("aten::lgamma_", "everything else"),
+        ("aten::cummax", "everything else"),
         ("ProjectionBackward", "matrix product"),
         ("Recurrence", "recurrence"),
         ("GraphRecurrenceBackward", "recurrence"),

@@ -18,12 +18,17 @@ VIEWS = (
     "|alias|reshape|_unsafe_view|chunk|unbind"
 )
 MOVES = "cat|index|gather|fill_|zero|ones|contiguous|clone|pad|empty|stack"
-PRODUCTS = "mm|addmm|bmm|baddbmm|matmul|linear|einsum|_linear_pointwise|_reorder_linear_weight"
+PRODUCTS = "|".join(
+    ("(add|b|addb|baddb|s|sspadd|h)?mm", "mv|addmv|addr|ger|outer", "dot|vdot|vecdot|tensordot")
+    + ("einsum|matmul|q?linear|bilinear|trilinear",)
+)
+"""Products of matrices and vectors: the word in an operator's name that says so."""
 KINDS = {
     "convolution": r"[Cc]onv|^_Block",
     "LSTM of torch": r"[Rr]nn|lstm",
     "recurrence": r"Recurrence|^Segments",
-    "matrix product": rf"::({PRODUCTS})$|^Projection",
+    "matrix product": rf"::(?!\w*upsample)(\w+_|_)?({PRODUCTS})(_\w*)?$|^Projection"
+    r"|\b(Mkldnn)?(Addmm|Mm|Bmm|Baddbmm|Addbmm|Linear|Addmv|Mv|Dot|Matmul)\w*Backward",
     "batch norm": r"batch_norm|^_StepNorm",
     "pool, ReLU": r"pool|relu|threshold",
     "optimiser": r"_foreach|_fused_adam|addcdiv|lerp|Optimizer",
@@ -43,7 +48,7 @@ LAUNCH = re.compile(r"^cu(da)?Launch")
 def kind_of(name: str) -> str:
     """The kind of work that an operator of torch does.
 
-    >>> kind_of("aten::addmm"), kind_of("_BlockBackward"), kind_of("aten::sigmoid")
+    >>> kind_of("aten::addmm_"), kind_of("_BlockBackward"), kind_of("aten::sigmoid")
     ('matrix product', 'convolution', 'everything else')
     """
     return next((kind for kind, names in KINDS.items() if re.search(names, name)), OTHER)
