@@ -97,9 +97,8 @@ def test_pictures_have_alternative_text_and_caption(notebook):
         for image in html.find_all("img"):
             figure = image.find_parent("figure")
             bare += not (image.get("alt", "").strip() and figure and figure.find("figcaption"))
-        for drawn in html.find_all("svg"):
-            figure = drawn.find_parent("figure")
-            bare += not (drawn.get("aria-label", "").strip() and figure.find("figcaption"))
+        for figure in html.find_all("figure", class_="ser-drawing"):
+            bare += not (figure.find("svg")["aria-label"].strip() and figure.find("figcaption"))
     assert bare == 0
 
 

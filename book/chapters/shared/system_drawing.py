@@ -50,7 +50,7 @@ PARTS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Shapes:
-    """Sizes along the way of a wave: spectrograms in bands × frames, the rest in steps × numbers."""
+    """Sizes along the way of a wave: spectrograms are bands × frames, the rest steps × numbers."""
 
     samples: int
     s1: tuple[int, int]
