@@ -30,7 +30,7 @@ def test_networks_that_were_not_kept_are_told_with_the_way_out(config, caplog):
     assert "left no trained network" not in caplog.text
     run(config)
     told = caplog.text
-    assert "6 of the runs done before left no trained network (the first: mfcc-lstm/" in told
+    assert "6 runs done before left no trained network (the first: mfcc-lstm/" in told
     (config.out / "records.parquet").unlink()  # the way out that it tells
     caplog.clear()
     run(config)
@@ -70,11 +70,14 @@ def test_logits_that_cannot_be_unpacked_are_named(config, tmp_path):
         fuse_records("dual", [first, second], {})
 
 
-def test_a_dry_run_tells_what_the_run_would_find(config, tiny_root, capsys):
+def test_a_dry_run_tells_what_the_run_would_find(config, tiny_root, capsys, tmp_path):
     run(replace(config, models=("majority", "mfcc-lstm"), keep_models=False))
     args = ["run", "--root", str(tiny_root), "--model", "majority,mfcc-lstm", "--folds", "2",
             "--batch-size", "16", "--hidden", "4", "--cache", config.cache, "--dry-run", "--quiet",
             "--out", str(config.out)]  # fmt: skip
+    assert main([*args[:-1], str(tmp_path / "none"), "--epochs", "1"]) == 0
+    assert capsys.readouterr().out.count("  to do ") == 4
+    assert not (tmp_path / "none").exists()
     assert main([*args, "--epochs", "1"]) == 0
     assert capsys.readouterr().out.count("  done ") == 4
     assert main([*args, "--epochs", "2"]) == 2

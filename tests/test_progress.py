@@ -96,7 +96,7 @@ def test_a_network_of_one_epoch_is_no_baseline(tmp_path):
     tasks[1].notes.write_text('{"epoch": 0}')
     read(grid_progress)
     assert grid_progress.seconds_left() == (3.0, True)
-    assert grid_progress._state(str(tasks[1])) == "mfcc-lstm, fold 2, seed 0: 0 of 1 epochs"
+    assert grid_progress._state(str(tasks[1])) == "mfcc-lstm, fold 2, seed 0: 0 of 1 epoch"
 
 
 def test_baselines_say_nothing_of_networks_and_unknown_rows_are_told(tmp_path):

@@ -270,6 +270,7 @@ def _numbers(text: str, option: str, kind: type = int) -> tuple:
 
 
 def _dry_run(config, as_json: bool) -> int:
+    from ser.corpora.problems import many
     from ser.errors import RecordError
     from ser.experiments.grid import finished_record, plan
     from ser.experiments.grid_inputs import load_inputs
@@ -282,7 +283,7 @@ def _dry_run(config, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"train": names, "fuse": [f"{t.row}/{t.name}" for t in fused]}, indent=1))
         return 0
-    print(f"{len(trained)} runs to train or fit, {len(fused)} to fuse from them:")
+    print(f"{many(len(trained), 'run')} to train or fit, {len(fused)} to fuse from them:")
     in_the_way = None
     for task in [*trained, *fused]:
         try:

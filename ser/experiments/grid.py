@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ser.corpora.problems import many
 from ser.devices import resolve_device
 from ser.errors import FULL, ProtocolError, RecordError, SerError, TrainingError, shortage
 from ser.experiments.baselines import BASELINES, INPUTS
@@ -163,23 +164,22 @@ def _run(config: RunConfig, stored: Stored) -> list[dict]:
     left = [t for t in trained if done[t.record] is None]
     found = len(trained) - len(left)
     log.info(
-        "%s, protocol %s: %d runs, %d of them done before; %d at a time, %d threads each, on %s",
+        "%s, protocol %s: %s, %d done before; %d at a time, %s each, on %s",
         corpus.name,
         config.protocol,
-        len(trained),
+        many(len(trained), "run"),
         found,
         jobs,
-        threads,
+        many(threads, "thread"),
         device,
     )
     learning = any(fold_run.row not in BASELINES for fold_run in left)
     large = config.train.batch_size > max(32, len(corpus.table) // 8)
     if large and learning:
         log.info(
-            "hint: batches of %d are large for %d utterances; --batch-size 32 learns more from "
-            "a small corpus",
+            "hint: batches of %d are large for %s; --batch-size 32 learns more from a small corpus",
             config.train.batch_size,
-            len(corpus.table),
+            many(len(corpus.table), "utterance"),
         )
     if learning:
         _tell_slow_precision(config.train.precision, device)
@@ -222,8 +222,8 @@ def _tell_unkept(config: RunConfig, finished: Sequence[FoldRun]) -> None:
     lost = [t for t in nets if not (t.model_folder / DESCRIPTION).exists()]
     if lost:
         log.info(
-            "note: %d of the runs done before left no trained network (%s); to have one, %s",
-            len(lost),
+            "note: %s done before left no trained network (%s); to have one, %s",
+            many(len(lost), "run"),
             f"the first: {lost[0].row}/{lost[0].name}",
             ANEW,
         )

@@ -16,6 +16,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ser import progress
+from ser.corpora.problems import many
 from ser.experiments.baselines import BASELINES
 from ser.experiments.fold_run import FoldRun
 
@@ -151,7 +152,7 @@ class GridProgress:
     def text(self) -> str:
         """How many runs are done, the time passed and the time left."""
         passed = tqdm.format_interval(time.monotonic() - self.began)
-        told = f"{self.total - len(self.left)} of {self.total} runs, {passed} passed"
+        told = f"{self.total - len(self.left)} of {many(self.total, 'run')}, {passed} passed"
         left = self.seconds_left()
         if not self.left or left is None:
             return told
@@ -170,7 +171,7 @@ class GridProgress:
         if self.left[name].row in BASELINES:
             return name
         loss = f", loss {note['loss']:.3f}" if "loss" in note else ""
-        return f"{name}: {note['epoch']} of {epochs} epochs{loss}"
+        return f"{name}: {note['epoch']} of {many(epochs, 'epoch')}{loss}"
 
     def _read(self, path: Path) -> None:
         try:

@@ -87,7 +87,7 @@ def _under(rows: Sequence[tuple[Row, dict]]) -> list[str]:
     """The lines below a table: seeds, epochs, how epochs were chosen, the leak check."""
     seeds = sorted({d["seeds"] for _, d in rows})
     epochs = sorted({d["epochs"] for _, d in rows if d["epochs"]})
-    trained = f"; {_range(epochs)} epochs of training" if epochs else ""
+    trained = f"; {_range(epochs)} epoch{'s' * (epochs != [1])} of training" if epochs else ""
     speakers = max(d["speakers"] for _, d in rows)
     lines = [
         f"{_range(seeds)} seed{'' if seeds == [1] else 's'}{trained}; sd over seeds; intervals "
