@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "audio": ["load_audio"],
         "features": ["mfcc39", "mel_pair"],
         "nn": ["DSLSTMCell", "DSLSTM"],
-        "models": ["build_model"],
+        "models": ["add_row", "build_model"],
         "protocols": ["split"],
         "experiments": ["RunConfig", "run"],
         "prediction": ["predict"],

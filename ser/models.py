@@ -1,21 +1,27 @@
-"""From a row's name to its network (book: "Ablations"); the names are in :mod:`ser.rows`."""
+"""From a row's name to its network; the names are in :mod:`ser.rows`.
+
+Book: chapters "Ablations" and, for networks of your own (:func:`add_row`), "What came after".
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import inspect
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
+from ser.batch import NEEDS, Batch
 from ser.errors import ModelError
 from ser.nn.branches import CNNLSTMBranch, CNNLSTMPairBranch, DSBranch, MFCCBranch
 from ser.nn.concat import ConcatBranch
 from ser.nn.fusion import Fused
 from ser.rows import ROWS, ModelRow, get_row
 
-__all__ = ["ROWS", "ModelRow", "build_model", "count_parameters", "get_row"]
+__all__ = ["ROWS", "ModelRow", "add_row", "build_model", "count_parameters", "get_row"]
 
 OPTIONS = frozenset({"channels", "layers", "max_steps", "fast", "dropout", "pooling"})
 DS_OPTIONS = ("gate_norm", "output_norm", "y_candidate")
@@ -48,7 +54,8 @@ def build_model(
         the branches' rows.
 
     Raises:
-        ModelError: unknown row, a baseline (which is no network), an unknown option.
+        ModelError: unknown row, a baseline (which is no network), an unknown option, or one that
+            a network of your own does not take.
 
     Example:
         >>> model = build_model("dual", preset="release", seed=0)
@@ -71,6 +78,143 @@ def build_model(
         make = _maker(plain, n_mels, classes, hidden, options)
         parts[branch] = make() if seed is None else _seeded(make, seed, plain.name)
     return Fused(parts)
+
+
+def add_row(name: str, make: Callable[..., nn.Module], summary: str = "") -> ModelRow:
+    """Bring your own network: from now on *name* is a row that :func:`ser.run` trains and tests.
+
+    It gets the folds, seeds, batches, loop, records and reports of the book's rows. Before it is
+    added it is made once and asked about four made-up utterances, alone and together.
+
+    Args:
+        name: of the row, new; giving one of your own rows again replaces it.
+        make: a class or function that returns a module from :class:`ser.batch.Batch` to logits
+            (B, classes). The module's ``needs`` names the features it reads, of ``mfcc``, ``s1``,
+            ``s2``. Of ``n_mels`` (pair), ``classes``, ``hidden`` and the options of
+            :func:`build_model`, *make* is given those that it has a parameter for.
+        summary: one line for people.
+
+    Returns:
+        The row. Its ``source`` is a digest of the network's source, as far as Python finds it: the
+        classes of its modules, and functions that they name. Records of another source are not
+        taken for runs of this one.
+
+    Raises:
+        ModelError: a name of the book's, a network that cannot be made, that has no ``needs``, no
+            weights or other logits, or whose answer to an utterance changes with the others of the
+            batch (padding that is not masked).
+
+    Example:
+        >>> class Mean(nn.Module):
+        ...     needs = frozenset({"s1"})
+        ...     def __init__(self, n_mels, classes):
+        ...         super().__init__()
+        ...         self.linear = nn.Linear(n_mels[0], classes)
+        ...     def forward(self, batch):
+        ...         return self.linear(batch.s1.mean(2))
+        >>> add_row("mean-s1", Mean, "the mean spectrum").needs
+        frozenset({'s1'})
+        >>> del ROWS["mean-s1"]
+    """
+    if name in ROWS and ROWS[name].own is None:
+        raise ModelError(f"{name} is a row of the book's; give your network another name")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
+        raise ModelError(f"{name!r}: names of rows are of small letters, digits, dots and hyphens")
+    network = _call(name, make, {"n_mels": (128, 256), "classes": 4, "hidden": 200}, {})
+    needs = frozenset(getattr(network, "needs", ()))
+    if not needs or needs - set(NEEDS):
+        raise ModelError(
+            f"{name}: its needs are {sorted(needs)}; name what it reads of {', '.join(NEEDS)}, "
+            'as in needs = frozenset({"mfcc"})'
+        )
+    if not count_parameters(network):
+        raise ModelError(f"{name}: it has no weights to train")
+    _try_out(name, network, needs)
+    told = summary or "a network of your own"
+    ROWS[name] = ModelRow(name, "", "network", (name,), told, needs, own=make,
+        source=_source(make, network))  # fmt: skip
+    return ROWS[name]
+
+
+def _call(name: str, make: Callable, given: dict[str, Any], options: dict[str, Any]) -> nn.Module:
+    takes = inspect.signature(make).parameters
+    every = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+    if not every and (lacking := sorted(set(options) - set(takes))):
+        raise ModelError(f"{name} does not take {', '.join(lacking)}: add it as a parameter")
+    try:
+        network = make(**{k: v for k, v in {**given, **options}.items() if every or k in takes})
+    except TypeError as error:
+        raise ModelError(f"{name} cannot be made: {error}") from error
+    if not isinstance(network, nn.Module):
+        raise ModelError(f"{name}: expected a torch.nn.Module, got a {type(network).__name__}")
+    return network
+
+
+@torch.no_grad()
+def _try_out(name: str, network: nn.Module, needs: frozenset[str]) -> None:
+    """Whether the answers are logits, and an utterance's the same alone and in a batch."""
+    network.eval()
+    draw = torch.Generator().manual_seed(0)
+    lengths = torch.tensor([90, 71, 50, 33])
+    valid = (torch.arange(90) < lengths[:, None])[:, :, None]
+    whole = {
+        "mfcc": torch.randn(4, 90, 39, generator=draw) * valid,
+        "s1": torch.randn(4, 128, 230, generator=draw),
+        "s2": torch.randn(4, 256, 120, generator=draw),
+    }
+    more = {"mfcc_lengths": lengths} if "mfcc" in needs else {}
+    found = network(Batch(**{n: whole[n] for n in needs}, **more))
+    if not isinstance(found, torch.Tensor) or found.shape != (4, 4) or not found.isfinite().all():
+        shape = tuple(getattr(found, "shape", ()))
+        raise ModelError(f"{name}: expected finite logits (4, 4) of four utterances, got {shape}")
+    for i, length in enumerate(lengths.tolist()):
+        one = {n: whole[n][i : i + 1] for n in needs}
+        if "mfcc" in needs:
+            one |= {"mfcc": one["mfcc"][:, :length], "mfcc_lengths": lengths[i : i + 1]}
+        if not torch.allclose(network(Batch(**one)), found[i : i + 1], rtol=1e-3, atol=1e-4):
+            raise ModelError(
+                f"{name}: its answer to an utterance is another one alone than in a batch; frames "
+                "beyond batch.mfcc_lengths are padding and must not count"
+            )
+
+
+def _source(make: Callable, network: nn.Module) -> str:
+    """SHA-256 of the source of what is neither torch's nor the package's."""
+    kinds = {type(part) for part in network.modules()}
+    seen: dict[Any, None] = {}
+    for thing in [make, *sorted(kinds, key=lambda kind: kind.__qualname__)]:
+        for function in _functions(thing):
+            _follow(function, seen)
+    texts = [repr(network), repr(getattr(make, "keywords", ""))]
+    for function in seen:
+        try:
+            texts.append(inspect.getsource(function))
+        except (OSError, TypeError):
+            texts.append(function.__code__.co_code.hex())
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _functions(thing: Any) -> Iterator[Any]:
+    """The functions of a class and its bases, or a function itself; a partial one's."""
+    thing = getattr(thing, "func", thing)
+    for part in thing.__mro__ if inspect.isclass(thing) else (thing,):
+        named = vars(part).values() if inspect.isclass(part) else (part,)
+        yield from (f for f in named if inspect.isfunction(f) and _foreign(f))
+
+
+def _foreign(function: Any) -> bool:
+    return function.__module__.partition(".")[0] not in ("torch", "ser")
+
+
+def _follow(function: Any, seen: dict[Any, None]) -> None:
+    """Put *function* into *seen*, and the functions that it names."""
+    if function in seen:
+        return
+    seen[function] = None
+    for name in function.__code__.co_names:
+        other = function.__globals__.get(name)
+        if inspect.isfunction(other) and _foreign(other):
+            _follow(other, seen)
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -96,6 +240,9 @@ def _n_mels(preset: Any) -> tuple[int, int]:
 def _maker(
     row: ModelRow, n_mels: tuple[int, int], classes: int, hidden: int, options: dict[str, Any]
 ) -> Callable[[], nn.Module]:
+    if row.own is not None:
+        given = {"n_mels": n_mels, "classes": classes, "hidden": hidden}
+        return lambda: _call(row.name, row.own, given, options)
     common = {"classes": classes, "hidden": hidden}
     common |= {k: options[k] for k in ("layers", "fast", "dropout", "pooling") if k in options}
     if row.name == "mfcc-lstm":

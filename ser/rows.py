@@ -6,6 +6,7 @@ Nothing here imports torch, so the command line can list rows at once.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,6 +30,10 @@ class ModelRow:
         base: of a row with a recipe, the row whose network it trains.
         recipe: settings of :class:`ser.training.TrainConfig` that belong to the row and replace
             those of the run.
+        own: of a network that is not the book's, what makes it (:func:`ser.models.add_row`).
+        source: SHA-256 of the source of such a network.
+        needs_weights: whether it needs a file of weights that does not come with the package;
+            ``--model all`` leaves such rows out.
     """
 
     name: str
@@ -41,6 +46,9 @@ class ModelRow:
     parameters: int = 0
     base: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
+    own: Callable[..., Any] | None = None
+    source: str = ""
+    needs_weights: bool = False
 
     @property
     def variant(self) -> bool:
@@ -117,6 +125,9 @@ def _rows() -> dict[str, ModelRow]:
             "eGeMAPS functionals and an RBF SVM"),
         ModelRow("egemaps-lr", "", "baseline", ("egemaps-lr",),
             "eGeMAPS functionals and logistic regression"),
+        ModelRow("ssl-lr", "", "baseline", ("ssl-lr",),
+            "features learnt from much speech (--ssl) and logistic regression",
+            needs_weights=True),
         ModelRow("level-lr", "", "baseline", ("level-lr",),
             "only the sound level, logistic regression"),
         ModelRow("duration-lr", "", "baseline", ("duration-lr",),
@@ -149,7 +160,7 @@ def recipe_rows(rows: list[ModelRow], recipe: dict[str, Any]) -> list[ModelRow]:
 
 
 ROWS: dict[str, ModelRow] = _rows()
-"""Every row by name, in the order of the table."""
+"""Every row by name, in the order of the table; :func:`ser.models.add_row` puts more behind it."""
 
 
 def get_row(name: str) -> ModelRow:
@@ -165,4 +176,7 @@ def get_row(name: str) -> ModelRow:
         return ROWS[name]
     close = difflib.get_close_matches(name, ROWS, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(ROWS)}"
-    raise ModelError(f"no model is called {name!r}; {hint}")
+    raise ModelError(
+        f"no model is called {name!r}; {hint} (a network of your own is added first: ser.add_row, "
+        "or ser run --rows FILE)"
+    )

@@ -255,6 +255,7 @@ def test_rows_are_complete():
         "majority",
         "egemaps-svm",
         "egemaps-lr",
+        "ssl-lr",
         "level-lr",
         "duration-lr",
         "egemaps-svm+",

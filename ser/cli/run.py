@@ -47,6 +47,7 @@ examples:
   ser run --corpus emodb --root data/emodb --model dual --select last,dev --batch-size 32 \\
           --normalise train --dropout 0.3 --ema 0.98 --out results/emodb-options
   ser run --features pack --model ds-lstm --device cuda --out results/gpu
+  ser run --rows mine.py --model mine,mfcc-lstm --protocol loso --out results/mine
 
 The defaults of --epochs, --batch-size, --lr and the schedule are the release's
 (50, 128, Adam 1e-3 halved after epochs 10, 20 and 30). 128 is too large for a
@@ -59,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     width = max(map(len, ROWS))
     rows = "\n".join(f"  {name:<{width}}  {row.summary}" for name, row in ROWS.items())
-    rows += f"\n  {'all':<{width}}  every row but the variants"
+    rows += f"\n  {'all':<{width}}  every row but the variants and ssl-lr, which needs weights"
     parser.description = DESCRIPTION.format(rows=rows)
     parser.epilog = EPILOG
     add = parser.add_argument_group("what to run").add_argument
@@ -70,6 +71,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--test-root", metavar="DIR", help="its folder")
     add("--test-features", metavar="DIR", help="its feature pack")
     add("--model", default="dual", metavar="ROW[,ROW]", help="rows to run (default: dual)")
+    add("--rows", action="append", default=[], metavar="FILE", help="a Python file of yours, run "
+        "first, whose calls of ser.add_row add networks of your own to the models")  # fmt: skip
     add(
         "--protocol",
         default="speakers",
@@ -115,6 +118,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="C and class weights of LR and SVM: nested, chosen in each fold on inner folds of its "
         "training side, by speaker (random: at random); fixed, C = 1 without weights "
         "(default: nested)")  # fmt: skip
+
+    add("--ssl", default="WAV2VEC2_BASE", metavar="NAME", help="pipeline of torchaudio that "
+        "ssl-lr has its features from; its weights must be there (WAV2VEC2_BASE)")  # fmt: skip
 
     add = parser.add_argument_group("what may lift it (all off by default)").add_argument
     add("--normalise", default="none", choices=("none", "train", "utterance", "speaker"),
@@ -162,6 +168,8 @@ def main(args: argparse.Namespace) -> int:
     from ser.experiments.grid import run
     from ser.experiments.record_schema import given_options
 
+    for file in args.rows:
+        _read_rows(file)
     config = RunConfig(
         corpus=args.corpus,
         root=args.root,
@@ -186,6 +194,7 @@ def main(args: argparse.Namespace) -> int:
         permute=args.permute_labels,
         leave_dev=args.leave_dev,
         baseline_tuning=args.baseline_tuning,
+        ssl=args.ssl,
         allow_one_class_speakers=args.allow_one_class_speakers,
         out=args.out,
         keep_models=not args.no_models,
@@ -207,6 +216,17 @@ def main(args: argparse.Namespace) -> int:
     if not args.json:
         print(f"\nRecords: {config.out}. More of them: ser report {config.out} --help")
     return 0
+
+
+def _read_rows(file: str) -> None:
+    import runpy
+    from pathlib import Path
+
+    from ser.errors import ModelError
+
+    if not Path(file).is_file():
+        raise ModelError(f"--rows {file}: no such file")
+    runpy.run_path(file, run_name="__main__")
 
 
 def _training(args: argparse.Namespace):
@@ -250,7 +270,7 @@ def _models(text: str) -> tuple[str, ...]:
     from ser.rows import ROWS
 
     if text == "all":
-        return tuple(name for name, row in ROWS.items() if not row.variant)
+        return tuple(name for name, row in ROWS.items() if not (row.variant or row.needs_weights))
     return tuple(t.strip() for t in text.split(",") if t.strip())
 
 

@@ -21,6 +21,7 @@ BASELINES: tuple[str, ...] = (
     "majority",
     "egemaps-lr",
     "egemaps-svm",
+    "ssl-lr",
     "level-lr",
     "duration-lr",
     "egemaps-lr+",
@@ -31,6 +32,7 @@ INPUTS: dict[str, str] = {
     "egemaps-svm": "egemaps",
     "egemaps-lr+": "egemaps",
     "egemaps-svm+": "egemaps",
+    "ssl-lr": "ssl",
     "level-lr": "level",
     "duration-lr": "duration",
 }
@@ -214,10 +216,12 @@ def baseline_logits(
 
     Args:
         row: ``majority`` (log class shares of the training side), ``egemaps-lr`` (standardised
-            88 functionals, logistic regression), ``egemaps-svm`` (RBF), or the floors ``level-lr``
+            88 functionals, logistic regression), ``egemaps-svm`` (RBF), ``ssl-lr`` (features of
+            :mod:`ser.features.learnt`, as the first), or the floors ``level-lr``
             and ``duration-lr`` (logistic regression as above). With a plus: the same on
             functionals that went through :func:`by_speaker`.
-        train, test: (utterances, 88) eGeMAPS functionals, (utterances, 1) levels or logarithms
+        train, test: (utterances, 88) eGeMAPS functionals, (utterances, size) learnt
+            features, (utterances, 1) levels or logarithms
             of seconds; not needed by ``majority``.
         labels: (utterances,) class numbers of the training side.
         n_test: utterances on the test side.
@@ -242,7 +246,7 @@ def baseline_logits(
         logits = np.where(share > 0, np.log(np.maximum(share, 1e-30)), _ABSENT)
         return np.tile(logits.astype(np.float32), (n_test, 1)), classes
     if train is None or test is None:
-        needed = {"egemaps": "eGeMAPS functionals"}.get(
+        needed = {"egemaps": "eGeMAPS functionals", "ssl": "features learnt from much speech"}.get(
             INPUTS[row], f"each utterance's {INPUTS[row]}"
         )
         raise TrainingError(f"{row} needs {needed}")

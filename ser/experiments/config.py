@@ -44,6 +44,8 @@ class RunConfig:
             inner folds of its training side, by speaker but for ``random``
             (:func:`ser.experiments.baselines.tune`); ``fixed``:
             C = 1 and no class weights.
+        ssl: pipeline of torchaudio whose features the row ``ssl-lr`` reads
+            (:func:`ser.features.learnt.learnt`).
         allow_one_class_speakers: normalise by speaker even where a speaker is heard in one class
             only, which takes away what tells that class from others.
         out: folder of records; None keeps nothing on disk.
@@ -80,6 +82,7 @@ class RunConfig:
     permute: int | None = None
     leave_dev: bool = False
     baseline_tuning: str = "nested"
+    ssl: str = "WAV2VEC2_BASE"
     allow_one_class_speakers: bool = False
     out: Path | None = None
     keep_models: bool = True

@@ -16,6 +16,7 @@ from ser.experiments.progress import RunNotes
 from ser.experiments.record_json import write_record
 from ser.experiments.record_table import SCHEMA
 from ser.experiments.records import fingerprint, provenance, select
+from ser.rows import ROWS
 from ser.saved_models import save_model
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
         TrainingError: the run cannot go on (names the run and the way out).
     """
     started = time.monotonic()
+    if fold_run.own is not None:  # a worker process does not know it yet
+        ROWS[fold_run.row] = fold_run.own
     rows = test.table.iloc[fold_run.fold.test]
     labels = [EMOTIONS.index(e) for e in rows.emotion]
     base = {
@@ -122,7 +125,10 @@ def _baseline(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> di
     return {
         "device": "cpu",
         "parameters": parameters,
-        "config": recipe | fold_run.unusual | ({"tuning": fold_run.tuning} if tuning else {}),
+        "config": recipe
+        | fold_run.unusual
+        | ({"ssl_weights": corpus.ssl_weights} if "ssl" in fold_run.unusual else {})
+        | ({"tuning": fold_run.tuning} if tuning else {}),
         **({"tuning": tuning} if tuning else {}),
         "history": [],
         "dev_labels": [],

@@ -12,6 +12,7 @@ from ser.experiments.baselines import BASELINES, INNER, INPUTS, grid_of
 from ser.experiments.grid_inputs import CorpusInputs
 from ser.experiments.record_folder import record_path
 from ser.protocols import Fold
+from ser.rows import ModelRow
 from ser.training.config import TrainConfig, derived_seed
 
 
@@ -40,6 +41,8 @@ class FoldRun:
     options: dict[str, str] = field(default_factory=dict)
     study: str = ""
     dev_share: float = 0.0
+    own: ModelRow | None = None
+    ssl: str = ""
 
     def __str__(self) -> str:
         return f"{self.row}, fold {self.fold.name}, seed {self.seed}"
@@ -77,7 +80,8 @@ class FoldRun:
     def unusual(self) -> dict:
         """Settings of the run that stand in a record only where they were asked for."""
         permuted = {} if self.permute is None else {"permute": self.permute}
-        return permuted | ({"leave_dev": True} if self.leave_dev else {})
+        learnt = {"ssl": self.ssl} if INPUTS.get(self.row) == "ssl" else {}
+        return permuted | ({"leave_dev": True} if self.leave_dev else {}) | learnt
 
     @property
     def recipe(self) -> dict:
@@ -92,9 +96,13 @@ class FoldRun:
         if self.tuning == "nested":
             tuned["tuning"] = {"inner": INNER, **grid_of(self.row)}
             tuned["tuning"] |= {"speakers": "shared"} if self.fold.protocol == "random" else {}
+        learnt = {"ssl_weights": corpus.ssl_weights} if "ssl" in self.unusual else {}
+        source = {"source": self.own.source} if self.own is not None else {}
         return (
             self.unusual
             | tuned
+            | learnt
+            | source
             | {
                 "corpus": corpus.content_hash,
                 "test_corpus": test.content_hash if self.test_corpus else None,

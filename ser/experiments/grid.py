@@ -120,6 +120,8 @@ def plan(
                             permute=config.permute,
                             leave_dev=config.leave_dev and get_row(row).kind == "baseline",
                             tuning=config.baseline_tuning if row in INPUTS else "fixed",
+                            own=get_row(row) if get_row(row).own is not None else None,
+                            ssl=config.ssl,
                         )
                     )
     return fold_runs["trained"], fold_runs["fused"]

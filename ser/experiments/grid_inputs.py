@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,8 @@ class CorpusInputs:
     egemaps: np.ndarray | None = field(default=None, repr=False)
     speeds: dict[float, Any] = field(default_factory=dict, repr=False)
     level: np.ndarray | None = field(default=None, repr=False)
+    ssl: np.ndarray | None = field(default=None, repr=False)
+    ssl_weights: str = ""
     whole: dict = field(default_factory=dict, repr=False)
     check: str = "ser check"
 
@@ -143,9 +146,9 @@ def _from_pack(
         raise CorpusError(
             f"{pack}: a feature pack holds no eGeMAPS; run the egemaps rows from the corpus"
         )
-    if "level" in inputs:
+    if {"level", "ssl"} & inputs:
         raise CorpusError(
-            f"{pack}: a feature pack holds no sound; run the row level-lr from the corpus"
+            f"{pack}: a feature pack holds no sound; run level-lr and ssl-lr from the corpus"
         )
     if speeds:
         raise CorpusError(
@@ -174,6 +177,7 @@ def _from_corpus(
     from ser.corpora import load_corpus
     from ser.corpora.completeness import completeness
     from ser.features.egemaps import egemaps, installed
+    from ser.features.learnt import learnt, weights_digest
     from ser.features.table import content_hash
     from ser.features.utterance_values import levels
 
@@ -189,6 +193,7 @@ def _from_corpus(
     if networks and "egemaps" in inputs and not config.skip_bad and not installed():
         # All from the cache, or the error now, not after long work.
         egemaps(corpus.table, config.cache, progress=False)
+    digest = weights_digest(config.ssl) if "ssl" in inputs else ""  # or the error, now
     sound = features = None  # sound: which utterances can be read, and how long they are
     others, values = {}, {}
     if networks:
@@ -197,7 +202,8 @@ def _from_corpus(
         sound = features = extract(corpus, config.preset, skip_bad=config.skip_bad, **given)
         corpus = replace(corpus, table=sound.table)
         others = {s: extract(corpus, config.preset, speed=s, **given) for s in speeds}
-    for kind, read in (("egemaps", egemaps), ("level", levels)):
+    described = functools.partial(learnt, model=config.ssl)
+    for kind, read in (("egemaps", egemaps), ("ssl", described), ("level", levels)):
         if kind in inputs or (kind == "level" and sound is None):
             found = read(corpus, skip_bad=config.skip_bad, **given)
             values[kind] = found.values
@@ -213,6 +219,8 @@ def _from_corpus(
         licence=corpus.licence,
         egemaps=values.get("egemaps"),
         level=values.get("level"),
+        ssl=values.get("ssl"),
+        ssl_weights=digest,
         speeds=others,
         whole=completeness(corpus),
         check=corpus.check_command,

@@ -22,6 +22,7 @@ ORDER: tuple[str, ...] = (
     "duration-lr",
     "egemaps-lr",
     "egemaps-svm",
+    "ssl-lr",
     "mfcc-lstm",
     "cnn-lstm-s1",
     "cnn-lstm-s2",
