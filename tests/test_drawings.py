@@ -6,10 +6,12 @@ import re
 import subprocess
 import sys
 
+import nbformat
 import pytest
 import torch
 from bs4 import BeautifulSoup
-from chapters.shared.svg import GROUNDS, ROLES, SMALLEST, Drawing
+from chapters.shared.cell_drawing import DS_PARTS, LSTM_PARTS, cells, ds_lstm_cell, lstm_cell
+from chapters.shared.svg import GROUNDS, ROLES, SMALLEST, Drawing, figure
 from chapters.shared.system_drawing import PARTS, drawn_system, shapes, system_drawing
 from conftest import ROOT
 
@@ -95,6 +97,60 @@ def test_the_system_lights_what_is_named(lit):
 def test_an_unknown_part_is_said():
     with pytest.raises(ValueError, match="'cnn'; there are wave"):
         system_drawing("cnn")
+    with pytest.raises(ValueError, match="'door'; there are forget"):
+        lstm_cell(["door"])
+
+
+def test_several_drawings_share_a_caption():
+    html = BeautifulSoup(figure([drawing(), drawing(400)], "Two.").html, "html.parser")
+    assert len(html.find_all("svg")) == 2
+    assert [c.text for c in html.find_all("figcaption")] == ["Two."]
+
+
+def connections(drawn: Drawing) -> dict[str, str]:
+    """Box by box the inputs that it reads: the dots below it on the lines of x, y and h."""
+    svg = inside(drawn.svg(static=True))
+    named = [t for t in svg.find_all("text") if t["font-size"] == "16"]
+    lines = {float(t["y"]) - 5: t.get_text()[0] for t in svg.find_all("text") if t["x"] == "6"}
+    dots = [(float(c["cx"]), float(c["cy"])) for c in svg.find_all("circle") if c["r"] == "3.4"]
+    return {
+        t.get_text().replace("\u200b", ""): "".join(
+            sorted(lines[y] for x, y in dots if x == float(t["x"]))
+        )
+        for t in named
+    }
+
+
+def test_the_cells_are_wired_as_the_equations_say():
+    assert connections(lstm_cell()) == {"ft": "hx", "it": "hx", "gt": "hx", "ot": "hx"}
+    assert connections(ds_lstm_cell()) == {
+        "ft": "hxy", "iTt": "hxy", "gTt": "hx", "iFt": "hxy", "gFt": "hy", "ot": "hxy",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("cell", "parts"), [(lstm_cell, LSTM_PARTS), (ds_lstm_cell, DS_PARTS)])
+def test_a_cell_grows_part_by_part(cell, parts):
+    sizes = [len(cell(parts[:k], parts[k - 1]).svg()) for k in range(1, len(parts) + 1)]
+    assert sizes == sorted(sizes)
+    for k, part in enumerate(parts, 1):
+        lit = inside(cell(parts[:k], part).svg(static=True)).find_all("g", class_="lit")
+        assert lit
+    assert cells(cell(), caption="All.").text.startswith("[drawing] All. ×")
+
+
+@pytest.mark.parametrize("name", ["lstm", "ds_lstm"])
+def test_equations_have_the_colours_of_the_drawings(name):
+    notebook = nbformat.read(ROOT / "book" / f"{name}.ipynb", as_version=4)
+    text = "\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    found = set(re.findall(r"\\color\{(#\w+)\}", text))
+    roles = {light: role for role, (light, *_) in ROLES.items()}
+    assert found <= set(roles)
+    symbols = {"f": "forget", "o": "output", "c": "memory"}
+    symbols |= {"lstm": {"i": "mfcc", "g": "mfcc"}, "ds_lstm": {}}[name]
+    for shade, symbol in re.findall(r"\\color\{(#\w+)\}\{([a-z](?:\^[TF])?)", text):
+        role = {"x": "time", "y": "frequency"}.get(symbol) or symbols.get(symbol)
+        role = role or {"T": "time", "F": "frequency"}[symbol[-1]]
+        assert roles[shade] == role, symbol
 
 
 def test_the_shapes_are_those_of_the_network():

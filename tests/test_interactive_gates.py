@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from bs4 import BeautifulSoup
 from chapters.ds_lstm import gate_widget
 from chapters.ds_lstm.gate_widget import interactive_gates
 from chapters.shared.player import player
+from matplotlib.image import imread
 
 STEPS, UNITS = 90, 32
 
@@ -42,6 +45,28 @@ def test_stands_in_the_page_complete():
         assert len(line["points"].split()) == STEPS
     assert page.text.startswith("[gates over time] A <sentence>. Two input gates over")
     assert soup.find(class_="controls").has_attr("hidden"), "without a script there is no slider"
+
+
+def test_the_two_spectrograms_differ_in_label_colour_and_dash_as_their_gates_do():
+    soup = BeautifulSoup(made()[0].html, "html.parser")
+    frames = {key: soup.find("rect", class_=key) for key in "TF"}
+    curves = {key: soup.find("polyline", class_=key) for key in "TF"}
+    for key in "TF":
+        assert frames[key]["stroke"] == curves[key]["stroke"]
+        assert frames[key]["stroke-dasharray"] == curves[key]["stroke-dasharray"]
+    assert frames["T"]["stroke"] != frames["F"]["stroke"]
+    assert frames["T"]["stroke-dasharray"] != frames["F"]["stroke-dasharray"]
+    said = soup.find("svg").get_text(" ")
+    assert "S1 (x): sharp in time" in said
+    assert "S2 (y): sharp in frequency" in said
+    same = np.full((64, 90), 0.0)
+    same[:, 40:] = 50.0
+    page = interactive_gates(same, np.vstack([same, same])[:, :46], *np.ones((2, 9, 2)))
+    images = BeautifulSoup(page.html, "html.parser").find_all("image")
+    files = (base64.b64decode(image["href"].split(",")[1]) for image in images)
+    first, second = (imread(io.BytesIO(file)).mean((0, 1)) for file in files)
+    assert first[2] > first[0], "S1 is blue"
+    assert second[0] > second[2], "S2 is orange"
 
 
 def test_the_same_data_give_the_same_page_and_others_another():

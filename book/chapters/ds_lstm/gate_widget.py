@@ -14,13 +14,15 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.image import imsave
 from numpy.typing import ArrayLike
 from ser.plots.html import Html
-from ser.plots.style import BLUE, GRID, INK, MUTED, VERMILLION
+from ser.plots.style import GRID, INK, MUTED
 
 from chapters.shared.player import Player
 from chapters.shared.sound_figures import slaney_mel
+from chapters.shared.svg import colour
 from chapters.shared.widget import FIELD, line, points, polyline, svg, text, widget
 
 WIDTH, HEIGHT, LEFT, RIGHT = 520, 500, 66, 508
@@ -29,6 +31,14 @@ TOPS, BAND, GATES = (30, 184), 116, (338, 442)
 a drawing that a telephone shrinks to two thirds."""
 
 FREQUENCIES = (500, 1000, 2000, 4000)
+SOURCES = (
+    ("T", "S1 (x): sharp in time", colour("time"), "", ("#04151f", colour("time"), "#f4fbff")),
+    (
+        "F", "S2 (y): sharp in frequency", colour("frequency"), "7 3",
+        ("#1f0d00", colour("frequency"), "#fff7f0"),
+    ),
+)  # fmt: skip
+"""Of each sequence: key, name, colour of its frame and gate, their dash, and soft to loud."""
 
 
 def interactive_gates(
@@ -112,14 +122,13 @@ def interactive_gates(
         "gates": GATES,
         "range": [low, high],
     }
-    labels = ("S1, fine in time: x", "S2, fine in frequency: y")
     drawn = [
-        _spectrogram(s, hop, top, label, across)
-        for s, hop, top, label in zip(spectrograms, hops, TOPS, labels, strict=True)
+        _spectrogram(s, hop, top, source, across)
+        for s, hop, top, source in zip(spectrograms, hops, TOPS, SOURCES, strict=True)
     ]
     drawn.append(_axes(start, end, low, high, across, upward))
-    for key, colour, dash in (("T", BLUE, ""), ("F", VERMILLION, "7 3")):
-        drawn.append(polyline(key, points(data["x"], upward(data[key][0])), colour, dash))
+    for key, _, shade, dash, _ in SOURCES:
+        drawn.append(polyline(key, points(data["x"], upward(data[key][0])), shade, dash))
     ends = (LEFT, TOPS[0], LEFT, GATES[1])
     drawn.append(
         f'<g class="now" opacity="0">{line(*ends, "#ffffffb3", 4)}{line(*ends, INK, 1.6)}</g>'
@@ -161,22 +170,28 @@ def _describe(times: np.ndarray, t: np.ndarray, f: np.ndarray) -> str:
     )
 
 
-def _spectrogram(s: np.ndarray, hop: float, top: int, label: str, across) -> str:
-    """One panel of SVG: frame k stands at k hops, half a hop to each side."""
+def _spectrogram(s: np.ndarray, hop: float, top: int, source: tuple, across) -> str:
+    """One panel of SVG in the colours of its source: frame k stands at k hops, half a hop wide."""
+    key, label, shade, dash, soft_to_loud = source
+    cmap = LinearSegmentedColormap.from_list(key, soft_to_loud)
     out = io.BytesIO()
     high = s.max()
     low = min(max(s.min(), high - 80), high - 1)
     imsave(
-        out, s, vmin=low, vmax=high, cmap="magma", origin="lower", format="png",
+        out, s, vmin=low, vmax=high, cmap=cmap, origin="lower", format="png",
         metadata={"Software": None},
     )  # fmt: skip
     picture = base64.b64encode(out.getvalue()).decode("ascii")
     left, right = across(-hop / 2), across((s.shape[1] - 0.5) * hop)
     parts = [
-        text(LEFT, top - 8, label, "start", bold=True),
+        line(LEFT, top - 13, LEFT + 30, top - 13, shade, 3, dash),
+        f'<g style="fill:{shade}">{text(LEFT + 36, top - 8, label, "start", bold=True)}</g>',
         f'<image x="{left:.1f}" y="{top}" width="{right - left:.1f}" height="{BAND}" '
         f'preserveAspectRatio="none" style="image-rendering:pixelated" '
         f'href="data:image/png;base64,{picture}"/>',
+        f'<rect class="{key}" x="{left:.1f}" y="{top}" width="{right - left:.1f}" '
+        f'height="{BAND}" fill="none" stroke="{shade}" stroke-width="3" '
+        f'stroke-dasharray="{dash}"/>',
         text(LEFT - 6, top + 5, "Hz", "end"),
     ]
     top_mel = slaney_mel(np.array(8000.0))
@@ -192,10 +207,10 @@ def _axes(start: float, end: float, low: float, high: float, across, upward) -> 
     y = top - 8
     parts = [
         text(LEFT, y, "gates", "start", bold=True),
-        line(LEFT + 62, y - 5, LEFT + 92, y - 5, BLUE, 3),
-        text(LEFT + 98, y, "iT, for S1", "start"),
-        line(LEFT + 202, y - 5, LEFT + 232, y - 5, VERMILLION, 3, "7 3"),
-        text(LEFT + 238, y, "iF, for S2", "start"),
+        line(LEFT + 62, y - 5, LEFT + 92, y - 5, SOURCES[0][2], 3, SOURCES[0][3]),
+        f'<g style="fill:{SOURCES[0][2]}">{text(LEFT + 98, y, "iT, for S1", "start")}</g>',
+        line(LEFT + 202, y - 5, LEFT + 232, y - 5, SOURCES[1][2], 3, SOURCES[1][3]),
+        f'<g style="fill:{SOURCES[1][2]}">{text(LEFT + 238, y, "iF, for S2", "start")}</g>',
         text((LEFT + RIGHT) / 2, bottom + 46, "time, s"),
     ]
     for value in (0.0, 0.5, 1.0):

@@ -26,6 +26,7 @@ def over_time(
     ylim: tuple[float | None, float | None] | None = None,
     colours: Sequence[str] | None = None,
     background: ArrayLike | None = None,
+    columns: int = 4,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Figure:
@@ -38,6 +39,7 @@ def over_time(
         ylim: of the axis; None leaves an end to matplotlib.
         colours: one for each curve instead of the usual ones.
         background: (T,) values drawn as a grey area.
+        columns: of the legend.
         title: of the figure.
         ax: axes to draw into.
 
@@ -70,7 +72,7 @@ def over_time(
             ax.set_ylim(*ylim)
         ax.set_xlabel("time, s")
         ax.set_ylabel(ylabel)
-        fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
         set_title(ax, title)
     said = "; ".join(
         f"{name} {v.min():.2g} to {v.max():.2g}, mean {v.mean():.2g}" for name, v in values.items()

@@ -25,7 +25,7 @@ from html import escape
 import numpy as np
 from ser.plots.html import Html
 
-__all__ = ["ROLES", "SMALLEST", "Drawing", "colour"]
+__all__ = ["ROLES", "SMALLEST", "Drawing", "colour", "figure"]
 
 ROLES: dict[str, tuple[str, str, str, str]] = {
     "ink": ("#1c1f23", "#f3f4f2", "#e8eaec", "#24282d"),
@@ -62,6 +62,15 @@ def colour(role: str, *, dark: bool = False) -> str:
     return ROLES[role][2 if dark else 0]
 
 
+def _rgb(colour: str) -> str:
+    """A colour as a browser writes it in a style.
+
+    >>> _rgb("#0067a3")
+    'rgb(0, 103, 163)'
+    """
+    return f"rgb({', '.join(str(int(colour[k : k + 2], 16)) for k in (1, 3, 5))})"
+
+
 def _style(static: bool) -> str:
     def shades(at: int) -> str:
         both = (f"--{n}:{c[at]};--{n}-f:{c[at + 1]};" for n, c in ROLES.items())
@@ -72,6 +81,12 @@ def _style(static: bool) -> str:
 
     media = f"@media (prefers-color-scheme:dark){{.ser-svg{{{shades(2)}}}}}" if static else ""
     light = within(_LIGHT, 0) if static else ""
+    # MathJax writes \\color{#0067a3} as a style; in dark pages it takes the role's dark colour.
+    equations = "".join(
+        f"{','.join(f'{p} mjx-container [style*={chr(34)}{_rgb(c[0])}{chr(34)}]' for p in _DARK)}"
+        f"{{color:{c[2]}!important}}"
+        for c in ROLES.values()
+    )
     roles = "".join(f".ser-svg .{n}{{--c:var(--{n});--f:var(--{n}-f)}}" for n in ROLES)
     return (
         f".ser-svg{{{shades(0)}}}{media}{light}{within(_DARK, 2)}{roles}"
@@ -80,7 +95,7 @@ def _style(static: bool) -> str:
         ".ser-svg .b{stroke:var(--c);fill:var(--f);stroke-width:1.6}"
         ".ser-svg .t,.ser-svg .a{fill:var(--c);stroke:none}"
         ".ser-svg .lit .b{stroke-width:2.6}.ser-svg .dim .t{font-weight:normal}"
-        ".ser-svg .m{font-style:italic}"
+        f".ser-svg .m{{font-style:italic}}{equations}"
     )
 
 
@@ -159,20 +174,32 @@ class Drawing:
             size = max(SMALLEST, min(18, radius * 1.25))
             self.text(x, y + size * 0.34, words, role, size=size, bold=True)
 
-    def line(self, *points: tuple[float, float], role: str = "ink", dash: str = "") -> None:
-        """Straight pieces from point to point."""
+    def dot(self, x: float, y: float, role: str = "ink") -> None:
+        """A dot where two lines are joined."""
+        self._add(f'<circle cx="{_n(x)}" cy="{_n(y)}" r="3.4" class="{_role(role)} a"/>')
+
+    def line(
+        self, *points: tuple[float, float], role: str = "ink", dash: str = "", width: float = 0
+    ) -> None:
+        """Straight pieces from point to point; *width* 0 is the usual one."""
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
-        self._add(f'<path d="{_path(points)}" class="{_role(role)} l"{dashed}/>')
+        wide = f' style="stroke-width:{_n(width)}"' if width else ""
+        self._add(f'<path d="{_path(points)}" class="{_role(role)} l"{dashed}{wide}/>')
 
     def arrow(
-        self, *points: tuple[float, float], role: str = "ink", dash: str = "", head: float = 7
+        self,
+        *points: tuple[float, float],
+        role: str = "ink",
+        dash: str = "",
+        width: float = 0,
+        head: float = 7,
     ) -> None:
         """Straight pieces from point to point with a head at the last."""
         (x1, y1), (x2, y2) = points[-2:]
         length = max(1e-9, float(np.hypot(x2 - x1, y2 - y1)))
         ux, uy = (x2 - x1) / length, (y2 - y1) / length
         base = (x2 - head * ux, y2 - head * uy)
-        self.line(*points[:-1], base, role=role, dash=dash)
+        self.line(*points[:-1], base, role=role, dash=dash, width=width)
         wing = 0.5 * head
         corners = [
             (x2, y2),
@@ -278,17 +305,40 @@ class Drawing:
         Raises:
             ValueError: no caption.
         """
-        if not caption.strip():
-            raise ValueError("a drawing has a caption")
-        pixels = round(1.3 * self.width if widest is None else widest)
-        html = (
-            f'<figure class="ser-drawing" style="margin:1em 0;max-width:{pixels}px">{self.svg()}'
-            f'<figcaption style="margin-top:.4em">{escape(caption)}</figcaption></figure>'
-        )
-        return Html(html, f"[drawing] {caption} {self.described}")
+        return figure([self], caption, widest=widest)
 
     def _add(self, part: str) -> None:
         self._parts.append(part)
+
+
+def figure(drawn: Sequence[Drawing], caption: str, *, widest: float | None = None) -> Html:
+    """Drawings beside each other, below each other where there is no room, with one caption.
+
+    Args:
+        drawn: at least one.
+        caption, widest: as in :meth:`Drawing.show`; *widest* is one drawing's.
+
+    Example:
+        >>> two = [Drawing(360, 40, "A", "Nothing."), Drawing(360, 40, "B", "Nothing either.")]
+        >>> figure(two, "Two.")
+        [drawing] Two. Nothing. Nothing either.
+    """
+    if not caption.strip() or not drawn:
+        raise ValueError("a figure has a drawing and a caption")
+    pixels = [round(1.3 * d.width if widest is None else widest) for d in drawn]
+    if len(drawn) == 1:
+        inside = drawn[0].svg()
+    else:
+        each = (
+            f'<div style="flex:1 1 {round(0.72 * d.width)}px;max-width:{p}px">{d.svg()}</div>'
+            for d, p in zip(drawn, pixels, strict=True)
+        )
+        inside = f'<div style="display:flex;flex-wrap:wrap;gap:.8em">{"".join(each)}</div>'
+    html = (
+        f'<figure class="ser-drawing" style="margin:1em 0;max-width:{sum(pixels)}px">{inside}'
+        f'<figcaption style="margin-top:.4em">{escape(caption)}</figcaption></figure>'
+    )
+    return Html(html, f"[drawing] {caption} {' '.join(d.described for d in drawn)}")
 
 
 def _n(value: float) -> str:
@@ -329,7 +379,7 @@ def _mathematics(piece: str, size: float) -> str:
             put += f' dx="{_n(-back)}"'
         if script:
             put += f' font-size="{_n(small)}"'
-        slanted = bool(letters) or (script and text.isalpha())
+        slanted = bool(letters) or (script and text[:1].isalpha())
         out.append(f"<tspan{put}{' class=' * slanted}{chr(34) + 'm' + chr(34) if slanted else ''}>")
         out.append(f"{escape(text)}</tspan>")
         shift, back, previous = level, 0.6 * small * len(text), script
