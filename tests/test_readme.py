@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
 from conftest import ROOT
 from records_maker import make_results
 
-from tools import readme
+from ser.report import make_report
+from tools import picture, readme
 
 
 def test_readme_says_what_it_should():
@@ -39,44 +39,56 @@ def test_the_tables_of_the_readme_are_made_from_the_records(corpus):
     if not folders:
         pytest.skip("needs the records under book/results")
     text = (ROOT / "README.md").read_text("utf-8")
-    assert f"<!-- table:{corpus} -->" in text
-    assert readme.fill(text, readme.table(folders), corpus) == text
+    made = readme.table(folders, corpus)
+    assert readme.fill(text, made, corpus) == text and made in text
+    rows = [line for line in made.splitlines() if line.startswith("|")]
+    assert len(rows) <= 2 + 6 and all(line.count("|") == 4 for line in rows)
 
 
-def test_the_answers_of_the_readme_are_made_from_the_records():
-    results = ROOT / "book" / "results"
-    if not readme.study_folders(results):
+@pytest.fixture(scope="module")
+def strongest():
+    if not readme.folders(readme.SURPRISE[0]):
         pytest.skip("needs the records under book/results")
-    text = (ROOT / "README.md").read_text("utf-8")
-    assert "<!-- table:answers -->" in text
-    assert readme.fill(text, readme.answers(results), "answers") == text
+    return readme.surprise_scores()
 
 
-def test_a_table_of_the_readme_says_which_networks_had_a_dev_set(tmp_path):
-    models = {"majority": 0.0, "mfcc-lstm": 1.0, "dual": 2.0}
-    made = [
-        make_results(tmp_path / f"nemo-{p}", models, corpus="nemo", protocol=p, seeds=2)
-        for p in ("loso", "random")
-    ]
-    table = readme.table(made)
-    assert table.startswith("| row |") and "nEMO, four classes" in table
-    assert "| `dual` | 2, 2 |" in table and "dev set" not in table
-    for path in (tmp_path / "nemo-loso").glob("*/*.json"):
-        data = json.loads(path.read_text())
-        data["protocol"]["dev"] = 9
-        path.write_text(json.dumps(data))
-    assert "dev set (whole speakers where one is left out)." in readme.table(made)
+@pytest.mark.parametrize("page", readme.PLACES)
+def test_the_strongest_result_is_the_records(page, strongest):
+    text = (ROOT / page).read_text("utf-8")
+    made = readme.surprise(strongest)
+    assert readme.fill(text, made, "surprise") == text and made in text
+    assert strongest["loso"].high < 50 < 90 < strongest["random"].low  # as the pictures' texts say
+    assert "surprise.svg" in text
 
 
-def test_a_row_by_our_recipe_stands_beside_the_same_row_without_it(tmp_path):
-    models = {"majority": 0.0, "mfcc-lstm": 1.0}
+def test_the_picture_of_the_strongest_result_is_the_records(strongest):
+    drawn = picture.drawn_surprise(strongest).svg(static=True)
+    assert (ROOT / "book" / "images" / "surprise.svg").read_text("utf-8") == drawn + "\n"
+    assert f">{strongest['loso'].ua:.1f} %<" in drawn and strongest["random"].text() in drawn
+
+
+def test_the_welcome_page_names_the_material_of_the_strongest_result():
+    folders = readme.folders(readme.SURPRISE[0])
+    if not folders:
+        pytest.skip("needs the records under book/results")
+    row = make_report([str(f) for f in folders]).row(readme.SURPRISE[1])
+    text = (ROOT / "book" / "welcome.md").read_text("utf-8")
+    assert f"{len(row.labels):,} acted utterances of nine Polish speakers" in text
+    assert len(set(row.speakers)) == 9
+
+
+def test_the_sound_of_the_welcome_page_is_in_the_order_that_it_names():
+    text = (ROOT / "book" / "welcome.md").read_text("utf-8")
+    assert ", ".join(picture.ORDER).capitalize() + "." in text
+    sound = ROOT / "book" / "_static" / "four_ways.mp3"
+    assert f"_static/{sound.name}" in text and sound.stat().st_size < 100_000
+
+
+def test_rows_without_unseen_speakers_are_left_out(tmp_path):
     made = [
         make_results(tmp_path / f"nemo-{p}", models, corpus="nemo", protocol=p)
-        for p in ("loso", "random")
+        for p, models in (("loso", {"dual": 2.0, "majority": 0.0}), ("random", {"ds-lstm": 1.0}))
     ]
-    more = {"ds-lstm": 1.0, "dual": 1.5, "dual+": 2.0}
-    make_results(tmp_path / "nemo-loso", more, corpus="nemo", protocol="loso")
-    lines = readme.table(made).splitlines()
-    shown = [line.split("`")[1] for line in lines if line.startswith("| `")]
-    assert shown == ["majority", "mfcc-lstm", "ds-lstm", "dual", "dual+"]
-    assert any(line.startswith("| `dual` | 1, - |") for line in lines)
+    shown = re.findall(r"^\| `([^`]+)`: .*$", readme.table(made, "nemo"), re.MULTILINE)
+    assert shown == ["dual"]
+    assert readme.table(made, "nemo").splitlines()[2].endswith("| - |")
