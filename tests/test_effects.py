@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from chapters.mfcc.effects import effect_table, from_own_mean
+from chapters.prosody.effects import effect_table, from_own_mean
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from chapters.mfcc.envelope import hum, smooth_spectrum, speak
+from chapters.mfcc.envelope import smooth_spectrum, speak
 from chapters.mfcc.toolkits import (
     CONFIGURATION,
     LIBROSA,
@@ -142,17 +142,6 @@ def test_made_again_about_as_strong_with_the_pitch_it_is_given(wave):
     whisper = speak(wave, 13)
     assert np.array_equal(whisper, speak(wave, 13)) and abs(level(whisper) - level(wave)) < 4
     assert np.isfinite(speak(np.zeros(700), 13)).all()
-
-
-def test_hum_follows_and_is_silent_where_unvoiced():
-    times = np.arange(100) / 100
-    hertz = np.where(times < 0.5, 150.0, np.nan)
-    sound = hum((times, hertz), 16000, level=0.05)
-    assert not sound[9000:].any()
-    assert level(sound[1000:7000]) == pytest.approx(20 * np.log10(0.05), abs=0.3)
-    assert np.abs(np.fft.rfft(sound)).argmax() == 150
-    assert not hum(([0.5], [np.nan]), 100).any()
-    assert hum(([0.5], [100.0]), 400).shape == (400,)
 
 
 @pytest.mark.parametrize("bad", [np.zeros(0), np.zeros((2, 9))])

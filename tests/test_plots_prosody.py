@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from chapters.mfcc.figures import contours, cue_strips, effect_plot
+from chapters.prosody.figures import contours, cue_strips, effect_plot
 
 from ser.plots import describe
 

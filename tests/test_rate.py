@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from chapters.mfcc.rate import cues, intensity, syllable_nuclei
+from chapters.prosody.rate import cues, intensity, syllable_nuclei
 from chapters.shared.prosody import level
 
 from ser.errors import FeatureError

@@ -3,7 +3,7 @@
 ``mfcc39`` and ``mel_pair`` turn one waveform into features, their ``_batch`` versions many at
 once. ``extract`` does it for a corpus and keeps the result on disk; ``save_pack`` and
 ``load_pack`` carry features to a machine that has no sound libraries. Book: chapters "Two
-resolutions" and "MFCC, pitch, level and rate".
+resolutions" and "MFCC: a spectrum in a few numbers".
 """
 
 import lazy_loader

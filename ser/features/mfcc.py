@@ -17,7 +17,7 @@ What openSMILE's configuration of that name (HTK's target kind MFCC_E_D_A) compu
 
 Utterances of fewer than 4 frames (55 ms) follow the same rule; openSMILE itself regresses those
 against zeros. Digital silence is 0 in all 39 columns. Book: chapter
-"MFCC, pitch, level and rate".
+"MFCC: a spectrum in a few numbers".
 """
 
 from __future__ import annotations

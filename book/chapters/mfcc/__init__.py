@@ -1,1 +1,1 @@
-"""Chapter "MFCC, pitch, level and rate": toolkits' MFCCs, envelopes, speaking rate, effects."""
+"""Chapter "MFCC: a spectrum in a few numbers": toolkits' MFCCs, speech from its envelope."""

@@ -3,7 +3,7 @@
 Every frame's spectrum is replaced by the smooth curve that the first cepstra describe, and a new
 source is sent through it: noise, as in a whisper, or a buzz that follows a given F0. What the
 cepstra threw away, the melody above all, is gone or has to be brought back from elsewhere.
-For listening only. Book: chapter "MFCC, pitch, level and rate".
+For listening only. Book: chapter "MFCC: a spectrum in a few numbers".
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ser.errors import FeatureError
 from ser.features.presets import SAMPLE_RATE
 
 from chapters.mfcc.toolkits import MFCCSettings, cosines, filter_bank
+from chapters.shared.prosody import follow
 
 SIZE, HOP, BANDS = 512, 128, 26
 _BANK = MFCCSettings(bands=BANDS, n_fft=SIZE, frame=SIZE)
@@ -97,48 +98,10 @@ def speak(
     return out[middle] / total[middle]
 
 
-def hum(track: tuple[ArrayLike, ArrayLike], samples: int, level: float = 0.05) -> np.ndarray:
-    """A pitch contour made audible: four soft harmonics where it is voiced, silence elsewhere.
-
-    Args:
-        track: times in seconds and F0 in Hz (NaN: unvoiced).
-        samples: length at 16 kHz.
-        level: root mean square of the voiced parts, full scale 1.
-
-    Returns:
-        float64 (samples,).
-
-    Example:
-        >>> bool(hum(([0.0, 1.0], [np.nan, np.nan]), 100).any())
-        False
-    """
-    hertz, voiced = _follow(track, samples)
-    phase = 2 * np.pi * np.cumsum(hertz) / SAMPLE_RATE
-    sound = sum(np.sin(k * phase) / k for k in range(1, 5))
-    ramp = np.hanning(323)[1:-1]
-    gate = np.convolve(voiced, ramp / ramp.sum(), mode="same") if samples > 321 else voiced
-    return level / np.sqrt(sum(0.5 / k**2 for k in range(1, 5))) * sound * gate
-
-
 def _stft(wave: np.ndarray, window: np.ndarray) -> np.ndarray:
     padded = np.pad(wave, (SIZE // 2, SIZE + HOP))
     frames = np.lib.stride_tricks.sliding_window_view(padded, SIZE)[::HOP]
     return np.fft.rfft(frames * window)
-
-
-def _follow(track: tuple[ArrayLike, ArrayLike], samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """F0 in Hz and voicing (0 or 1) of every sample."""
-    times, hertz = (np.asarray(part, dtype=float) for part in track)
-    clock = np.arange(samples) / SAMPLE_RATE
-    found = ~np.isnan(hertz)
-    if not found.any():
-        return np.full(samples, 100.0), np.zeros(samples)
-    nearest = np.clip(np.searchsorted(times, clock), 1, len(times) - 1) if len(times) > 1 else 0
-    if len(times) > 1:
-        nearest = nearest - (clock - times[nearest - 1] < times[nearest] - clock)
-    inside = (clock >= times[0] - 0.01) & (clock <= times[-1] + 0.01)
-    smooth = np.interp(clock, times[found], hertz[found])
-    return smooth, (found[nearest] & inside).astype(float)
 
 
 def _source(samples: int, track: tuple[ArrayLike, ArrayLike] | None, seed: int) -> np.ndarray:
@@ -146,7 +109,7 @@ def _source(samples: int, track: tuple[ArrayLike, ArrayLike] | None, seed: int) 
     noise = np.random.default_rng(seed).normal(size=samples)
     if track is None:
         return noise
-    hertz, voiced = _follow(track, samples)
+    hertz, voiced = follow(track, samples)
     phase = np.cumsum(hertz) / SAMPLE_RATE
     pulses = np.diff(np.floor(phase), prepend=0.0) > 0
     return np.where(voiced > 0, pulses * np.sqrt(SAMPLE_RATE / hertz), noise)

@@ -1,194 +1,118 @@
-"""Figures of pitch, level and rate: contours over a spectrogram, cues by emotion, effect sizes.
+"""Figures of one frame on its way to its cepstra, and of what the cepstra keep.
 
-Book: chapter "MFCC, pitch, level and rate".
+Book: chapter "MFCC: a spectrum in a few numbers".
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
-from ser.corpora.base import EMOTIONS
-from ser.plots.style import EMOTION_COLOURS, INK, MUTED, SKY, drawing, set_alt
+from ser.plots.style import BLUE, GREY, ORANGE, drawing, set_alt
 
-from chapters.shared.windows import linear_spectrogram
+from chapters.mfcc.envelope import SIZE, smooth_spectrum
+from chapters.shared.svg import colour
 
-MARKS = dict(zip(EMOTIONS, "^osD", strict=True))
-"""A marker an emotion, so that colour is not alone."""
-TRACK_LOOKS = (("o", "#ffffff"), ("D", SKY), ("^", "#f0e442"))
+DECIBEL = 10 / np.log(10)
+"""Decibels of power in one neper of power, the unit of a natural logarithm."""
+MFCC = colour("mfcc")
+LOOKS = ((ORANGE, "--"), (MFCC, "-"))
 
 
-def contours(
-    wave: ArrayLike,
-    tracks: Mapping[str, tuple[ArrayLike, ArrayLike]],
-    marks: ArrayLike = (),
-    top: float = 1000.0,
-    rate: int = 16000,
+def one_frame(
+    samples: ArrayLike, power: ArrayLike, place: ArrayLike, bands: ArrayLike, cepstra: ArrayLike
 ) -> Figure:
-    """Pitch tracks drawn over a spectrogram through a long window, where harmonics are lines.
+    """Three panels: the windowed samples, the powers with the levels of the bands, the cepstra.
 
     Args:
-        wave: (samples,), full scale 1.
-        tracks: name -> (times in seconds, F0 in Hz, NaN where unvoiced), at most three.
-        marks: seconds that get a tick along the top, such as syllable nuclei.
-        top: highest frequency shown, Hz.
-        rate: samples a second.
+        samples: (L,) of the frame under its window, 16 kHz.
+        power: (bins,).
+        place: (bins,) of every power, in steps of the mel axis; band m stands at m + 1.
+        bands: (M,) natural logarithms.
+        cepstra: (K,) coefficients 1 to K.
 
     Returns:
         Figure.
 
-    Raises:
-        ValueError: no track, or more than three.
-
     Example:
-        >>> noise = np.random.default_rng(0).normal(size=8000)
-        >>> contours(noise, {"found": ([0.1, 0.2], [120.0, np.nan])}).ser_alt[-38:]
-        'found: 1 voiced frames, median 120 Hz.'
+        >>> fig = one_frame(np.ones(400), np.ones(257), np.linspace(0, 27, 257), np.ones(26),
+        ...                 np.arange(1, 13))
+        >>> fig.ser_alt[-38:]
+        '12 coefficients, the largest one c_12.'
     """
-    if not 1 <= len(tracks) <= len(TRACK_LOOKS):
-        raise ValueError(f"1 to {len(TRACK_LOOKS)} tracks can be drawn, not {len(tracks)}")
-    with drawing(None, 4.0) as (fig, ax):
-        linear_spectrogram(wave, 1024, " ", ax, hop=80, top=top, rate=rate)
-        ax.set_title("")
-        for (name, (times, hertz)), (mark, colour) in zip(
-            tracks.items(), TRACK_LOOKS, strict=False
-        ):
-            hertz = np.asarray(hertz, dtype=float)
-            ax.plot(
-                times,
-                hertz,
-                mark,
-                color=colour,
-                markeredgecolor="#000000",
-                markeredgewidth=0.7,
-                markersize=4.5,
-                label=name,
-                linestyle="none",
-            )
-            voiced = hertz[~np.isnan(hertz)]
-            median = f", median {np.median(voiced):.0f} Hz" if len(voiced) else ""
-            set_alt(fig, f"{name}: {len(voiced)} voiced frames{median}.")
-        marks = np.asarray(marks, dtype=float)
-        if len(marks):
-            heights = np.full(len(marks), 0.96 * top)
-            ax.plot(marks, heights, "v", color="#f0e442", markersize=8, label="syllables")
-            set_alt(fig, f"{len(marks)} syllables marked.")
-        legend = fig.legend(
-            *ax.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=True
-        )
-        legend.get_frame().set(facecolor="#8c8c8c", edgecolor="none")
-    return fig
+    samples, bands, cepstra = (np.asarray(part, dtype=float) for part in (samples, bands, cepstra))
+    k = np.arange(1, len(cepstra) + 1)
+    with drawing(height=6.6, rows=3) as (fig, (one, two, three)):
+        one.plot(np.arange(len(samples)) / 16, samples, color=BLUE)
+        one.set(xlabel="time in the frame, ms", ylabel="sample")
+        two.plot(place, 10 * np.log10(np.maximum(1, power)), color=GREY, label="power")
+        two.plot(np.arange(1, len(bands) + 1), DECIBEL * bands, "o-", color=MFCC, label="bands")
+        two.set(xlabel="steps on the mel axis", ylabel="level, dB")
+        two.legend()
+        three.bar(k, cepstra, color=MFCC)
+        three.set(xlabel="coefficient k", ylabel="$c_k$, liftered")
+        three.set_xticks(k)
+    return set_alt(
+        fig,
+        f"Three panels. A windowed wave of {len(samples) / 16:.0f} ms; its power spectrum with the "
+        f"levels of {len(bands)} bands. {len(k)} coefficients, the largest one "
+        f"c_{k[np.abs(cepstra).argmax()]}.",
+    )
 
 
-def cue_strips(table: pd.DataFrame, cues: Mapping[str, str]) -> Figure:
-    """Every utterance as a dot, with quartile boxes, emotion by emotion; one panel a cue.
+def envelopes(power: ArrayLike, counts: Sequence[int] = (4, 13)) -> Figure:
+    """A power spectrum, and the smooth curves that its first cepstra describe.
 
     Args:
-        table: columns ``emotion`` and the cues; NaN and infinite values are left out.
-        cues: column -> label of its axis, with the unit.
+        power: (257,) of 512 samples at 16 kHz.
+        counts: cepstra kept, the constant among them; one or two numbers.
 
     Returns:
         Figure.
 
-    Raises:
-        ValueError: none of the four emotions.
-
     Example:
-        >>> frame = pd.DataFrame({"emotion": ["sad", "sad", "angry"], "x": [1.0, 3.0, 5.0]})
-        >>> cue_strips(frame, {"x": "width, m"}).ser_alt
-        'Medians of width, m: angry 5, sad 2.'
+        >>> envelopes(np.ones(257)).ser_alt
+        'Level over frequency: a spectrum and its smooth curves of 4 and 13 coefficients.'
     """
-    present = [e for e in EMOTIONS if e in set(table.emotion)]
-    if not present:
-        raise ValueError("the table has no utterance of the four emotions")
-    jitter = np.random.default_rng(0)
-    with drawing(None, 0.5 + 1.75 * len(cues), len(cues)) as (fig, axes):
-        for ax, (column, label) in zip(np.atleast_1d(axes), cues.items(), strict=True):
-            medians = []
-            for y, emotion in enumerate(present):
-                values = table.loc[table.emotion == emotion, column].to_numpy(float)
-                values = values[np.isfinite(values)]
-                if not len(values):
-                    continue
-                medians.append(f"{emotion} {np.median(values):.3g}")
-                shift = jitter.uniform(-0.32, 0.32, len(values))
-                look = {"color": EMOTION_COLOURS[emotion], "alpha": 0.45, "markersize": 3}
-                ax.plot(values, y + shift, MARKS[emotion], zorder=1, **look)
-                ax.boxplot(
-                    values,
-                    positions=[y],
-                    widths=0.66,
-                    orientation="horizontal",
-                    showfliers=False,
-                    manage_ticks=False,
-                    boxprops={"color": INK, "linewidth": 1.3},
-                    whiskerprops={"color": INK},
-                    capprops={"color": INK},
-                    medianprops={"color": INK, "linewidth": 2.6},
-                )
-            ax.set_yticks(range(len(present)), present)
-            ax.set_ylim(len(present) - 0.4, -0.6)
-            ax.tick_params(axis="y", length=0)
-            ax.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-            ax.set_xlabel(label)
-            ax.grid(axis="x")
-            set_alt(fig, f"Medians of {label}: {', '.join(medians)}.")
-    return fig
+    power = np.maximum(np.asarray(power, dtype=float), 1e-12)
+    hertz = np.fft.rfftfreq(SIZE, 1 / 16000)
+    with drawing(height=3.9) as (fig, ax):
+        ax.plot(hertz, 10 * np.log10(power), label="real", color=GREY, linewidth=1)
+        for count, (shade, dash) in zip(counts, LOOKS, strict=False):
+            curve = 10 * np.log10(smooth_spectrum(power[None], count)[0])
+            name = f"{count} coefficients"
+            ax.plot(hertz, curve, label=name, color=shade, linestyle=dash, linewidth=2)
+        ax.set(xlabel="frequency, Hz", ylabel="level, dB")
+        fig.legend(loc="outside lower center", ncols=3)
+    named = " and ".join(str(count) for count in counts)
+    return set_alt(
+        fig, f"Level over frequency: a spectrum and its smooth curves of {named} coefficients."
+    )
 
 
-def effect_plot(effects: pd.DataFrame, labels: Mapping[str, str]) -> Figure:
-    """Cohen's d of each emotion, cue by cue, with intervals.
+def error_curve(error: ArrayLike) -> Figure:
+    """How far the smooth curve is from the bands, by the number of coefficients kept; 13 marked.
 
     Args:
-        effects: what :func:`chapters.mfcc.effects.effect_table` gives.
-        labels: cue -> its name in the figure, in the order from above.
+        error: dB with 1, 2, ... coefficients; at least 13.
 
     Returns:
         Figure.
 
-    Raises:
-        ValueError: nothing to draw.
-
     Example:
-        >>> row = {"cue": "x", "effect": "sad", "value": -1.0, "low": -1.5, "high": -0.5, "n": 9}
-        >>> effect_plot(pd.DataFrame([row]), {"x": "width"}).ser_alt
-        "Cohen's d with intervals. width: sad -1.0 (-1.5 to -0.5)."
+        >>> error_curve(np.linspace(9, 0, 25)).ser_alt
+        'Error against number of coefficients: 9.0 dB with one, 4.5 dB with thirteen.'
     """
-    parts = effects[effects.cue.isin(list(labels)) & (effects.effect != "eta2")]
-    emotions: Sequence[str] = [e for e in EMOTIONS if e in set(parts.effect)]
-    if not emotions:
-        raise ValueError("no effect of an emotion to draw")
-    offsets = np.linspace(-0.25, 0.25, len(emotions)) if len(emotions) > 1 else [0.0]
-    text = []
-    with drawing(None, 1.4 + 0.75 * len(labels)) as (fig, ax):
-        for emotion, offset in zip(emotions, offsets, strict=True):
-            rows = parts[parts.effect == emotion].set_index("cue").reindex(list(labels))
-            y, value = np.arange(len(labels)) + offset, rows.value.to_numpy(float)
-            colour = EMOTION_COLOURS[emotion]
-            ax.hlines(y, rows.low, rows.high, color=colour, linewidth=2)
-            ax.plot(
-                value,
-                y,
-                MARKS[emotion],
-                color=colour,
-                markeredgecolor=INK,
-                markeredgewidth=0.6,
-                markersize=8,
-                label=emotion,
-            )
-        for cue, label in labels.items():
-            here = parts[parts.cue == cue].set_index("effect").reindex(emotions).dropna()
-            each = [f"{e} {r.value:.1f} ({r.low:.1f} to {r.high:.1f})" for e, r in here.iterrows()]
-            text.append(f"{label}: {', '.join(each) or 'none'}.")
-        ax.axvline(0, color=MUTED, linewidth=1)
-        ax.set_yticks(range(len(labels)), list(labels.values()))
-        ax.set_ylim(len(labels) - 0.5, -0.5)
-        ax.tick_params(axis="y", length=0)
-        ax.set_xlabel("d: standard deviations from neutral")
-        ax.grid(axis="x")
-        fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    return set_alt(fig, "Cohen's d with intervals. " + " ".join(text))
+    error = np.asarray(error, dtype=float)
+    with drawing(height=3) as (fig, ax):
+        ax.plot(np.arange(1, len(error) + 1), error, "o-", color=MFCC, markersize=4)
+        ax.plot(13, error[12], "D", color=ORANGE, markersize=9)
+        ax.set(xlabel="coefficients kept", ylabel="error, dB", ylim=0)
+        ax.grid(axis="y")
+    return set_alt(
+        fig,
+        f"Error against number of coefficients: {error[0]:.1f} dB with one, {error[12]:.1f} dB "
+        "with thirteen.",
+    )

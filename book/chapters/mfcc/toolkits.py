@@ -3,7 +3,7 @@
 openSMILE, librosa and torchaudio all call the result MFCC and give different numbers. Here every
 choice has a name, so that each library's numbers come out of the same few lines of numpy, and one
 choice can be changed at a time. For explaining: slow, float64, one utterance. What the models of
-this book hear is :func:`ser.features.mfcc39`. Book: chapter "MFCC, pitch, level and rate".
+this book hear is :func:`ser.features.mfcc39`. Book: chapter "MFCC: a spectrum in a few numbers".
 """
 
 from __future__ import annotations
@@ -90,6 +90,22 @@ LIBROSA = MFCCSettings(
 
 TORCHAUDIO = MFCCSettings(**_LIBRARY, frame=400, hop=200, n_fft=400, centre="mirror")
 """``torchaudio.transforms.MFCC(16000)`` as it comes (torchaudio 2.11)."""
+
+
+CHANGES = {
+    "dB instead of ln": {"log": "dB"},
+    "no lifter": {"lifter": 0},
+    "full scale 1, floor 1e-10": {"scale": 1.0, "floor": 1e-10},
+    "no pre-emphasis": {"emphasis": 0.0},
+    "triangles of equal area": {"area": True},
+    "triangles straight in hertz": {"triangles": "hertz"},
+    "Hann window": {"window": "hann"},
+    "Slaney's mel": {"mel": "slaney"},
+    "128 bands": {"bands": 128},
+    "frames of 512": {"frame": 512},
+    "centred frames": {"centre": "zeros"},
+}
+"""What the other libraries do otherwise than openSMILE, one setting at a time."""
 
 
 def filter_bank(settings: MFCCSettings) -> np.ndarray:

@@ -3,7 +3,7 @@
 Four numbers that an ear would notice first: how high a voice is, how far it moves, how strong
 the sound is, and how much of it is voiced. They are for looking at and explaining; no model of
 this book is trained on them. parselmouth (Praat, GPL-3) is imported only when F0 is measured.
-Book: chapters "Emotion in a voice" and "MFCC, pitch, level and rate".
+Book: chapters "Emotion in a voice" and "Pitch, level and rate".
 """
 
 from __future__ import annotations
@@ -114,6 +114,37 @@ def f0_track(
     )
     hertz = pitch.selected_array["frequency"]
     return pitch.xs(), np.where(hertz > 0, hertz, np.nan)
+
+
+def follow(
+    track: tuple[ArrayLike, ArrayLike], samples: int, rate: int = 16000
+) -> tuple[np.ndarray, np.ndarray]:
+    """A track's F0 and voicing at every sample.
+
+    Args:
+        track: what :func:`f0_track` gives.
+        samples: length of the wave.
+        rate: samples a second.
+
+    Returns:
+        F0 in Hz (samples,), drawn straight over the gaps, and voicing (samples,), 0.0 or 1.0.
+
+    Example:
+        >>> hertz, voiced = follow(([0.0, 0.01], [100.0, np.nan]), 240)
+        >>> hertz[0], voiced[0], voiced[-1]
+        (np.float64(100.0), np.float64(1.0), np.float64(0.0))
+    """
+    times, hertz = (np.asarray(part, dtype=float) for part in track)
+    clock = np.arange(samples) / rate
+    found = ~np.isnan(hertz)
+    if not found.any():
+        return np.full(samples, 100.0), np.zeros(samples)
+    nearest = np.clip(np.searchsorted(times, clock), 1, len(times) - 1) if len(times) > 1 else 0
+    if len(times) > 1:
+        nearest = nearest - (clock - times[nearest - 1] < times[nearest] - clock)
+    inside = (clock >= times[0] - 0.01) & (clock <= times[-1] + 0.01)
+    smooth = np.interp(clock, times[found], hertz[found])
+    return smooth, (found[nearest] & inside).astype(float)
 
 
 def prosody(

@@ -4,7 +4,7 @@ Eta squared is the share of a number's variance that lies between the emotions; 
 emotion lies from another in standard deviations. Intervals resample whole speakers, as everywhere
 in this book: utterances of one speaker are alike. With ``own_mean`` every speaker is first moved
 to the same mean, so that who speaks does not count as scatter; that is a look at the corpus, not
-something a recogniser of strangers could do. Book: chapter "MFCC, pitch, level and rate".
+something a recogniser of strangers could do. Book: chapter "Pitch, level and rate".
 """
 
 from __future__ import annotations

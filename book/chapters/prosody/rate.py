@@ -4,7 +4,7 @@ Words are not needed to count syllables: nearly every one has a loud, voiced mid
 and a dip before the next. Counting those gives the rate of speech without a transcript. The
 counts are rough (neighbouring vowels merge, a long one may be counted twice); compared over many
 utterances they order slow and fast. No model of this book is trained on them.
-Book: chapter "MFCC, pitch, level and rate".
+Book: chapter "Pitch, level and rate".
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Chapter "From wave to spectrogram": the drawing of its frames."""
