@@ -50,6 +50,9 @@ def test_the_surest_mistake_is_played(sides):
     assert sides.unseen.text[at] in sound.text
     assert len(wave_of(sides.unseen.loc[at])) > 8000
     assert told.text.endswith(f"{sides.unseen.speaker[at]} 25 %.")
+    loud, _ = worst_mistake(Always(), sides, gain=1e3)
+    assert "(played softer than the other sounds of this page)" in loud.text
+    assert "softer" not in sound.text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from ser.plots.html import Html
 from ser.training import logits_of
 from torch import nn
 
-from chapters.shared.player import player
+from chapters.shared.player import page_gain, player
 from chapters.shared.seen import Seen, seen
 from chapters.shared.utterances import Sides, wave_of
 
@@ -25,7 +25,7 @@ def worst_mistake(model: nn.Module, sides: Sides, gain: float) -> tuple[Html, Se
     Args:
         model: a module from a batch to logits.
         sides: who was left out.
-        gain: of the page's players.
+        gain: of the page's players; a sound that it would clip is played softer, and says so.
 
     Returns:
         A player, and a sentence that says how often each unseen speaker is heard right.
@@ -38,5 +38,8 @@ def worst_mistake(model: nn.Module, sides: Sides, gain: float) -> tuple[Html, Se
     right = pd.Series(100.0 * (answer == truth)).groupby(table.speaker.to_numpy()).mean()
     told = ", ".join(f"{name} {share:.0f} %" for name, share in right.items())
     caption = f"{table.speaker[at]}: {EMOTIONS[truth[at]]}, heard as {EMOTIONS[answer[at]]}"
-    sound = player(wave_of(table.loc[at]), caption=caption, transcript=table.text[at], gain=gain)
+    wave = wave_of(table.loc[at])
+    if (highest := page_gain([wave])) < gain:
+        gain, caption = highest, f"{caption} (played softer than the other sounds of this page)"
+    sound = player(wave, caption=caption, transcript=table.text[at], gain=gain)
     return sound, seen(f"Heard right, by unseen speaker: {told}.")
