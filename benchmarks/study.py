@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from chapters.training.random_corpus import CORPUS, Plan, RandomFeatures
 from chapters.training.study_time import totals
 
 from benchmarks.pairs import wait
+from benchmarks.random_corpus import CORPUS, Plan, RandomFeatures
 from benchmarks.throughput import resolve
 from benchmarks.throughput_record import describe, load, now, save
 from ser.batch import Batch, Dataset

@@ -1,6 +1,6 @@
 """``python -m benchmarks.throughput``: utterances a second, memory, and where a step's time goes.
 
-Book: chapter "Training on a GPU", which draws every record it finds in book/results/throughput.
+Book: chapter "Training on a GPU", which shows an epoch of every record in book/results/throughput.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from typing import Any
 
 import torch
 from chapters.shared.profiling import profile_work
-from chapters.training.random_corpus import Plan, random_dataset
-from chapters.training.trainer import (
+
+from benchmarks.random_corpus import Plan, random_dataset
+from benchmarks.throughput_record import begin, load, now, save, table
+from benchmarks.trainer import (
     MODELS,
     PLACES,
     PRECISIONS,
@@ -30,8 +32,6 @@ from chapters.training.trainer import (
     precision,
     start_memory,
 )
-
-from benchmarks.throughput_record import begin, load, now, save, table
 from ser.batch import Dataset
 from ser.errors import SerError, TrainingError
 from ser.models import get_row

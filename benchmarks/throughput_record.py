@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from chapters.training.random_corpus import Plan
 
+from benchmarks.random_corpus import Plan
 from ser.errors import TrainingError
 from ser.experiments.records import provenance
 from ser.paths import atomic_write
@@ -26,8 +26,8 @@ MEASURED = (
     "ser/models.py",
     "ser/batch.py",
     "ser/training",
-    "book/chapters/training/trainer.py",
-    "book/chapters/training/random_corpus.py",
+    "benchmarks/trainer.py",
+    "benchmarks/random_corpus.py",
 )
 """Files and folders that decide what a step costs."""
 

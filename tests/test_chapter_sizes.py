@@ -13,8 +13,8 @@ from tools.chapters import contents
 ROOT = Path(__file__).resolve().parents[1]
 APPENDIX = {"The study in full", "Back"}
 PENDING = {
-    "ablations", "confusion", "fast", "front_end", "fusion", "protocols", "recipe",
-    "ten_minutes", "training", "your_voice",
+    "ablations", "confusion", "protocols", "recipe",
+    "ten_minutes", "your_voice",
 }  # fmt: skip
 """Chapters that are not yet within the limits; a chapter is taken out when it is, never put in."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chapters.front_end import filter_grid, response_maps, two_clocks
+from chapters.front_end.figures import filter_grid, response_maps, two_clocks
 
 from ser.plots import describe
 

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from chapters.fusion import FATES, fates, gain_curves, margin_plane, margins
+from chapters.fusion.coupling import joint_against_apart
+from chapters.fusion.figures import (
+    FATES,
+    compared,
+    fates,
+    gain_curves,
+    gains,
+    margin_plane,
+    margins,
+)
+from chapters.fusion.records import PARTS, fate_table, paired_gains, reports_of
+from chapters.fusion.rules import RULES, rule_table, stacked, weighted
+from conftest import ROOT
 
+from benchmarks.random_corpus import Plan, random_dataset
 from ser.plots import describe
 
 
@@ -70,3 +83,65 @@ def test_what_does_not_fit_is_said():
         fates([0], np.ones((1, 4)), np.ones((2, 4)), np.ones((1, 4)))
     with pytest.raises(ValueError, match="same names"):
         gain_curves([0], {"a": [1]}, {"b": [1]})
+
+
+def test_the_formula_meets_the_count_where_its_assumptions_hold():
+    rng = np.random.default_rng(0)
+    e = rng.normal(size=(2, 20_000))
+    a, b = (np.stack([0.6 + row, np.zeros(20_000)], axis=1) for row in e)
+    frame, rho = compared(np.zeros(20_000, int), a, b)
+    assert abs(rho) < 0.03
+    np.testing.assert_allclose(frame.loc["formula"], frame.loc["counted"], atol=0.6)
+    assert frame.fused.min() > frame.A.max()
+
+
+def test_simulated_gains_lie_on_the_formula():
+    theory, simulated = gains(0.75, (0.75, 0.6), np.array([0.0, 1.0]), draws=40_000)
+    for name, line in theory.items():
+        np.testing.assert_allclose(simulated[name], line, atol=1.0)
+    equal, weak = theory.values()
+    assert equal[0] == pytest.approx(100 * (0.8299 - 0.75), abs=0.05)
+    assert equal[1] == pytest.approx(0, abs=1e-9) and weak[1] < 0
+
+
+def test_learnt_rules_never_see_the_speaker_they_score(made):
+    labels, a, b = made
+    by = np.arange(len(labels)) % 3
+    for rule in (weighted, stacked):
+        scores = rule(a, b, labels, by)
+        other = labels.copy()
+        other[by == 0] = (other[by == 0] + 1) % 4
+        np.testing.assert_allclose(rule(a, b, other, by)[by == 0], scores[by == 0])
+
+
+def test_rules_are_told_against_the_mean(made):
+    labels, a, b = made
+    table = rule_table(a, b, labels, np.arange(len(labels)) % 5)
+    assert list(table.index) == ["A alone", "B alone", *RULES, "weighted", "stacked"]
+    for name in ("mean of logits", "product of probabilities"):
+        assert table.loc[name, ["less mean", "low", "high"]].tolist() == [0, 0, 0]
+    assert table.loc["A alone", "UA (%)"] - table.loc["mean of logits", "UA (%)"] == (
+        pytest.approx(table.loc["A alone", "less mean"], abs=0.11)
+    )
+
+
+def test_records_of_both_branches_and_their_fusion_are_found(tmp_path):
+    assert reports_of(tmp_path) == {}
+    (tmp_path / "emodb-loso").symlink_to(ROOT / "book" / "results" / "emodb-loso")
+    first = reports_of(tmp_path)
+    table, gained = fate_table(first), paired_gains(first)
+    (name,) = first
+    counts = table[name].iloc[: len(FATES)]
+    assert counts.sum() == len(first[name].row("dual").labels)
+    assert table.loc["both wrong", name] == counts["lost"] + counts["gained"]
+    assert list(gained.index) == [(name, f"dual - {part}") for part in PARTS[:2]]
+    assert ((gained.low <= gained["UA, points"]) & (gained["UA, points"] <= gained.high)).all()
+
+
+def test_the_sum_of_losses_halves_the_gradient_and_couples_nothing():
+    made = random_dataset(Plan(utterances=16, longest=1.5), frozenset({"mfcc", "s1", "s2"}))
+    options = {"preset": "release", "hidden": 4, "channels": (2, 2)}
+    rows = ("mfcc-lstm", "ds-lstm-equations")
+    same = joint_against_apart(rows, made, options, "sgd", 0.02, 0.02)
+    half = joint_against_apart(rows, made, options, "sgd", 0.02, 0.01)
+    assert half["logits, largest"] < 1e-5 < same["logits, largest"]

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
-from chapters.fast.benchmark_figures import (
-    against_cudnn,
-    devices,
-    figures,
-    figures_table,
+from chapters.fast.ladder_figures import in_words, ladder, layer_table, roofline
+from chapters.fast.records import (
+    CHOSEN,
+    all_ratios,
+    chosen_ratios,
     load_benchmarks,
-    machine_text,
-    reached,
-    scaling,
-    scaling_plot,
+    machine_name,
+    slopes,
 )
-from chapters.fast.ladder_figures import ladder, roofline
+from conftest import ROOT
 
-from benchmarks.record import reduce, verdict
+from benchmarks.record import reduce
 from ser.plots import describe
 
 
@@ -76,139 +73,52 @@ def test_records_are_found_and_others_passed_over(record, tmp_path):
     assert load_benchmarks(tmp_path / "nowhere") == []
 
 
-def test_machine_and_command_are_said(record):
-    text = machine_text(record)
-    assert "python -m benchmarks --quick" in text
-    assert record["machine"]["cpu"] in text
-    assert "2026-01-02" in text
-    idle = {**record, "machine": {**record["machine"], "load": None}}
-    assert "load" not in machine_text(idle)
-
-
-def test_figures_have_goal_and_verdict(record):
-    table = figures(record)
-    names = ["front_end[s1]", "ds_lstm[cpu-32]", "start[import ser]", "all_three"]
-    assert list(table.index) == names
-    assert list(table.reached) == ["yes", "no", "yes", "yes"]
-    assert list(table.goal) == ["at least 3x", "at most 2.2x", "at most 0.5 s", "at least 300x"]
-    assert table.ratio.tolist() == pytest.approx([4.0, 2.5, 4.0, 300.5])
-    assert np.isnan(table.loc["all_three", "low"])
-
-
-def test_verdicts_are_those_of_the_benchmarks(record):
-    words = {"reached": "yes", "not reached": "no", "": ""}
-    rows = [r for r in record["rows"] if "ratio" in r and "limit_seconds" not in r]
-    assert rows
-    for row in rows:
-        assert reached(row) == words[verdict(row)]
-
-
-def test_table_for_a_page(record):
-    table = figures_table(record)
-    html = table._repr_html_()
-    assert html.count("<tr>") == 5
-    assert "the plain &lt;thing&gt;" in html
-    assert "2.50x as long" in html
-    assert "not reached" in html
-    assert "300.50x as fast" in html
-    assert "ds_lstm[cpu-32]" in repr(table)
-
-
-def test_scaling_is_in_order(record):
-    table = scaling(record, "T")
-    assert table.value.tolist() == [15, 30, 60]
-    assert table.ours.tolist() == pytest.approx([0.03, 0.06, 0.12])
-    assert table.plain.tolist() == pytest.approx([0.015, 0.03, 0.06])
-    assert scaling(record, "utterances").megabytes.tolist() == [300.0] * 3
-    assert scaling(record, "hidden").empty
-
-
-@pytest.fixture
-def on_gpu(record) -> dict:
-    """The record, and rows that a GPU added."""
-    rows = [
-        compared(
-            f"ds_lstm_against_cudnn[128-norms-{kind}]",
-            0.004,
-            0.002,
-            kind="cost",
-            device="cuda",
-            cudnn_tf32=kind == "as_set_up",
-        )
-        for kind in ("as_set_up", "float32")
-    ]
-    for value in (8, 16):
-        more = {"kind": "cost", "axis": "T", "value": value, "device": "cuda"}
-        rows.append(compared(f"scaling_cuda[{value}]", 0.001 * value, 0.002 * value, **more))
-    body = json.loads(json.dumps(reduce({"datetime": "2026-01-02", "benchmarks": rows}, "c")))
-    machine = {**record["machine"], "gpu": "A Made-up GPU"}
-    return {**record, "machine": machine, "rows": record["rows"] + body["rows"]}
-
-
-def test_a_gpu_is_named_by_its_record(record, on_gpu):
-    assert machine_text(on_gpu).startswith("A Made-up GPU, beside ")
+def test_a_machine_is_called_by_what_was_measured(record):
     machine = record["machine"]
-    processor = f"{machine['cpu']} ({machine['vectors']})"
-    assert devices(on_gpu) == {"cpu": processor, "cuda": "A Made-up GPU"}
-    before = {**record, "machine": {k: v for k, v in machine.items() if k != "vectors"}}
-    assert devices(before) == {"cpu": machine["cpu"]}
-    assert list(devices(record)) == ["cpu"]
-    assert list(devices({**on_gpu, "rows": on_gpu["rows"][-1:]})) == ["cuda"]
+    assert machine_name(record) == f"{machine['cpu']} ({machine['vectors']})"
+    gpu = {**record, "machine": {**machine, "gpu": "A Made-up GPU"}}
+    assert machine_name(gpu) == "A Made-up GPU"
 
 
-def test_curves_of_two_devices_are_not_mixed(on_gpu):
-    assert scaling(on_gpu, "T").value.tolist() == [15, 30, 60]
-    assert scaling(on_gpu, "T", "cuda").value.tolist() == [8, 16]
-    assert "T from 8 to 16" in describe(scaling_plot(on_gpu, "T", device="cuda"))
+def test_every_ratio_says_how_many_times_as_fast(record):
+    table = all_ratios([record])
+    names = ["front_end[s1]", "ds_lstm[cpu-32]", "start[import ser]", "all_three"]
+    assert list(table.index.get_level_values("benchmark")) == names
+    assert table.iloc[:, 0].tolist() == pytest.approx([4.0, 1 / 2.5, 0.25, 300.5])
+    assert table.index.get_level_values("against")[3] == "the duration of the sound"
 
 
-def test_distance_from_the_floor_on_a_gpu(record, on_gpu):
-    table = against_cudnn(on_gpu, operations=1.6)
-    assert list(table.index) == [
-        "batch 128, norms, cuDNN in TF32",
-        "batch 128, norms, both in float32",
-    ]
-    assert table["times as long"].tolist() == pytest.approx([2, 2])
-    assert table["times as counted"].tolist() == pytest.approx([1.25, 1.25])
-    assert table["cuDNN, ms"].tolist() == pytest.approx([2, 2])
-    assert against_cudnn(record, 1.6).empty
+def test_machines_without_a_benchmark_have_a_gap(record):
+    other = {**record, "machine": {**record["machine"], "gpu": "A GPU"}, "rows": record["rows"][:1]}
+    table = all_ratios([record, other])
+    assert table["A GPU"].notna().sum() == 1 and len(table) == 4
+    few = chosen_ratios([record, other])
+    assert list(few.index) == list(CHOSEN)
+    assert few.loc["front end of S1"].tolist() == pytest.approx([4.0, 4.0])
+    assert few.drop("front end of S1").isna().all(axis=None)
 
 
-def test_table_tells_both_times(on_gpu):
-    assert "4.00 ms against 2.00 ms" in figures_table(on_gpu)._repr_html_()
+def test_every_chosen_line_is_in_a_stored_record():
+    table = chosen_ratios(load_benchmarks(ROOT / "book" / "results" / "benchmarks"))
+    assert table.notna().any(axis=1).all()
+    assert table.notna().any(axis=0).all()
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.21, 0.55), (3e-4, 120.0), (0.02, 0.02)])
-def test_scaling_figure_has_marks_around_all_values(record, low, high):
-    rows = [
-        compared("s", seconds, seconds, kind="cost", axis="T", value=value)
-        for value, seconds in ((10, low), (20, high))
-    ]
-    told = reduce({"datetime": "2026-01-02", "benchmarks": rows}, "")
-    ax = scaling_plot(told, "T").axes[0]
-    ticks = ax.get_yticks()
-    bottom, top = ax.get_ylim()
-    assert bottom < low <= high < top
-    assert len(ticks) >= 2
-    assert ticks[0] <= low
+def test_slopes_are_of_seconds(record):
+    table = slopes([record])
+    assert table.loc["T"].tolist() == pytest.approx([1.0])
+    assert table.loc["utterances"].tolist() == pytest.approx([1.0])
+    assert list(table.index) == ["T", "utterances"]
 
 
-def test_scaling_figure_tells_slopes(record):
-    fig = scaling_plot(record, "T", title="Cost against T")
-    assert fig.axes[0].get_xscale() == fig.axes[0].get_yscale() == "log"
-    assert "ours: slope 1.00, expected 1.00." in describe(fig)
-    assert "compared with: slope 1.00" in describe(fig)
-    square = scaling_plot(record, "T", expected={n: n * n for n in (15, 30, 60)})
-    assert "expected 2.00" in describe(square)
-    assert [t.get_text() for t in fig.axes[0].get_xticklabels()] == ["15", "30", "60"]
-
-
-def test_scaling_figure_with_memory(record):
-    fig = scaling_plot(record, "utterances")
-    assert len(fig.axes) == 2
-    assert "300 MB at the first size, 300 at the last" in describe(fig)
-    with pytest.raises(ValueError, match="0 sizes along hidden"):
-        scaling_plot(record, "hidden")
+def test_layers_in_millions_and_percent():
+    seconds = pd.Series({"a": 3.0, "b": 1.0})
+    table = layer_table([4e6, 1e6], [2e6, 4e6], seconds)
+    assert table["operations a byte"].tolist() == [2.0, 0.25]
+    assert table["time (%)"].tolist() == [75.0, 25.0]
+    assert in_words(pd.Series({"times as fast": 3.96, "low": 3.8, "high": 4.1})) == (
+        "4.0 times as fast (quartiles 3.8 to 4.1)"
+    )
 
 
 def test_ladder():

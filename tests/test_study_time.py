@@ -9,10 +9,9 @@ import pytest
 from chapters.training.study_time import (
     ALL,
     combined,
+    epoch_table,
     load_study_times,
-    study_text,
     totals,
-    verdicts,
 )
 
 from benchmarks import study
@@ -108,7 +107,6 @@ def test_folds_at_once_take_as_long_as_the_slowest_and_as_many_rounds(made):
     made["rows"]["mfcc-lstm"]["together_epochs"] = two
     study_seconds = totals(made).loc["mfcc-lstm", "study"]
     assert study_seconds == pytest.approx(10 + 3 * ((3 + 1.2 - 2.5) + 50 * 1.25))
-    assert "50 epochs, batches of similar length, 2 folds at once:" in verdicts(made)
 
 
 def test_a_measurement_that_ended_is_finished_by_another(made):
@@ -127,15 +125,9 @@ def test_a_measurement_that_ended_is_finished_by_another(made):
     whole, apart, third = combined([first, second, other, elsewhere])
     assert whole["commands"] == ["the first time", "the second time"] != third["commands"]
     assert whole["note"] == "shared machine; in the evening" and third["device"]["threads"] == 2
-    assert "single epoch was measured of: mfcc-lstm" in verdicts(third)
-    assert "single" not in verdicts(whole)
     assert totals(whole).equals(totals(made).loc[totals(whole).index])
-    assert "ds-lstm at aaa" in verdicts(whole) and "mfcc-lstm at bbb" in verdicts(whole)
-    lines = study_text(whole, width=50).split("\n")
-    assert lines[:3] == ["$ the first time", "$ the second time", "shared machine; in the evening"]
-    assert max(map(len, lines)) <= 50
-    assert "ended before" not in verdicts(whole) and "ended before: ds-lstm" in verdicts(first)
-    assert apart["settings"]["batches"] == "similar" and "commits" not in verdicts(apart)
+    assert whole["row_commits"] == {"mfcc-lstm": "bbb", "ds-lstm": "aaa"}
+    assert apart["settings"]["batches"] == "similar"
 
 
 def test_one_measured_epoch_is_better_than_none(made):
@@ -167,16 +159,28 @@ def test_one_fold_that_fails_ends_all_and_says_why(tmp_path, capfd):
     assert barrier.aborted
 
 
-def test_goals_are_told_either_way(made):
-    text = verdicts(made)
-    assert "an epoch of dual over 5,531 utterances: 3 s (goal: under 2 s, not reached)" in text
-    assert "2 networks, 5 folds, 50 epochs: 690 s (goal: under 600 s, not reached)" in text
-    assert "not run whole" in text
-    made["goals"] = {"epoch_seconds": 4.0, "study_seconds": 700.0}
-    assert verdicts(made).count(", reached)") == 2
-    assert "ended before" not in verdicts(made)
-    made["settings"]["models"] = [*made["rows"], "cnn-lstm-s1"]
-    assert "ended before: cnn-lstm-s1." in verdicts(made)
+def test_a_table_of_epochs_has_every_device(made, tmp_path):
+    cells = {}
+    for batch, seconds in ((8, 90.0), (16, 70.0)):
+        cell = {"model": "ds-lstm", "precision": "float32", "data": "device"}
+        cells[f"ds-lstm/{batch}"] = {**cell, "epoch_seconds": seconds}
+        cells[f"low/{batch}"] = {**cell, "precision": "bfloat16", "epoch_seconds": 1.0}
+    cells["dual/8"] = {"error": "out of memory"}
+    device = {"name": "A CPU", "type": "cpu", "threads": 1}
+    steps = {"kind": "throughput", "device": device, "cells": cells}
+    made["settings"]["models"] = list(made["rows"])
+    (tmp_path / "a.json").write_text(json.dumps(steps), encoding="utf-8")
+    (tmp_path / "b.json").write_text(json.dumps(made), encoding="utf-8")
+    (tmp_path / "c.json").write_text("{", encoding="utf-8")
+    table = epoch_table(tmp_path)
+    assert list(table.index) == ["A CPU, 1 thread", "A GPU"]
+    assert table.loc["A CPU, 1 thread", "ds-lstm"] == 70
+    assert np.isnan(table.loc["A CPU, 1 thread", "dual"])
+    assert table.loc["A GPU", ["mfcc-lstm", "ds-lstm", "dual"]].tolist() == [1, 2, 3]
+    assert table.loc["A GPU", "study"] == pytest.approx(690)
+    made["settings"]["models"].append("cnn-lstm-s1")
+    (tmp_path / "b.json").write_text(json.dumps(made), encoding="utf-8")
+    assert np.isnan(epoch_table(tmp_path).loc["A GPU", "study"])
 
 
 def test_wrong_options_are_said_in_words(tmp_path, capsys):

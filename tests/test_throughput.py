@@ -10,16 +10,16 @@ import textwrap
 import pytest
 import torch
 from chapters.shared.profiling import kind_of, profile_work
-from chapters.training.random_corpus import CORPUS, Plan, random_dataset
-from chapters.training.trainer import (
+from conftest import ROOT
+
+from benchmarks import throughput, throughput_record
+from benchmarks.random_corpus import CORPUS, Plan, random_dataset
+from benchmarks.trainer import (
     Setting,
     Trainer,
     measure,
     precision,
 )
-from conftest import ROOT
-
-from benchmarks import throughput, throughput_record
 from ser.errors import ModelError, TrainingError
 from ser.models import build_model
 
@@ -306,7 +306,7 @@ def test_imports_without_sound_libraries_or_jupyter():
         sys.modules["tqdm"] = sys.modules["safetensors"] = None
         import benchmarks.study
         from benchmarks.throughput import main
-        from chapters.training.trainer import Plan, Setting, Trainer
+        from benchmarks.trainer import Plan, Setting, Trainer
         print(Trainer(Setting("dual", 2), Plan(utterances=2, hidden=4), "cpu").step() > 0)
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]

@@ -1,11 +1,11 @@
 """Figures of speed: the rungs of a ladder, and the roof over them (book: "Making it fast").
 
-What the benchmarks measured is drawn by :mod:`chapters.fast.benchmark_figures`.
+What the benchmarks measured elsewhere: :mod:`chapters.fast.records`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -115,3 +115,38 @@ def roofline(
     return set_alt(
         fig, f"The roof slopes up to {ridge:.2g} operations a byte and is flat from there. {said}."
     )
+
+
+def layer_table(
+    operations: Sequence[float], moved: Sequence[float], seconds: pd.Series
+) -> pd.DataFrame:
+    """What layers compute, move and take: in millions, by the byte, and in percent of the whole.
+
+    Args:
+        operations, moved: of each layer; bytes moved.
+        seconds: of each layer, indexed by its name.
+
+    Example:
+        >>> layer_table([2e6], [4e6], pd.Series({"ReLU": 0.1})).loc["ReLU"].tolist()
+        [2.0, 4.0, 0.5, 100.0]
+    """
+    table = pd.DataFrame(
+        {
+            "operations (million)": np.divide(operations, 1e6),
+            "bytes (million)": np.divide(moved, 1e6),
+            "operations a byte": np.divide(operations, moved),
+            "time (%)": (100 * seconds / seconds.sum()).to_numpy(),
+        },
+        index=seconds.index,
+    )
+    return table.round(dict.fromkeys(table, 1) | {"operations a byte": 2})
+
+
+def in_words(row: pd.Series) -> str:
+    """A row of :func:`chapters.fast.speed_ladder.faster` as words of a sentence.
+
+    Example:
+        >>> in_words(pd.Series({"times as fast": 2.04, "low": 1.9, "high": 2.2}))
+        '2.0 times as fast (quartiles 1.9 to 2.2)'
+    """
+    return f"{row['times as fast']:.1f} times as fast (quartiles {row.low:.1f} to {row.high:.1f})"

@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 import torch
@@ -105,6 +105,44 @@ def forward_backward(run: Callable[[], Tensor]) -> Callable[[], None]:
     return step
 
 
+def race(ways: Mapping[str, Callable[[], Tensor]], rounds: int = 7) -> pd.DataFrame:
+    """Forward and backward of each, by turns: :func:`faster` than the first."""
+    return faster(by_turns({name: forward_backward(run) for name, run in ways.items()}, rounds))
+
+
+def gradients(run: Callable[[], Tensor], *wanted: Tensor) -> list[Tensor]:
+    """The output of *run* and the gradients of *wanted*, as :func:`forward_backward` makes them.
+
+    Example:
+        >>> w = torch.tensor([3.0], requires_grad=True)
+        >>> gradients(lambda: 2 * w, w)
+        [tensor([6.]), tensor([12.])]
+    """
+    out = run()
+    return [out.detach(), *torch.autograd.grad(out, wanted, out.detach())]
+
+
+def apart(ours: Sequence[Tensor], plain: Sequence[Tensor]) -> float:
+    """The largest difference between two lists of tensors, each in units of its largest value.
+
+    A tensor that is zero but for rounding (below a millionth of the largest value of all) is
+    measured by that millionth.
+
+    Raises:
+        ValueError: lists of different length, or tensors of different shape.
+
+    Example:
+        >>> apart([torch.tensor([1.0, 2.0])], [torch.tensor([1.0, 4.0])])
+        0.5
+    """
+    if [t.shape for t in ours] != [t.shape for t in plain]:
+        raise ValueError("the two lists differ in length or in shapes")
+    largest = [float(b.abs().max()) for b in plain]
+    least = 1e-6 * max(largest)
+    differences = [float((a - b).abs().max()) for a, b in zip(ours, plain, strict=True)]
+    return max(d / max(top, least) for d, top in zip(differences, largest, strict=True))
+
+
 def written_plainly(threads: int = 1) -> nn.Sequential:
     """First block of the front end as released: convolution, batch norm, ReLU, pool, seeded."""
     torch.set_num_threads(threads)
@@ -112,6 +150,21 @@ def written_plainly(threads: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(1, 64, (4, 2), padding=(1, 0)), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2)
     )
+
+
+def one_pass_like(block: nn.Sequential) -> nn.Module:
+    """The package's first block with the weights of :func:`written_plainly`'s."""
+    from ser.nn.frontend import ConvBlock  # here: the processes that measure do without
+
+    ours = ConvBlock(1, 64, (4, 2))
+    stored = zip(ours.state_dict(), block.state_dict().values(), strict=True)
+    ours.load_state_dict(dict(stored))
+    return ours
+
+
+def all_but_bias(block: nn.Module) -> list[Tensor]:
+    """Weights of a block without the convolution's bias, whose gradient is zero."""
+    return [p for k, p in enumerate(block.parameters()) if k != 1]
 
 
 def with_allocators(

@@ -379,7 +379,7 @@ def _mathematics(piece: str, size: float) -> str:
             put += f' dx="{_n(-back)}"'
         if script:
             put += f' font-size="{_n(small)}"'
-        slanted = bool(letters) or (script and text[:1].isalpha())
+        slanted = bool(letters or (script and text[:1].isalpha()))
         out.append(f"<tspan{put}{' class=' * slanted}{chr(34) + 'm' + chr(34) if slanted else ''}>")
         out.append(f"{escape(text)}</tspan>")
         shift, back, previous = level, 0.6 * small * len(text), script

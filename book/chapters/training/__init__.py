@@ -1,1 +1,1 @@
-"""Chapter "Training on a GPU": throughput on a made-up corpus, and its figures."""
+"""Chapter "Training on a GPU": a profile, a power cut, and what was measured elsewhere."""

@@ -1,7 +1,7 @@
-"""How long the whole study takes on a device, from a record of its epochs.
+"""How long an epoch and the whole study take on a device, from records of measured epochs.
 
-Book: chapter "Training on a GPU". The records come from ``python -m benchmarks.study`` and lie
-under book/results/throughput, beside those of :mod:`chapters.training.throughput_figures`.
+Book: chapter "Training on a GPU". The records come from ``python -m benchmarks.throughput`` and
+``python -m benchmarks.study`` and lie under book/results/throughput.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import statistics
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ import pandas as pd
 from chapters.shared.speed_records import read_records
 
 ALL = "all networks"
+SHOWN = ("mfcc-lstm", "ds-lstm", "dual")
+"""Rows of the results whose epochs are shown; ``dual`` is the sum of the two."""
 START = 2
 """Epochs that belong to the start: a shape is captured as a CUDA graph the second time it comes,
 and an epoch's last batch has a shape of its own, so the second epoch captures too."""
@@ -111,61 +112,43 @@ def totals(record: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
-def verdicts(record: Mapping[str, Any]) -> str:
-    """What was aimed at and what was measured, a line each; and what kind of number it is.
+def epoch_table(folder: str | Path) -> pd.DataFrame:
+    """Seconds of an epoch over IEMOCAP's number of utterances, a row for each device with a record.
+
+    Of a processor, ``python -m benchmarks.throughput`` measured steps at several batch sizes: the
+    fastest counts. Of a GPU, ``python -m benchmarks.study`` measured whole epochs.
 
     Args:
-        record: one of :func:`load_study_times`.
+        folder: where ``*.json`` lie; it need not exist.
+
+    Returns:
+        indexed by device: an epoch of each of :data:`SHOWN` (NaN where it was not measured),
+        ``batches``, the whole ``study`` where all its networks were measured, all in float32.
 
     Example:
-        >>> for record in load_study_times("book/results/throughput"):  # doctest: +SKIP
-        ...     print(verdicts(record))
+        >>> epoch_table("nowhere").empty
+        True
     """
-    table, goals, settings = totals(record), record["goals"], record["settings"]
-    lines = []
-    if "dual" in table.index:
-        count = max(row["utterances"] for row in record["rows"].values())
-        text = f"an epoch of dual over {count:,} utterances"
-        lines.append(_verdict(text, table.loc["dual", "epoch"], goals["epoch_seconds"]))
-    text = f"{len(record['rows'])} networks, {settings['folds']} folds, "
-    text += f"{settings['study_epochs']} epochs"
-    if settings.get("batches", "shuffled") != "shuffled":
-        text += ", batches of similar length"
-    if settings.get("together", 1) > 1:
-        text += f", {settings['together']} folds at once"
-    lines.append(_verdict(text, table.loc[ALL, "study"], goals["study_seconds"]))
-    lines.append("The study is a sum of measured epochs; it was not run whole.")
-    single = [name for name, row in record["rows"].items() if len(row["epochs"]) <= START + 1]
-    if single:
-        lines.append(f"After the start a single epoch was measured of: {', '.join(single)}.")
-    commits: dict[str, list[str]] = {}
-    for name, commit in record.get("row_commits", {}).items():
-        commits.setdefault(commit or "unknown", []).append(name)
-    if len(commits) > 1:
-        each = (f"{', '.join(names)} at {commit}" for commit, names in commits.items())
-        lines.append(f"Put together from records of several commits: {'; '.join(each)}.")
-    missing = [name for name in settings.get("models", []) if name not in record["rows"]]
-    if missing:
-        lines.append(f"Not in it, for the measurement ended before: {', '.join(missing)}.")
-    return "\n".join(lines)
+    rows: dict[str, dict[str, Any]] = {}
+    for record in read_records(folder, lambda record: record.get("kind") == "throughput"):
+        cells = [c for c in record["cells"].values() if "error" not in c]
+        cells = [c for c in cells if (c["precision"], c["data"]) == ("float32", "device")]
+        times = {m: [c["epoch_seconds"] for c in cells if c["model"] == m] for m in SHOWN}
+        found = {model: min(each) for model, each in times.items() if each}
+        rows[_called(record["device"])] = {**found, "batches": "shuffled"}
+    for record in combined(load_study_times(folder)):
+        table, settings = totals(record), record["settings"]
+        found = {model: table.epoch[model] for model in SHOWN if model in table.index}
+        kind = settings.get("batches", "shuffled")
+        whole = set(settings.get("models", [])) <= set(record["rows"])
+        study = {"study": table.study[ALL]} if whole else {}
+        rows[_called(record["device"])] = {**found, "batches": kind, **study}
+    columns = [*SHOWN, "batches", "study"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("device")
 
 
-def study_text(record: Mapping[str, Any], width: int = 74) -> str:
-    """The commands, the note and :func:`verdicts`, in lines of at most *width* characters.
-
-    Example:
-        >>> print(study_text(record))                                  # doctest: +SKIP
-        $ python -m benchmarks.study --device cuda --batches similar ...
-    """
-    lines = [f"$ {command}" for command in record.get("commands", [])]
-    lines += [record.get("note") or "no note", *verdicts(record).split("\n")]
-    return "\n".join(
-        textwrap.fill(line, width, subsequent_indent="    ", break_on_hyphens=False)
-        for line in lines
-    )
-
-
-def _verdict(text: str, seconds: float, goal: float) -> str:
-    word = "reached" if seconds < goal else "not reached"
-    shown = f"{seconds:,.0f}" if seconds >= 100 else f"{seconds:.3g}"
-    return f"{text}: {shown} s (goal: under {goal:g} s, {word})"
+def _called(device: Mapping[str, Any]) -> str:
+    """A GPU by its name, a processor by its name and the threads that were used."""
+    if device["type"] == "cuda":
+        return device["name"]
+    return f"{device['name']}, {device['threads']} thread{'s' * (device['threads'] > 1)}"

@@ -7,9 +7,10 @@ margins. Book: chapter "Fusion"; the fusion is :func:`ser.nn.fuse` (Wang et al. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from ser.plots.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILLION, drawing, set_alt
@@ -77,6 +78,58 @@ def fates(labels: ArrayLike, a: ArrayLike, b: ArrayLike, fused: ArrayLike) -> np
     none = np.where(both, 4, 3)
     kept = np.where(both, 0, 2)
     return np.where(first & second, kept, np.where(first | second, one, none))
+
+
+def compared(labels: ArrayLike, a: ArrayLike, b: ArrayLike) -> tuple[pd.DataFrame, float]:
+    """The normal formula for the share of right answers against the count, and the correlation.
+
+    Args:
+        labels: (n,) true classes.
+        a, b: (n, classes) logits of the two branches.
+
+    Returns:
+        percentages right, rows ``formula`` and ``counted``, columns ``A``, ``B`` and ``fused``;
+        and the correlation of the two margins.
+    """
+    from scipy.stats import norm
+
+    truth, a, b = np.asarray(labels), np.asarray(a), np.asarray(b)
+    m_a, m_b = margins(truth, a), margins(truth, b)
+    by_formula = [norm.cdf(m.mean() / m.std()) for m in (m_a, m_b, (m_a + m_b) / 2)]
+    counted = [np.mean(s.argmax(1) == truth) for s in (a, b, a + b)]
+    values = 100 * np.array([by_formula, counted])
+    frame = pd.DataFrame(values, ["formula", "counted"], ["A", "B", "fused"])
+    return frame.round(1), float(np.corrcoef(m_a, m_b)[0, 1])
+
+
+def gains(
+    right: float, partners: Sequence[float], correlation: np.ndarray, draws: int = 200_000
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Gain in points of a branch fused with each partner, by the formula and from random margins.
+
+    Args:
+        right: share of right answers of the branch, and *partners*: those of its partners.
+        correlation: (k,) of the two margins.
+        draws: of random margins, for each point.
+
+    Returns:
+        partner's name -> (k,) gain over the branch alone, by the formula; and the same simulated.
+    """
+    from scipy.stats import norm
+
+    random, strong = np.random.default_rng(0), norm.ppf(right)
+    theory, simulated = {}, {}
+    for partner in partners:
+        weak, name = norm.ppf(partner), f"partner right {100 * partner:.0f} % of the time"
+        both = (strong + weak) / np.sqrt(2 * (1 + correlation))
+        theory[name] = 100 * (norm.cdf(both) - right)
+        hits = []
+        for rho in correlation:
+            e = random.normal(size=(2, draws))
+            e[1] = rho * e[0] + np.sqrt(1 - rho**2) * e[1]
+            hits.append((strong + e[0] + weak + e[1] > 0).mean())
+        simulated[name] = 100 * (np.array(hits) - right)
+    return theory, simulated
 
 
 def margin_plane(labels: ArrayLike, a: ArrayLike, b: ArrayLike, names: tuple[str, str]) -> Figure:

@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.nn import functional
+
+from benchmarks.random_corpus import CORPUS, Plan, random_dataset
 from ser.batch import Batch, Dataset
 from ser.errors import TrainingError
 from ser.models import build_model
 from ser.training import TrainConfig, batches, epoch_order, make_optimiser
 from ser.training.loop import branch_logits
-from torch.nn import functional
-
-from chapters.training.random_corpus import CORPUS, Plan, random_dataset
 
 MODELS = ("mfcc-lstm", "ds-lstm", "dual")
 PRECISIONS = ("float32", "tf32", "bfloat16")

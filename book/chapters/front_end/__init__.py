@@ -1,0 +1,1 @@
+"""Chapter "The CNN front end and alignment": filters, two clocks, and what pace does."""
