@@ -15,12 +15,17 @@ import numpy as np
 
 from ser.audio import LOUDEST, load_audio
 from ser.corpora.base import EMOTIONS
+from ser.corpora.problems import many
 from ser.errors import AudioError, FeatureError, ModelError
 from ser.logs import WAYS
 from ser.sound_quality import EFFECTS, Channels, listen
 
 if TYPE_CHECKING:
     import torch
+
+SHIPPED = Path(__file__).parent / "shipped_model"
+"""The model that comes with the package and answers where no other is named; its card is
+``CARD.md`` in there (made by ``python -m tools.ship``)."""
 
 FEW = 5
 """Recordings that the equations on one core answer sooner than compiled kernels, which have to be
@@ -88,9 +93,11 @@ class SavedModel:
     scales: dict = field(default_factory=dict)
 
     def describe(self) -> str:
-        """One sentence on what the model was trained on."""
+        """One sentence on what the model was trained on, one on how it scored."""
         told = self.trained_on
         scored = ""
+        if told.get("unseen"):
+            return describe_shipped(told)
         if told.get("test_ua") is not None:
             side = f"fold {told['fold']} of protocol {told['protocol']!r}"
             scored = f" It scored UA {100 * told['test_ua']:.1f} % on {told['tested_on']}, {side}."
@@ -99,18 +106,46 @@ class SavedModel:
             only = " Synthetic voices: it teaches how things work and says nothing about people."
         return (
             f"Model: {self.row}, trained on {told['utterances']} utterances of "
-            f"{told['corpus']} ({len(told['speakers'])} speakers, {told['epochs']} epochs; "
+            f"{told['corpus']} ({many(len(told['speakers']), 'speaker')}, "
+            f"{many(told['epochs'], 'epoch')}; "
             f"licence of the corpus: {told['licence'] or 'unknown'}).{scored}{only}"
         )
 
 
-def load_model(
-    checkpoint: str | os.PathLike, device: str = "auto", recordings: int | None = None
-) -> SavedModel:
-    """Read a model that a run left.
+def describe_shipped(told: dict | None = None) -> str:
+    """One line on the model that comes with the package: whose voices it knows, how good it is.
 
     Args:
-        checkpoint: its folder (``OUT/models/ROW/RUN``), or a folder above it that holds only one.
+        told: its ``trained_on``; None reads it, without torch.
+
+    Raises:
+        ModelError: its description is missing or damaged.
+    """
+    if told is None:
+        from ser.saved_models import read_description
+
+        told = read_description(SHIPPED)["trained_on"]
+    unseen, other = told["unseen"], told["other_language"]
+    return (
+        f"Model: the small {unseen['model']} that comes with ser, trained on "
+        f"{told['utterances']} acted {told['language']} utterances by "
+        f"{many(len(told['speakers']), 'speaker')} ({told['title']}). UA on speakers it has not "
+        f"heard: {100 * unseen['ua']:.0f} % (95 %: {100 * unseen['low']:.0f} to "
+        f"{100 * unseen['high']:.0f}); on {other['language']} speech: "
+        f"{100 * other['ua']:.0f} %; chance: 25 %."
+    )
+
+
+def load_model(
+    checkpoint: str | os.PathLike | None = None,
+    device: str = "auto",
+    recordings: int | None = None,
+) -> SavedModel:
+    """Read a model that a run left, or the one that comes with the package.
+
+    Args:
+        checkpoint: its folder (``OUT/models/ROW/RUN``), or a folder above it that holds only one;
+            None: the package's own, :data:`SHIPPED`.
         device: ``auto``, ``cpu`` or ``cuda``.
         recordings: how many it is to answer, if that is known. Up to :data:`FEW` go through the
             equations: to load compiled kernels takes longer than they save there.
@@ -123,6 +158,14 @@ def load_model(
     from ser.normalise import NORMALISATIONS
     from ser.saved_models import COPY, read_description, read_weights, split_scale
 
+    if checkpoint is None:
+        try:
+            return load_model(SHIPPED, device, recordings)
+        except ModelError as error:
+            raise ModelError(
+                f"the model that comes with ser is damaged ({str(error).split(';')[0]}); "
+                "install the package again, or name another with --checkpoint"
+            ) from error
     body = read_description(Path(checkpoint))
     device = resolve_device(device)
     if body["normalise"] not in NORMALISATIONS:
@@ -163,14 +206,16 @@ def load_model(
 
 
 def predict(
-    recording: str | os.PathLike | np.ndarray, checkpoint: SavedModel | str | os.PathLike
+    recording: str | os.PathLike | np.ndarray,
+    checkpoint: SavedModel | str | os.PathLike | None = None,
 ) -> Prediction:
     """What a trained model says of a recording.
 
     Args:
         recording: a file, or mono samples (n,) at 16 kHz within -1..1; signed whole numbers, as
             microphones give them, are taken by their own full scale.
-        checkpoint: a model of :func:`load_model`, or its folder.
+        checkpoint: a model of :func:`load_model`, or its folder; None: the small model that comes
+            with the package, read anew at every call.
 
     Raises:
         AudioError: the file cannot be read (the message names it and the way out), or samples
@@ -180,6 +225,8 @@ def predict(
 
     Example:
         >>> from ser import predict
+        >>> predict("me.wav").emotion  # doctest: +SKIP
+        'neutral'
         >>> predict("me.wav", "results/models/dual/loso-release-03-seed0")  # doctest: +SKIP
     """
     if not isinstance(checkpoint, SavedModel):

@@ -92,3 +92,9 @@ def test_rows_without_unseen_speakers_are_left_out(tmp_path):
     shown = re.findall(r"^\| `([^`]+)`: .*$", readme.table(made, "nemo"), re.MULTILINE)
     assert shown == ["dual"]
     assert readme.table(made, "nemo").splitlines()[2].endswith("| - |")
+
+
+def test_the_readme_says_of_the_model_what_the_command_says():
+    text = (ROOT / "README.md").read_text("utf-8")
+    made = readme.model()
+    assert readme.fill(text, made, "model") == text and made in text

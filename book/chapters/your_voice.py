@@ -1,13 +1,23 @@
-"""One clip heard under several conditions, and how the answer moves (book: "Bring IEMOCAP, or
-your own voice")."""
+"""Commands typed on a page, clips as a reader's own, and channels that move an answer (book: "Bring
+IEMOCAP, or your own voice")."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+from ser import predict
 from ser.corpora.base import EMOTIONS
 from ser.plots.style import (
     CARD,
@@ -22,8 +32,131 @@ from ser.plots.style import (
 
 from chapters.shared.probabilities import checked
 
+if TYPE_CHECKING:
+    from ser.prediction import SavedModel
+
 SMALLEST = 0.12
 """Shares below this have no room for their number."""
+
+
+PROGRESS = re.compile(r"^.*\b\d+ of \d+ \w+, \d\d:\d\d passed.*\n", re.MULTILINE)
+"""Lines that say how far a slow machine is."""
+
+
+def terminal(home: Path) -> Callable[[str], None]:
+    """A hand that types commands in the folder *home* and shows what they print."""
+    alone = os.environ | {"OMP_NUM_THREADS": "1"}  # enough, this small
+
+    def shell(line: str) -> None:
+        print("$", line.replace(" --", " \\\n    --"))
+        words = [sys.executable, "-m", *shlex.split(line)]
+        done = subprocess.run(
+            words, cwd=home, env=alone, capture_output=True, text=True, check=False
+        )
+        text = PROGRESS.sub("", done.stderr) + done.stdout
+        text = text.replace(f"{home}{os.sep}", "")
+        print(text.replace(str(home), ".").rstrip())
+        print("exit code:", done.returncode)
+
+    return shell
+
+
+def stand_in(built_in: Path, release: Path) -> list[str]:
+    """One dialogue of each session of a corpus in IEMOCAP's layout, as *release*.
+
+    Returns:
+        What its first session holds, folders and tables of labels.
+    """
+    for path in sorted(built_in.glob("Session*/**/*_impro01*")):
+        target = release / path.relative_to(built_in)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            shutil.copytree(path, target, dirs_exist_ok=True)
+        elif path.suffix == ".txt":
+            shutil.copyfile(path, target)
+    found = sorted(release.glob("Session1/**/*_impro01*"))
+    kept = [path for path in found if path.is_dir() or path.suffix == ".txt"]
+    return [path.relative_to(release.parent).as_posix() for path in kept]
+
+
+def as_your_own(table: pd.DataFrame, home: Path, speakers: int, clips: int) -> pd.DataFrame:
+    """Some clips of a corpus as files of *home*, and ``mine.csv``, which lists them.
+
+    Args:
+        table: of a corpus.
+        home: folder.
+        speakers, clips: at most so many speakers, and clips of each emotion for each.
+
+    Returns:
+        ``path`` (within *home*), ``emotion``, ``speaker``, ``text``.
+    """
+    import soundfile
+    from ser import load_audio
+
+    part = table[table.speaker.isin(sorted(table.speaker.unique())[:speakers])]
+    part = part.groupby(["speaker", "emotion"]).head(clips)
+    (home / "clips").mkdir()
+    lines = []
+    for n, row in enumerate(part.itertuples()):
+        span = {"start": row.start, "seconds": row.seconds} if row.segment else {}
+        name = f"clips/{n:03d}.wav"
+        soundfile.write(home / name, load_audio(row.path, **span), 16000)
+        lines.append((name, row.emotion, row.speaker, row.text))
+    mine = pd.DataFrame(lines, columns=["path", "emotion", "speaker", "text"])
+    mine.to_csv(home / "mine.csv", index=False)
+    return mine
+
+
+def telephone(wave: np.ndarray) -> np.ndarray:
+    """The band of an old telephone: 300 to 3400 Hz at 8,000 samples a second, and back."""
+    import soxr
+    from scipy.signal import butter, sosfiltfilt
+
+    band = butter(4, [300, 3400], "bandpass", fs=16000, output="sos")
+    narrow = soxr.resample(sosfiltfilt(band, wave), 16000, 8000)
+    return soxr.resample(narrow, 8000, 16000).astype("f4")
+
+
+def noisy(wave: np.ndarray, snr: float) -> np.ndarray:
+    """White noise *snr* dB below the voice."""
+    hiss = np.random.default_rng(0).standard_normal(len(wave))
+    ratio = np.mean(wave**2) / np.mean(hiss**2) / 10 ** (snr / 10)
+    return (wave + np.sqrt(ratio) * hiss).astype("f4")
+
+
+def ask_all(waves: Sequence[np.ndarray], model: SavedModel) -> np.ndarray:
+    """What *model* says of each sound: probabilities (utterances, classes)."""
+    return np.array([list(predict(wave, model).probabilities.values()) for wave in waves])
+
+
+def moved_by(
+    channels: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+    waves: Sequence[np.ndarray],
+    model: SavedModel,
+) -> pd.DataFrame:
+    """How answers move when the sound of many utterances comes through each channel.
+
+    Args:
+        channels: name -> what it does to a wave; the first is the recording itself.
+        waves: at 16 kHz.
+        model: who answers.
+
+    Returns:
+        A line a channel: ``same answer, %`` (as through the first), ``mean sureness, %`` (the
+        largest probability) and ``most frequent`` (word).
+    """
+    asked = {name: ask_all([f(w) for w in waves], model) for name, f in channels.items()}
+    clean = next(iter(asked.values())).argmax(1)
+    lines = {
+        name: (
+            100 * np.mean(p.argmax(1) == clean),
+            100 * p.max(1).mean(),
+            EMOTIONS[np.bincount(p.argmax(1), minlength=len(EMOTIONS)).argmax()],
+        )
+        for name, p in asked.items()
+    }
+    names = ["same answer, %", "mean sureness, %", "most frequent"]
+    return pd.DataFrame.from_dict(lines, orient="index", columns=names)
 
 
 def answer_bars(

@@ -16,7 +16,7 @@ COMMANDS: dict[str, str] = {
     "features": "compute and cache MFCCs and mel-spectrograms of a corpus",
     "run": "train and test rows of the ablation table: models x protocol x folds x seeds",
     "report": "tables, confusion matrices and paired tests from the records of runs",
-    "predict": "emotion of your own recordings, with a model a run has left",
+    "predict": "emotion of your own recordings, by the model that comes along or a run's",
     "export": "one ONNX file of a model a run has left, its features in it",
 }
 
@@ -24,6 +24,8 @@ RESUMED = ("fetch", "features", "run")
 """Commands that take up where they were interrupted."""
 
 EPILOG = """\
+at once, on a recording of yours: ser predict me.wav
+
 a first session, nothing to download (the built-in corpus is spoken by Praat, which is an extra:
 pip install 'ser-book[synthetic]'):
   ser check synthetic

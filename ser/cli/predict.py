@@ -1,4 +1,4 @@
-"""``ser predict``: the emotion of recordings, by a model that a run has left."""
+"""``ser predict``: the emotion of recordings, by the package's model or one that a run has left."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ Any format, rate and number of channels that 'ser check' reads; one utterance a
 file works best, of about the length the model was trained on. Of a folder all
 recordings in it and below are taken; *, ? and ** are understood, quoted too.
 Notes tell what in a recording moves an answer: a telephone's band, noise, hum,
-a bang, clipping, an offset, channels that cancel, its length or level. The
-model is a folder that 'ser run' left under OUT/models, or OUT itself if it holds one.
+a bang, clipping, an offset, channels that cancel, its length or level.
+
+Without --checkpoint the small model that comes with ser answers:
+{shipped}
+--checkpoint names another: a folder that 'ser run' left under OUT/models, or
+OUT itself if it holds one.
 
 With --stream, a long recording is answered window by window, in bounded
 memory, each line as soon as its sound is there; '-' reads a microphone through
@@ -28,12 +32,13 @@ printed with every answer."""
 
 EPILOG = """\
 examples:
+  ser predict me.wav
   ser run --model dual --folds 2 --epochs 5 --batch-size 32 --out results/first
   ser predict me.wav --checkpoint results/first/models/dual/speakers-release-1-seed0
   ser predict *.wav --checkpoint results/first/models/dual/speakers-release-1-seed0 --json
   ser predict recordings/ "more/**/*.m4a" --checkpoint MODEL
   ser predict meeting.flac --stream --window 3 --hop 1 --checkpoint MODEL
-  arecord -q -t raw -f S16_LE -c 1 -r 16000 | ser predict - --stream --checkpoint MODEL
+  arecord -q -t raw -f S16_LE -c 1 -r 16000 | ser predict - --stream
 
 exit codes: 0 every recording is answered, 2 some are not (each is told, the others are
             answered) or wrong usage, 130 interrupted"""
@@ -41,7 +46,7 @@ exit codes: 0 every recording is answered, 2 some are not (each is told, the oth
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``ser predict``."""
-    parser.description = DESCRIPTION
+    parser.description = DESCRIPTION.format(shipped=_shipped())
     parser.epilog = EPILOG
     parser.add_argument(
         "files",
@@ -49,7 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="recordings, folders, patterns ('-' with --stream: standard input)",
     )
-    parser.add_argument("--checkpoint", required=True, metavar="DIR", help="a model's folder")
+    parser.add_argument("--checkpoint", metavar="DIR", help="a model's folder (default: the small "
+        "model that comes with ser)")  # fmt: skip
     parser.add_argument("--device", default="auto", metavar="DEV", help="auto, cpu, cuda")
     parser.add_argument("--json", action="store_true", help="print JSON (--stream: a line each)")
     parser.add_argument("--stream", action="store_true", help="one answer every --hop seconds")
@@ -58,6 +64,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=int, metavar="HZ", help="rate of '-' (16000)")
     parser.add_argument("--threads", type=int, metavar="N", help="processor cores (all; of a "
         "few recordings one, for several wait for each other)")  # fmt: skip
+
+
+def _shipped() -> str:
+    """Which model comes with the package and how good it is, in lines as of a paragraph."""
+    import textwrap
+
+    from ser.errors import ModelError
+    from ser.prediction import SHIPPED, describe_shipped
+
+    try:
+        told = f"{describe_shipped()} Its card: {SHIPPED / 'CARD.md'}"
+    except ModelError:  # told where it is asked, not where help is
+        told = "(damaged: install the package again)"
+    lines = textwrap.wrap(told, 76, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(f"  {line}" for line in lines)
 
 
 def main(args: argparse.Namespace) -> int:
