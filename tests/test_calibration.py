@@ -37,54 +37,6 @@ def test_likelihood_of_a_hopeless_answer_is_large_and_finite():
     assert temperature.negative_log_likelihood([1], [[1000.0, -1000, 0, 0]]) == pytest.approx(2000)
 
 
-def test_brier_by_hand():
-    logits = with_confidence(0.7)
-    assert temperature.brier_score([0], logits) == pytest.approx(0.3**2 + 3 * 0.1**2)
-    assert temperature.brier_score([1], logits) == pytest.approx(0.7**2 + 0.9**2 + 2 * 0.1**2)
-
-
-def test_equal_width_is_the_old_function(answers):
-    labels, logits = answers
-    table = temperature.reliability_curve(labels, logits, 7)
-    assert table.equals(metrics.reliability(labels, logits, 7))
-    error = temperature.expected_calibration_error(labels, logits, 7)
-    assert error == metrics.ece(labels, logits, 7)
-
-
-def test_calibration_error_by_hand():
-    # two bins: 0.55 (1 of 2 right) and 0.95 (2 of 2 right)
-    logits = with_confidence(0.55, 0.55, 0.95, 0.95)
-    labels = [0, 1, 0, 0]
-    for binning, bins in (("width", 10), ("mass", 2)):
-        error = temperature.expected_calibration_error(labels, logits, bins, binning)
-        assert error == pytest.approx((2 * 0.05 + 2 * 0.05) / 4)
-
-
-def test_equal_mass_holds_equally_many(answers):
-    labels, logits = answers
-    table = temperature.reliability_curve(labels, logits, 8, "mass")
-    assert table.n.tolist() == [50] * 8
-    assert (table.confidence > table.low).all()
-    assert (table.confidence <= table.high).all()
-    right = logits.argmax(1) == labels
-    assert (table.n * table.accuracy).sum() == pytest.approx(right.sum())
-
-
-def test_equal_mass_keeps_equal_confidences_together_in_any_order():
-    logits = with_confidence(0.4, 0.8, 0.8, 0.8, 0.8, 0.9)
-    labels = np.array([1, 0, 0, 1, 1, 0])
-    table = temperature.reliability_curve(labels, logits, 3, "mass")
-    assert table.n.tolist() == [5, 1]
-    order = np.array([4, 2, 5, 0, 3, 1])
-    again = temperature.reliability_curve(labels[order], logits[order], 3, "mass")
-    np.testing.assert_allclose(again.to_numpy(), table.to_numpy())
-
-
-def test_more_bins_than_utterances():
-    table = temperature.reliability_curve([0, 0], with_confidence(0.5, 0.6), 10, "mass")
-    assert table.n.tolist() == [1, 1]
-
-
 @pytest.mark.parametrize("true_temperature", [0.5, 1.0, 3.0])
 def test_finds_the_temperature_it_was_made_with(true_temperature):
     rng = np.random.default_rng(0)
@@ -92,7 +44,7 @@ def test_finds_the_temperature_it_was_made_with(true_temperature):
     labels = (honest + rng.gumbel(size=honest.shape)).argmax(1)  # drawn from softmax(honest)
     found = temperature.fit_temperature(labels, honest * true_temperature)
     assert found == pytest.approx(true_temperature, rel=0.03)
-    assert temperature.expected_calibration_error(labels, honest) < 0.015
+    assert metrics.ece(labels, honest) < 0.015
 
 
 def test_best_temperature_meets_its_condition(answers):
@@ -136,15 +88,6 @@ def test_temperature_changes_no_answer(answers):
         np.testing.assert_allclose(fit.logits[mine] * fit.temperatures[str(k)], logits[mine])
 
 
-def test_scores_all_at_once(answers):
-    labels, logits = answers
-    scores = temperature.calibration_scores(labels, logits, 5)
-    assert scores["accuracy"] == metrics.wa(labels, logits.argmax(1))
-    assert scores["ece_width"] == metrics.ece(labels, logits, 5)
-    assert scores["nll"] == temperature.negative_log_likelihood(labels, logits)
-    assert list(scores) == ["accuracy", "confidence", "ece_width", "ece_mass", "brier", "nll"]
-
-
 @pytest.mark.parametrize(
     ("labels", "logits", "match"),
     [
@@ -159,9 +102,6 @@ def test_scores_all_at_once(answers):
     "function",
     [
         temperature.negative_log_likelihood,
-        temperature.brier_score,
-        temperature.reliability_curve,
-        temperature.calibration_scores,
         temperature.fit_temperature,
     ],
 )
@@ -171,8 +111,6 @@ def test_what_cannot_be_scored_is_refused(function, labels, logits, match):
 
 
 def test_other_refusals():
-    with pytest.raises(ValueError, match="binning is one of width, mass"):
-        temperature.reliability_curve([0], [[1.0, 0]], binning="depth")
     with pytest.raises(ValueError, match="two groups"):
         temperature.cross_fit_temperature([0], [[1.0, 0]], ["A"])
     with pytest.raises(ValueError, match="2 groups do not fit"):

@@ -5,25 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-from chapters.confusion.matrices import reading, recall_by_group, side_by_side
+from chapters.confusion.matrices import recall_by_group, side_by_side
 from chapters.shared.interval_figures import dots_by_group, interval_plot
 
 from ser.plots import describe
 
-COUNTS = np.array([[6, 2, 0, 0], [1, 3, 0, 0], [0, 0, 5, 5], [0, 0, 0, 0]])
-
 
 def texts(fig):
     return [t.get_text() for t in fig.axes[0].texts]
-
-
-def test_three_readings():
-    assert texts(reading(COUNTS, "count"))[:4] == ["6", "2", "0", "0"]
-    assert texts(reading(COUNTS, "row"))[:2] == ["75 %", "25 %"]
-    assert texts(reading(COUNTS, "row"))[-4:] == ["–"] * 4  # nobody was sad
-    assert texts(reading(COUNTS, "column"))[:2] == ["86 %", "40 %"]
-    assert "true sad none, none" in describe(reading(COUNTS, "row"))
-    assert describe(reading(COUNTS, title="dual")).startswith("dual. Confusion matrix")
 
 
 def test_recall_by_speaker_puts_the_worst_last():
@@ -58,18 +47,18 @@ def test_dots_are_sorted_by_the_first_kind():
 
 
 def test_side_by_side_has_one_caption_and_each_its_words():
-    shown = side_by_side([reading(COUNTS, "row"), reading(COUNTS, "column")], "Two <readings>.")
+    given = [0, 1, 1], [0, 1, 0]
+    figures = [recall_by_group(*given, list(names)) for names in ("AAB", "ABB")]
+    shown = side_by_side(figures, "Two <readings>.")
     soup = BeautifulSoup(shown._repr_html_(), "html.parser")
     images = soup.find_all("img")
-    assert [image["alt"][:16] for image in images] == ["Confusion matrix"] * 2
+    assert [image["alt"][:16] for image in images] == ["Recall by class "] * 2
     assert images[0]["alt"] != images[1]["alt"]
     assert [c.get_text() for c in soup.find_all("figcaption")] == ["Two <readings>."]
     assert images[0].find_parent("figure") is images[1].find_parent("figure")
 
 
 def test_what_cannot_be_drawn_is_said():
-    with pytest.raises(ValueError, match="count, row, column"):
-        reading(COUNTS, "diagonal")
     with pytest.raises(ValueError, match="groups"):
         recall_by_group([0, 1], [0, 1], ["A"])
     with pytest.raises(ValueError, match="kinds of interval"):

@@ -1,4 +1,4 @@
-"""Figures of mistakes: the three readings of a confusion matrix, recall by speaker.
+"""Figures of mistakes: recall by speaker, figures side by side.
 
 Book: chapter "Confusion matrices". The usual matrix, counts and row percent together, is
 :func:`ser.plots.confusion_matrix`.
@@ -15,66 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from ser.corpora.base import EMOTIONS
-from ser.metrics.scores import as_codes, row_percent
+from ser.metrics.scores import as_codes
 from ser.plots.html import Html
 from ser.plots.results import heatmap
 from ser.plots.style import CARD, describe, drawing, png, set_alt, set_title
-
-READINGS: dict[str, tuple[str, str]] = {
-    "count": ("counts", ""),
-    "row": ("of the true class, percent", " %"),
-    "column": ("of the answers, percent", " %"),
-}
-"""How a matrix can be read: name -> what a cell says, and its unit."""
-
-
-def reading(
-    counts: ArrayLike,
-    by: str = "row",
-    title: str | None = None,
-    ax: Axes | None = None,
-    classes: Sequence[str] = EMOTIONS,
-) -> Figure:
-    """One reading of a confusion matrix; the diagonal of ``"row"`` is recall, of ``"column"``
-    precision.
-
-    Args:
-        counts: (K, K) whole numbers, rows true, as :func:`ser.metrics.confusion`.
-        by: ``"count"``, ``"row"`` or ``"column"``.
-        title: of the figure.
-        ax: axes to draw into.
-        classes: (K,) names of rows and columns.
-
-    Returns:
-        Figure.
-
-    Raises:
-        ValueError: no such reading.
-
-    Example:
-        >>> fig = reading([[3, 1], [0, 2]], "column", classes=("angry", "sad"))
-        >>> describe(fig)
-        'Confusion matrix, of the answers, percent: true angry 100, 33; true sad 0, 67.'
-    """
-    if by not in READINGS:
-        raise ValueError(f"a matrix is read by {', '.join(READINGS)}, not by {by!r}")
-    counts = np.asarray(counts)
-    shares = {"row": row_percent(counts), "column": row_percent(counts.T).T}.get(by)
-    values = counts.astype(float) if shares is None else shares
-    top = 100.0 if shares is not None else max(1.0, counts.max())
-    meaning, unit = READINGS[by]
-    with drawing(ax, 3.4, width=4.2) as (fig, ax):
-        words = [["–" if np.isnan(v) else f"{v:.0f}{unit}" for v in line] for line in values]
-        heatmap(ax, values / top, words, classes, classes)
-        ax.tick_params(axis="x", rotation=30)
-        ax.set(xlabel="answered", ylabel="true")
-        set_title(ax, title, 34)
-    rows = "; ".join(
-        f"true {name} {', '.join(_word(v) for v in line)}"
-        for name, line in zip(classes, values, strict=True)
-    )
-    start = f"{title}. " if title else ""
-    return set_alt(fig, f"{start}Confusion matrix, {meaning}: {rows}.")
 
 
 def recall_by_group(
@@ -158,7 +102,7 @@ def side_by_side(figures: Sequence[Figure], caption: str, dpi: int = 100) -> Htm
         ValueError: no figures, or one without a description.
 
     Example:
-        >>> side_by_side([reading([[1, 0], [0, 1]], classes="ab")] * 2, "Twice.")
+        >>> side_by_side([recall_by_group([0, 1], [0, 1], ["Ada", "Bo"])] * 2, "Twice.")
         [2 figures] Twice.
     """
     alts = [describe(fig) for fig in figures]

@@ -6,9 +6,7 @@ largest of them. One number divides the logits to mend what is wrong on average,
 it moves every probability and no answer. It must be fitted on utterances that are not judged by
 it, and on other speakers: :func:`cross_fit_temperature` sees to that.
 
-Sources: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017 (expected calibration
-error, equation 3; temperature scaling, equation 9); Brier, "Verification of forecasts expressed
-in terms of probability", 1950.
+Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 9.
 
 Book: chapter "Confusion matrices".
 """
@@ -19,15 +17,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from ser.metrics import reliability, softmax
 from ser.metrics.scores import as_codes
-
-BINNINGS: tuple[str, ...] = ("width", "mass")
-"""Bins of equal width, or bins that hold equally many utterances."""
 
 BOUNDS: tuple[float, float] = (0.02, 50.0)
 """Between these a temperature is looked for."""
@@ -80,138 +73,6 @@ def negative_log_likelihood(labels: ArrayLike, logits: ArrayLike) -> float:
     """
     truth, values = _checked(labels, logits)
     return float(-log_softmax(values, axis=1)[np.arange(len(truth)), truth].mean())
-
-
-def brier_score(labels: ArrayLike, logits: ArrayLike) -> float:
-    """Mean squared distance between the probabilities and the truth, summed over the classes.
-
-    Brier's own definition for several classes: 0 is perfect, 2 is sure and always wrong; guessing
-    with equal probabilities among four classes scores 0.75.
-
-    Args:
-        labels: (n,) true classes.
-        logits: (n, classes).
-
-    Returns:
-        0 to 2.
-
-    Raises:
-        ValueError: as :func:`negative_log_likelihood`.
-
-    Example:
-        >>> brier_score([2], [[0, 0, 0, 0]]), brier_score([0], [[0, 99, 0, 0]])
-        (0.75, 2.0)
-    """
-    truth, values = _checked(labels, logits)
-    target = np.eye(values.shape[1])[truth]
-    return float(((softmax(values) - target) ** 2).sum(1).mean())
-
-
-def reliability_curve(
-    labels: ArrayLike, logits: ArrayLike, bins: int = 10, binning: str = "width"
-) -> pd.DataFrame:
-    """How often the model is right when it is so sure, in bins of confidence.
-
-    Args:
-        labels: (n,) true classes.
-        logits: (n, classes).
-        bins: number of bins.
-        binning: ``"width"``: equal bins from 0 to 1, some maybe empty (as
-            :func:`ser.metrics.reliability`); ``"mass"``: equally many utterances in each, as far
-            as equal confidences, which stay together, allow.
-
-    Returns:
-        One row a bin (low, high]: ``low``, ``high``, ``n``, ``confidence`` and ``accuracy`` (means;
-        NaN where the bin is empty). With ``"mass"``, ``low`` of the first bin is 0.
-
-    Raises:
-        ValueError: as :func:`negative_log_likelihood`, or no such binning.
-
-    Example:
-        >>> logits = [[2.0, 0], [1.5, 0], [1.0, 0], [0.5, 0]]
-        >>> table = reliability_curve([0, 0, 0, 1], logits, bins=2, binning="mass")
-        >>> table[["n", "accuracy"]].values.tolist()
-        [[2.0, 0.5], [2.0, 1.0]]
-    """
-    truth, values = _checked(labels, logits)
-    if binning not in BINNINGS or bins < 1:
-        raise ValueError(f"binning is one of {', '.join(BINNINGS)}, and bins at least 1")
-    if binning == "width":
-        return reliability(truth, values, bins)
-    sure = softmax(values).max(1)
-    right = values.argmax(1) == truth
-    ordered, n = np.sort(sure), len(sure)
-    highs = np.unique([ordered[-(-n * i // bins) - 1] for i in range(1, bins + 1)])
-    place = np.searchsorted(highs, sure)
-    number = np.bincount(place, minlength=len(highs))
-    return pd.DataFrame(
-        {
-            "low": np.concatenate([[0.0], highs[:-1]]),
-            "high": highs,
-            "n": number,
-            "confidence": np.bincount(place, weights=sure, minlength=len(highs)) / number,
-            "accuracy": np.bincount(place, weights=right, minlength=len(highs)) / number,
-        }
-    )
-
-
-def expected_calibration_error(
-    labels: ArrayLike, logits: ArrayLike, bins: int = 10, binning: str = "width"
-) -> float:
-    """Mean gap between confidence and accuracy, each bin weighted by its utterances.
-
-    It depends on the bins, and with few utterances it is above 0 for a perfect model too. With
-    ``binning="width"`` it is :func:`ser.metrics.ece`. Source: Guo et al. 2017, equation 3.
-
-    Args:
-        labels: (n,) true classes.
-        logits: (n, classes).
-        bins: number of bins.
-        binning: see :func:`reliability_curve`.
-
-    Returns:
-        0 to 1.
-
-    Raises:
-        ValueError: as :func:`reliability_curve`.
-
-    Example:
-        >>> round(expected_calibration_error([0, 1], [[9.0, -9], [9.0, -9]], binning="mass"), 3)
-        0.5
-    """
-    table = reliability_curve(labels, logits, bins, binning)
-    gap = (table.confidence - table.accuracy).abs().fillna(0)
-    return float((gap * table.n).sum() / table.n.sum())
-
-
-def calibration_scores(labels: ArrayLike, logits: ArrayLike, bins: int = 10) -> dict[str, float]:
-    """All at once, for a table.
-
-    Args:
-        labels: (n,) true classes.
-        logits: (n, classes).
-        bins: of both calibration errors.
-
-    Returns:
-        ``accuracy`` and ``confidence`` (means), ``ece_width``, ``ece_mass``, ``brier``, ``nll``.
-
-    Raises:
-        ValueError: as :func:`negative_log_likelihood`.
-
-    Example:
-        >>> scores = calibration_scores([0, 1], [[0.0, 0, 0, 0], [0.0, 0, 0, 0]])
-        >>> scores["accuracy"], scores["confidence"], scores["ece_width"], scores["brier"]
-        (0.5, 0.25, 0.25, 0.75)
-    """
-    truth, values = _checked(labels, logits)
-    return {
-        "accuracy": float((values.argmax(1) == truth).mean()),
-        "confidence": float(softmax(values).max(1).mean()),
-        "ece_width": expected_calibration_error(truth, values, bins, "width"),
-        "ece_mass": expected_calibration_error(truth, values, bins, "mass"),
-        "brier": brier_score(truth, values),
-        "nll": negative_log_likelihood(truth, values),
-    }
 
 
 def fit_temperature(

@@ -1,8 +1,8 @@
-"""Clips of a corpus' table as players of one gain (book: chapter "Emotion in a voice")."""
+"""Clips of a corpus' table as players of one gain."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from ser.plots.html import Html
@@ -22,3 +22,8 @@ def played(table: pd.DataFrame, rows: Sequence[int], captions: Sequence[str]) ->
             for wave, said, row in zip(waves, captions, chosen, strict=True)
         ]
     )
+
+
+def play_rows(rows: Mapping[str, pd.Series]) -> Html:
+    """Players of rows of a table, each under the caption that is its key."""
+    return played(pd.DataFrame(list(rows.values())), range(len(rows)), list(rows))
