@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
-from chapters.ablations.published import PUBLISHED, published, range_text
+from chapters.ablations.figures import power_curves, who_gains
+from chapters.ablations.published import (
+    PUBLISHED,
+    claims_table,
+    published,
+    published_rows,
+    range_text,
+)
+from chapters.ablations.rows_drawing import DRAWN, parts, rows_drawing
+from chapters.ablations.verdicts import inflow_words, verdict_table, verdict_words
+from chapters.ablations.words import power_words, speaker_words
 from chapters.shared.paired_questions import (
     QUESTIONS,
     Question,
@@ -19,6 +30,7 @@ from chapters.shared.paired_questions import (
 from records_maker import make_results
 
 from ser.errors import RecordError
+from ser.plots import describe
 from ser.report import make_report
 from ser.rows import ROWS
 
@@ -141,3 +153,65 @@ def test_published_as_a_table():
     assert range_text((61.0, 63.0)) == "61.0–63.0"
     with pytest.raises(ValueError, match="unknown source"):
         published(["hearsay"])
+
+
+def test_claims_of_the_paper_stand_beside_those_of_records(report):
+    family = {("other", "loso"): answers(ask(report, "other", "loso"))}
+    table = claims_table(family)
+    assert table.loc["logs, best", "fusion"] == "+3.3 to +4.8"
+    own = family["other", "loso"].set_index("without").loc["ds-lstm"]
+    assert table.loc["other, loso, last", "fusion"].startswith(f"{own.difference:+.1f} (")
+    assert table.loc["other, loso, last", "cell"] == ""
+    rows = published_rows()
+    assert rows.loc["dual"].tolist() == ["73.3", "70.8", "69.0"]
+
+
+def test_the_drawing_has_the_parts_of_the_rows():
+    ds = {"s1": "DS-LSTM", "s2": "DS-LSTM"}
+    assert parts("dual") == ds | {"mfcc": "LSTM"} and parts("ds-lstm") == ds
+    assert parts("concat-lstm") == {"s1": "one LSTM", "s2": "one LSTM"}
+    assert parts("mfcc+cnn-lstm-pair") == dict.fromkeys(("s1", "s2", "mfcc"), "LSTM")
+    assert parts("cnn-lstm-s2") == {"s2": "LSTM"} and parts("mfcc-lstm") == {"mfcc": "LSTM"}
+    assert set(DRAWN) <= set(ROWS)
+    html = rows_drawing()._repr_html_()
+    assert html.count('stroke-dasharray="4 4"') == sum(2 * (3 - len(parts(name))) for name in DRAWN)
+    assert all(f">{name}<" in html for name in DRAWN)
+
+
+def test_verdicts_say_what_is_settled(report):
+    family = {"other": answers(ask(report, "other", "loso"))}
+    table = verdict_table(family)
+    assert list(table.columns) == ["other", "other, p"]
+    assert table.loc["MFCC beside the DS-LSTM", "other"].startswith("+")
+    family["other"]["p_holm"] = [0.01, 0.5]
+    family["other"]["low"] = [1.0, -1.0]
+    text = verdict_words(family).text
+    assert "1 of the 2 questions is settled" in text
+    assert "misses zero for *spectrograms beside MFCC*." in text
+    family["other"]["p_holm"] = [0.2, 0.5]
+    assert "none of the 2 questions is settled" in verdict_words(family).text
+    family["other"]["low"] = [-1.0, -1.0]
+    assert "every interval holds zero" in verdict_words(family).text
+
+
+def test_sentences_of_speakers_and_of_power():
+    each = pd.DataFrame({"cell": [9.0, 1.0, -1.0], "fusion": [1.0, 2.0, 3.0]}, index=list("abc"))
+    text = speaker_words(each).text
+    assert text.startswith("The cell helps 2 speakers and costs 1; the fusion helps 3")
+    assert "+3.0 points with speaker a and +0.0 without" in text
+    curves = {2: [0.1, 0.2], 10: [0.8, 0.95]}
+    said = power_words((10, 20), curves, {2: 50, 10: 3}).text
+    assert "one of 2 points in 10 %, one of 10 points in 80 %" in said
+    assert "takes 50 speakers for 2 points." in said
+    assert "20 % with 20" in describe(power_curves((10, 20), curves, 10))
+    assert "a: cell +9.0, fusion +1.0" in describe(who_gains(each))
+
+
+def test_where_most_enters_is_said():
+    index = pd.MultiIndex.from_product(
+        [[1, 2], ["iT*gT", "iF*gF"], ["angry", "sad"]], names=["layer", "quantity", "emotion"]
+    )
+    table = pd.DataFrame({"difference": [0.1, -0.1] * 4}, index=index)
+    assert "in angry speech, by both gates" in inflow_words({"after": table}).text
+    table.iloc[0] = -1
+    assert "angry speech in 3 and sad speech in 1 of the 4" in inflow_words({"after": table}).text

@@ -7,11 +7,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from chapters.recipe import words
 from chapters.recipe.figures import (
-    dev_against_test,
     feature_panels,
     recipe_gains,
-    weights_over_time,
 )
 from chapters.recipe.gains import (
     BASE,
@@ -20,7 +19,6 @@ from chapters.recipe.gains import (
     command,
     dev_ua,
     finished,
-    fold_gains,
     fold_ua,
     load_recipes,
     options_of,
@@ -30,13 +28,16 @@ from chapters.recipe.gains import (
     recipe_words,
 )
 from chapters.recipe.nested import choice_table, dev_speakers, nested
-from chapters.recipe.summary import evidence_table, recipe_summary
-from records_maker import corpus_rows, record, restated, write
+from chapters.recipe.nested_drawing import folds_of, nested_drawing
+from chapters.recipe.summary import recipe_summary
+from chapters.shared.paired_questions import speaker_differences
+from records_maker import corpus_rows, make_results, record, restated, write
 
 from ser.errors import RecordError
 from ser.metrics import ua
 from ser.plots import describe
 from ser.protocols import split
+from ser.report import make_report
 from tools import thin
 
 SPEAKERS, EACH = 6, 12
@@ -238,13 +239,6 @@ def test_gains_show_what_the_table_says(folder):
         recipe_gains(pd.DataFrame())
 
 
-def test_dev_against_test_needs_the_same_folds():
-    gains = pd.DataFrame({"a": [1.0, 2.0], "b": [0.0, -1.0]})
-    assert len(dev_against_test(gains, gains).axes[0].lines) == 6
-    with pytest.raises(ValueError):
-        dev_against_test(gains, gains[:1])
-
-
 def test_panels_share_a_scale():
     fig = feature_panels({"raw": np.eye(4), "flat": np.zeros((4, 4))}, "dB")
     limits = {ax.images[0].get_clim() for ax in fig.axes[:2]}
@@ -254,23 +248,11 @@ def test_panels_share_a_scale():
         feature_panels({}, "dB")
 
 
-def test_weights_are_drawn_under_the_level():
-    fig = weights_over_time([0.0, 1.0, 2.0], {"mean": [1 / 3] * 3, "attention": [0.1, 0.1, 0.8]})
-    assert "largest weight 0.800 at step 2" in describe(fig)
-
-
 def test_words_of_the_base_have_no_gain(folder):
     words = recipe_words(recipe_table(load_recipes(folder)))
     assert words.gain[BASE] == words.p[BASE] == words.Holm[BASE] == ""
     assert words["T"].tolist() == ["", "T", ""]
     assert words.gain["average"].startswith("+0.0 (")
-
-
-def test_gains_of_folds_are_against_the_base(folder):
-    dev, test = fold_gains(finished(load_recipes(folder), "dual"))
-    assert list(dev) == ["normalise-speaker", "average"]
-    assert dev["normalise-speaker"].tolist() == pytest.approx([10] * 3 + [-10] * 3)
-    assert (test["average"] == 0).all() and test["normalise-speaker"]["S00"] > 0
 
 
 def test_choices_are_made_with_and_without_the_transductive(folder):
@@ -340,15 +322,6 @@ def test_the_spread_over_seeds_is_shown(tmp_path):
     assert recipe_words(table).seeds.tolist() == ["1", f"2 (sd {table.sd['average']:.1f})"]
 
 
-def test_what_can_be_settled_is_said_with_the_number_of_recipes(folder):
-    table = recipe_table(load_recipes(folder))
-    told = evidence_table({"a": table, "b": pd.DataFrame()})
-    assert list(told.index) == ["a"] and told.recipes["a"] == 2
-    assert told["smallest p"]["a"] == f"{2 / 2**SPEAKERS:.4f}"
-    assert told["smallest corrected p"]["a"] == f"{4 / 2**SPEAKERS:.4f}"
-    assert told.settled["a"] == "0 above, 0 below"
-
-
 def test_the_summary_names_the_choice_and_its_worth(tmp_path):
     put(tmp_path / BASE, [3] * 6, [0.5] * 6)
     put(tmp_path / "average", [0] * 6, [0.6] * 6, {"ema": 0.98})
@@ -362,8 +335,59 @@ def test_the_summary_names_the_choice_and_its_worth(tmp_path):
     assert "No recipe" in recipe_summary({})
 
 
-def test_many_recipes_have_looks_of_their_own():
-    gains = pd.DataFrame({f"r{i}": [1.0, 2.0] for i in range(14)})
-    lines = dev_against_test(gains, gains).axes[0].lines[2:]
-    looks = {(line.get_color(), line.get_marker()) for line in lines}
-    assert len(looks) == 14
+def test_the_drawing_shows_who_chooses_and_what(tmp_path):
+    put(tmp_path / BASE, [3] * 6, [0.5] * 6)
+    put(tmp_path / "average", [0] * 6, [0.6, 0.6, 0.6, 0.4, 0.4, 0.4], {"ema": 0.98})
+    recipes = load_recipes(tmp_path)
+    row, result = finished(recipes, "dual")[BASE], nested(recipes)
+    for run in row.records:
+        others = sorted(set(row.speakers) - set(run.data["test"]["speakers"]))
+        run.data["protocol"]["dev_speakers"] = others[:2]
+    folds = folds_of(row, result)
+    assert [f.choice for f in folds] == ["average"] * 3 + [BASE] * 3
+    assert all(set(f.tested).isdisjoint(f.dev) and len(f.dev) == 2 for f in folds)
+    html = nested_drawing(folds, result.choices.ua.to_dict())._repr_html_()
+    assert html.count("chosen average: UA 100 %") == 3
+    assert html.count('class="r memory b"') == 1 + 2 * len(folds)
+    with pytest.raises(ValueError):
+        nested_drawing([])
+
+
+def test_sentences_of_the_choice_follow_the_records(folder, tmp_path):
+    recipes = load_recipes(folder)
+    table, result = recipe_table(recipes), nested(recipes)
+    text = words.nested_words(result, table).text
+    assert f"`{table.dev.idxmax()}`" in text
+    assert f"gains {100 * result.paired.ua_difference:+.1f} points" in text
+    told = words.settled_words({("emodb", "dual"): table}).text
+    assert "`dual` on emodb: 0 of 2 options above" in told
+    models = {"dual": 1.0, "egemaps-lr": 0.5, "egemaps-lr+": 2.0, "dual+": 1.5}
+    made = make_results(tmp_path, models, corpus="other", protocol="loso")
+    report = make_report(made, "last", resamples=50)
+    even = words.even_table({"other": report})
+    rows = {row.base: 100 * row.ua.mean() for row in report.rows}
+    gap = rows["dual+"] - rows["dual"]
+    assert even.loc[("other", "dual"), "gain"].startswith(f"{gap:+.1f} (")
+    each = speaker_differences(report.paired("dual+", "dual")[0])
+    lose = f"on other {(each < 0).sum()} of {len(each)} speakers lose by it"
+    assert lose in words.loser_words({"other": report}).text
+    said = words.even_words({"other": report}).text
+    assert f"both by speaker: {rows['dual+'] - rows['egemaps-lr+']:+.1f} points" in said
+
+
+def test_what_the_choice_of_an_epoch_promises_and_keeps(folder):
+    row = finished(load_recipes(folder), "dual", "last")[BASE]
+    for run in row.records:
+        run.data["history"] = [
+            {"epoch": 1, "dev_ua": 0.9, "test_ua": 0.4},
+            {"epoch": 2, "dev_ua": 0.7, "test_ua": 0.5},
+        ]
+        run.data["selection"]["dev"] = {"epoch": 1}
+    table = words.promise_table([row])
+    assert table.loc["dual"].tolist() == pytest.approx([20.0, -10.0])
+    gap = pd.DataFrame({"difference": [0.0, -1.0, 3.0], "p": [1, 0.5, 0.01]},
+        index=["last", "dev", "test"])  # fmt: skip
+    said = words.gap_words({"dual": gap}).text
+    assert "chosen on dev it is above the last epoch in 0 of 1 rows" in said
+    assert "chosen on test it is above the last epoch in 1 of 1 rows" in said
+    assert "without noise" in describe(words.noise_figure([0.0, 2.0], {"flat": [0.0, 0.0]}))

@@ -6,12 +6,14 @@ import json
 
 import numpy as np
 import pytest
-from chapters.recipe.summary import on_gpu
+from chapters.shared import result_page
 from chapters.shared import result_tables as page
 from chapters.shared.baseline_gap import baseline_gap
 from chapters.shared.commands import commands
+from chapters.shared.study import by_group
 from records_maker import corpus_rows, make_results, record, write
 
+from ser.corpora.base import EMOTIONS
 from ser.report import load_records, make_report
 
 SPEAKERS, EACH = 8, 12
@@ -89,25 +91,41 @@ def test_what_parts_are_worth(report):
     assert table.loc[("loso", "MFCC beside the DS-LSTM"), "points"].startswith("+")
 
 
-def test_the_summary_says_what_the_records_say(report):
-    text = page.summary(report)
-    lines = text.splitlines()
-    assert all(line.startswith("- ") for line in lines)
-    best = report.row("dual", protocol="loso").ua.mean()
-    assert f"of 3 row(s) of networks, the highest is `dual` with {100 * best:.1f} %" in lines[0]
-    assert "`egemaps-lr`" in lines[0]
-    settled = next(line for line in lines if "`dual` minus `mfcc-lstm`" in line)
-    assert "in favour of the first" in settled
-    assert f"rests on {SPEAKERS} speakers, 1 to 3 seed(s)" in lines[-1]
+def test_six_rows_stand_on_top_the_honest_columns_first(report):
+    table = result_page.headline(report)
+    assert list(table.index) == ["egemaps-lr", "mfcc-lstm", "ds-lstm", "dual"]
+    assert list(table.columns)[:2] == [result_page.UNSEEN, result_page.INTERVAL]
+    row = report.row("dual", protocol="loso")
+    assert table.loc["dual", result_page.UNSEEN] == f"{100 * row.ua.mean():.1f}"
+    assert table.loc["dual", result_page.SHARED] == "100.0"
+    assert table.loc["egemaps-lr", result_page.CHOSEN] == ""
 
 
-def test_the_summary_turns_with_the_records(tmp_path):
+def test_what_is_seen_on_a_page_turns_with_the_records(report, tmp_path):
+    text = result_page.headline_words(report).text
+    best = 100 * report.row("dual", protocol="loso").ua.mean()
+    assert f"the highest is `dual` ({best:.1f} %)" in text and "normalise each" not in text
+    assert "Shared speakers change `ds-lstm` most" in text
     put(tmp_path, "ds-lstm", {"last": 2, "test": 0})
     put(tmp_path, "dual", {"last": 8, "test": 0})
-    text = page.summary(make_report(tmp_path, resamples=50))
-    assert "the highest is `ds-lstm`" in text
-    assert "against the first" in text and "in favour" not in text
-    assert "no p-value" in text and "%" in text
+    other = make_report(tmp_path, resamples=50)
+    assert "the highest is `ds-lstm`" in result_page.headline_words(other).text
+    parts = result_page.parts_words(other).text
+    assert "Unseen speakers: p is below 0.05 for 1 of 1 questions" in parts
+    assert "after the correction for 1 (*MFCC beside the DS-LSTM*)" in parts
+    told = result_page.effects_words(report).text
+    assert "shared speakers +" in told and "the epoch chosen on dev speakers -" in told
+
+
+def test_a_page_says_which_emotion_and_which_speaker_are_worst(report):
+    row = report.row("mfcc-lstm", protocol="loso")
+    said = result_page.confusion_words(row).text
+    share = np.asarray(row.confusion, float)
+    worst = int((np.diag(share) / share.sum(1)).argmin())
+    assert said.lower().startswith(EMOTIONS[worst])
+    each = by_group(row, "speaker", resamples=20)
+    assert f"({each.ua.idxmin()})" in result_page.speaker_words(each).text
+    assert "3 epochs" in result_page.settings_words(row.records).text
 
 
 def test_one_random_protocol_is_not_called_unseen(tmp_path):
@@ -115,7 +133,7 @@ def test_one_random_protocol_is_not_called_unseen(tmp_path):
     report = make_report(tmp_path, resamples=20)
     assert page.effects(report) == {} and page.effect_table(report).empty
     assert page.part_gains(report).empty
-    assert page.summary(report).startswith("- Random folds, last epoch")
+    assert result_page.headline_words(report).text.startswith("On shared speakers")
 
 
 def test_commands_are_told_once_with_their_runs(tmp_path):
@@ -204,10 +222,6 @@ def test_a_fused_row_was_trained_on_what_its_branches_were(tmp_path):
             data["fused_from"] = [data["id"].replace("dual", m) for m in ("mfcc-lstm", "ds-lstm")]
         path.write_text(json.dumps(data))
     records = load_records(tmp_path)
-    rows = {r.model: r for r in make_report(records, resamples=20).rows if r.selection == "last"}
-    assert {m: on_gpu(row, records) for m, row in rows.items()} == {
-        "mfcc-lstm": False, "ds-lstm": True, "dual": True,
-    }  # fmt: skip
     only = [r for r in records if r.data["model"] in ("mfcc-lstm", "dual")]
     assert set(page.runs_table(make_report(only, resamples=20)).devices) == {"CPU"}
     assert set(page.runs_table(make_report(records, resamples=20)).devices) == {"CPU/GPU"}

@@ -7,7 +7,7 @@ import shlex
 
 import numpy as np
 import pytest
-from chapters.ablations.verdicts import main_answers, power_notes, verdict_summary
+from chapters.ablations.verdicts import main_answers, verdict_summary
 from chapters.shared.question_list import QUESTIONS
 from chapters.shared.study import (
     by_group,
@@ -254,7 +254,6 @@ def test_verdicts_in_words(report):
     lines = main_answers(every).splitlines()
     assert "beside two LSTMs on the same two spectrograms? emodb: yes, +12.8" in lines[1]
     assert lines[0].endswith("emodb: not run.") and len(lines) == 4
-    assert power_notes(few) == [] and len(power_notes(every)) == 1
 
 
 def test_the_default_folders_of_the_tool_are_the_study(monkeypatch, tmp_path):

@@ -172,7 +172,9 @@ def results_table_plot(
                 ax, panel if title is None else f"{title}\n{panel}" if ax is axes[0] else panel
             )
         legend = mark_legend(table.label)
-        axes[-1].set_xlabel(f"{metric.upper()} in percent, 95 % interval over speakers{legend}")
+        # Aligned with the right end: under long names the axes are narrower than the label.
+        text = f"{metric.upper()} in percent, 95 % interval over speakers{legend}"
+        axes[-1].set_xlabel(text, loc="right")
         handles, names = [], []
         for ax in axes:
             for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
@@ -274,7 +276,8 @@ def paired_difference(
             )
         ax.set_yticks(range(len(labels)), labels)
         ax.set_ylim(len(labels) - 0.5, -0.6)
-        ax.set_xlabel(f"difference in {metric.upper()}, points{mark_legend(labels)}")
+        text = f"difference in {metric.upper()}, points{mark_legend(labels)}"
+        ax.set_xlabel(text, loc="right")
         ax.grid(axis="x", color=GRID)
         ax.margins(x=0.18)
         set_title(ax, title)

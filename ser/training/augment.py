@@ -3,7 +3,7 @@
 Random numbers come from a generator of their own, seeded by run and epoch, and are drawn for all
 inputs whether a network reads them or not: so branches trained apart see what they would see when
 trained together, and a resumed run what an undisturbed one sees.
-Book: chapter "What lifts it, honestly".
+Book: "The recipe in full".
 """
 
 from __future__ import annotations

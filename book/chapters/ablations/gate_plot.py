@@ -5,12 +5,14 @@ Draws :func:`chapters.ablations.gate_means.gates_by_emotion`. Book: chapter "Abl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from ser.corpora.base import EMOTIONS
+from ser.plots import Html, show
 from ser.plots.style import (
     BLUE,
     GREEN,
@@ -21,6 +23,8 @@ from ser.plots.style import (
     set_alt,
     set_title,
 )
+
+from chapters.ablations.gate_means import INFLOWS, SHARE, gates_by_emotion, load_gates
 
 LOOKS = ((BLUE, "o"), (VERMILLION, "s"), (GREEN, "^"), (PURPLE, "D"))
 
@@ -106,3 +110,62 @@ def gate_plot(
     return set_alt(
         fig, f"Means of {what} {told}with 95 percent intervals over speakers. {' '.join(said)}"
     )
+
+
+STATES = {"before": "emodb-untrained", "after": "emodb"}
+"""Before or after training -> record of gates."""
+
+
+def inflow_plots(folder: Path) -> tuple[dict[str, pd.DataFrame], list[Html]]:
+    """What each gate lets into the memory by emotion, before and after training.
+
+    Args:
+        folder: of the records of gates.
+
+    Returns:
+        Tables of :func:`chapters.ablations.gate_means.gates_by_emotion` by state, and the figures.
+    """
+    tables, figures = {}, []
+    for state, name in STATES.items():
+        record = load_gates(folder / f"{name}.json")
+        tables[state] = gates_by_emotion(record.table, INFLOWS)
+        figure = gate_plot(
+            tables[state], INFLOWS, of="difference", xlabel="minus the speaker's other emotions"
+        )
+        caption = (
+            f"{record.data['corpus']['name']}, unseen speakers, {state} training: size of what "
+            "each gate adds to the memory in one step, each emotion minus the same speaker's "
+            "others; means over speakers, 95 % intervals."
+        )
+        figures.append(show(figure, caption=caption))
+    return tables, figures
+
+
+LEVELS = (
+    "iT sigmoid", "iF sigmoid", "iT", "iF", "iT outside", "iF outside", *INFLOWS, SHARE,
+)  # fmt: skip
+
+
+def gate_levels(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Means over all utterances: a line a quantity, a column a state and layer.
+
+    Args:
+        tables: state -> table of :func:`chapters.ablations.gate_means.gates_table`.
+    """
+    means = {k: t.groupby("layer")[list(LEVELS)].mean().T for k, t in tables.items()}
+    return pd.concat(means, axis=1)
+
+
+def by_emotion_table(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Both input gates and the share of the second by emotion, as text with intervals.
+
+    Args:
+        tables: state -> table of :func:`chapters.ablations.gate_means.gates_by_emotion`.
+    """
+    columns = {}
+    for state, table in tables.items():
+        part = table.loc[(slice(None), ["iT", "iF", SHARE]), :]
+        words = part[["difference", "difference_low", "difference_high"]].map("{:+.3f}".format)
+        middle, low, high = (words[c] for c in words)
+        columns[state] = middle + " (" + low + " to " + high + ")"
+    return pd.DataFrame(columns).sort_index(level="layer")

@@ -1,6 +1,6 @@
 """Numbers that others have published, each with its protocol: the one place where they are typed.
 
-They are facts to stand beside measurements of our own (book: chapter "Ablations"), never mixed
+They are facts to stand beside measurements of our own (book: "Ablations in full"), never mixed
 with them: a published number has another corpus, another protocol or another choice of epoch than
 a record of ours, and :func:`published` says which. All are on IEMOCAP's four classes.
 
@@ -15,7 +15,7 @@ Sources:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -124,3 +124,66 @@ def published(sources: Iterable[str] = ("paper", "logs", "benchmark")) -> pd.Dat
         for entry in PUBLISHED
         if entry.source in sources
     )
+
+
+SOURCES: dict[str, tuple[str, str]] = {
+    "paper": ("paper", CHOSEN),
+    "logs, best": ("logs", BEST),
+    "logs, last": ("logs", LAST),
+}
+"""Heading -> source and choice of epoch, of what is published on random folds of IEMOCAP."""
+
+CLAIMS: dict[str, tuple[str, str]] = {
+    "cell": ("ds-lstm", "cnn-lstm-pair"),
+    "fusion": ("dual", "ds-lstm"),
+}
+"""What is claimed -> the row with it and the row without."""
+
+
+def published_rows() -> pd.DataFrame:
+    """UA of the paper's rows on random folds of IEMOCAP, a column for each of :data:`SOURCES`."""
+    columns = {
+        head: {
+            e.row: range_text(e.ua)
+            for e in PUBLISHED
+            if (e.source, e.epoch, e.protocol) == (source, epoch, RANDOM)
+        }
+        for head, (source, epoch) in SOURCES.items()
+    }
+    table = pd.DataFrame(columns)
+    return table.reindex([row for row in ROWS if row in table.index]).fillna("")
+
+
+def claimed(head: str, claim: str) -> str:
+    """Points of UA that a source has for a claim, as far as the printed ranges allow.
+
+    Example:
+        >>> claimed("paper", "fusion"), claimed("logs, last", "cell"), claimed("paper", "cell")
+        ('+3.8', '+2.0 to +5.0', '')
+    """
+    source, epoch = SOURCES[head]
+    found = {e.row: e.ua for e in PUBLISHED if (e.source, e.epoch) == (source, epoch) and e.ua}
+    a, b = CLAIMS[claim]
+    if not {a, b} <= set(found):
+        return ""
+    ends = (found[a][0] - found[b][1], found[a][1] - found[b][0])
+    return " to ".join(dict.fromkeys(f"{end:+.1f}" for end in ends))
+
+
+def claims_table(families: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """What each source says of the cell and the fusion, and what the records say.
+
+    Args:
+        families: (corpus, protocol) -> table of :func:`chapters.shared.paired_questions.answers`.
+
+    Returns:
+        DataFrame of text: points of UA; those of records have a 95 % interval over speakers.
+    """
+    said = {head: {claim: claimed(head, claim) for claim in CLAIMS} for head in SOURCES}
+    for (corpus, protocol), table in families.items():
+        line = {}
+        for claim, (a, b) in CLAIMS.items():
+            for row in table[(table["with"] == a) & (table.without == b)].itertuples():
+                line[claim] = f"{row.difference:+.1f} ({row.low:+.1f} to {row.high:+.1f})"
+        said[f"{corpus}, {protocol}, last"] = line
+    return pd.DataFrame(said).T.fillna("")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from ser.plots.style import BLUE, CARD, INK, MUTED, ORANGE, VERMILLION, drawing, set_alt, set_title
+from ser.plots.style import BLUE, CARD, INK, VERMILLION, drawing, set_alt, set_title
 
 
 def feature_panels(
@@ -74,43 +74,6 @@ def feature_panels(
     return set_alt(fig, f"{bands} bands by {frames} frames. {said}.")
 
 
-def weights_over_time(
-    level: ArrayLike, weights: Mapping[str, ArrayLike], title: str | None = None
-) -> Figure:
-    """Level of an utterance over time, and below it how much each step counts.
-
-    Args:
-        level: (T,) dB of every step.
-        weights: name -> (T,) weights that sum to 1; at most three.
-        title: of the figure.
-
-    Returns:
-        Figure.
-
-    Example:
-        >>> from ser.plots import describe
-        >>> describe(weights_over_time([1.0, 2.0], {"mean": [0.5, 0.5]}))
-        'Level and weights of 2 steps. mean: largest weight 0.500 at step 0.'
-    """
-    level = np.asarray(level, dtype=float)
-    looks = ((BLUE, "--"), (VERMILLION, "-"), (ORANGE, ":"))
-    with drawing(None, 4.4, 2, sharex=True) as (fig, (above, below)):
-        above.plot(level, color=INK, linewidth=1.6)
-        above.set_ylabel("level, dB")
-        for (name, values), (colour, line) in zip(weights.items(), looks, strict=False):
-            below.plot(np.asarray(values), line, color=colour, linewidth=2, label=name)
-        below.set_ylabel("weight")
-        below.set_xlabel("step")
-        below.set_ylim(bottom=0)
-        fig.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-        set_title(above, title)
-    said = ". ".join(
-        f"{name}: largest weight {np.max(values):.3f} at step {int(np.argmax(values))}"
-        for name, values in weights.items()
-    )
-    return set_alt(fig, f"Level and weights of {len(level)} steps. {said}.")
-
-
 def recipe_gains(table: pd.DataFrame, title: str | None = None) -> Figure:
     """What every recipe gains over the base on the test speakers, with its interval.
 
@@ -156,51 +119,3 @@ def recipe_gains(table: pd.DataFrame, title: str | None = None) -> Figure:
     )
     base = table.index[table.gain_low.isna()][0]
     return set_alt(fig, f"Gain in UA over {base}, with 95 percent intervals over speakers. {said}")
-
-
-def dev_against_test(dev: pd.DataFrame, test: pd.DataFrame, title: str | None = None) -> Figure:
-    """Gain on dev speakers against gain on test speakers, a point for each recipe and fold.
-
-    Args:
-        dev, test: gains over the base in points; a line a fold, a column a recipe.
-        title: of the figure.
-
-    Returns:
-        Figure; large markers are the means over folds.
-
-    Raises:
-        ValueError: nothing to draw, or tables of different shape.
-
-    Example:
-        >>> from ser.plots import describe
-        >>> gains = pd.DataFrame({"average": [1.0, 3.0]})
-        >>> describe(dev_against_test(gains, -gains))
-        'Gain on dev and on test speakers in points. average: dev +2.0, test -2.0.'
-    """
-    if dev.empty or dev.shape != test.shape:
-        raise ValueError("gains on dev and on test are needed, of the same folds and recipes")
-    from chapters.shared.interval_figures import LOOKS
-
-    with drawing(None, 4.9) as (fig, ax):
-        ax.axhline(0, color=MUTED, linewidth=1)
-        ax.axvline(0, color=MUTED, linewidth=1)
-        for number, name in enumerate(dev.columns):
-            # After one round every colour has another shape, so that 36 recipes differ.
-            turn = number // len(LOOKS)
-            colour, marker = LOOKS[number % len(LOOKS)][0], LOOKS[(number + turn) % len(LOOKS)][1]
-            look = {"color": colour, "linestyle": "", "marker": marker}
-            ax.plot(dev[name], test[name], markersize=4.5, alpha=0.6, **look)
-            ax.plot(
-                dev[name].mean(), test[name].mean(), markersize=10, markeredgecolor=INK,
-                label=name, **look,
-            )  # fmt: skip
-        ax.set_xlabel("gain on the fold's dev speakers, points")
-        ax.set_ylabel("gain on its test speakers, points")
-        ax.grid()
-        fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-        set_title(ax, title)
-    said = ". ".join(
-        f"{name}: dev {dev[name].mean():+.1f}, test {test[name].mean():+.1f}"
-        for name in dev.columns
-    )
-    return set_alt(fig, f"Gain on dev and on test speakers in points. {said}.")

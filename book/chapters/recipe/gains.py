@@ -36,7 +36,7 @@ from chapters.shared.paired_questions import holm
 
 __all__ = [
     "BASE", "OPTIONS", "ROWS_TRIED", "against_base", "changed", "command", "dev_ua", "finished",
-    "fold_gains", "fold_hashes", "fold_ua", "load_recipes", "options_of", "recipe_folder",
+    "fold_hashes", "fold_ua", "load_recipes", "options_of", "recipe_folder",
     "recipe_sets", "recipe_table", "recipe_words",
 ]  # fmt: skip
 
@@ -261,21 +261,6 @@ def recipe_words(table: pd.DataFrame) -> pd.DataFrame:
     )
     words.loc[table.p.isna(), ["gain", "p", "Holm"]] = ""
     return words
-
-
-def fold_gains(rows: Mapping[str, Row], base: str = BASE) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Gain over the base on each fold's dev speakers, and on its test speakers, in points.
-
-    Args:
-        rows: of :func:`finished`, with the base and at least one more.
-        base: recipe to compare with.
-
-    Returns:
-        Two DataFrames, a line a fold, a column a recipe without the base.
-    """
-    scores = [pd.DataFrame({k: score(r) for k, r in rows.items()}) for score in (dev_ua, fold_ua)]
-    dev, test = (s.drop(columns=base).sub(s[base], axis=0) for s in scores)
-    return dev, test
 
 
 def against_base(row: Row, base: Row, resamples: int) -> Paired:

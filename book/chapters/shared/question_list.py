@@ -45,8 +45,8 @@ class StudyQuestion:
         best: of all pairs that are there, the one whose *second* row scores highest answers.
         scores: the two are not two models but two ways of scoring one: nobody is better, a score
             is higher.
-        main: one of the four that the project was set: does the second resolution, the cell, the
-            fusion earn its place? They are a family of their own in Holm's correction.
+        main: one of the four that the architecture raises: does the second resolution, the cell,
+            the fusion earn its place? They are a family of their own in Holm's correction.
     """
 
     key: str

@@ -1,13 +1,13 @@
-"""The tables of a page of results, and its summary in words, from the records of one corpus.
+"""The tables of a page of results, from the records of one corpus.
 
-Nothing here knows which rows, seeds or protocols there are: what is missing is left out, and a
-sentence says what the numbers say. Book: chapters "EmoDB, measured" and "nEMO, measured".
+Nothing here knows which rows, seeds or protocols there are: what is missing is left out. What they
+show is said by :mod:`chapters.shared.result_page`. Book: "EmoDB, measured" and "nEMO, measured".
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -20,7 +20,6 @@ from ser.report.pool import Row
 from chapters.shared.paired_questions import answers, ask
 
 ALPHA = 0.05
-FUNCTIONALS = ("egemaps-lr", "egemaps-lr+", "egemaps-svm", "egemaps-svm+")
 
 
 def unseen_protocol(report: Report) -> str:
@@ -197,97 +196,6 @@ def part_gains(report: Report) -> pd.DataFrame:
                 index=table.index,
             )
     return pd.concat(parts, names=["protocol"]) if parts else pd.DataFrame()
-
-
-def summary(report: Report) -> str:
-    """What the records of a corpus say, as a list in Markdown; every number is computed.
-
-    Args:
-        report: of one corpus.
-
-    Returns:
-        A line each for where the rows stand, what the protocol does, every question about a part
-        that two rows answer, and what all this rests on.
-    """
-    unseen = unseen_protocol(report)
-    last = [r for r in report.rows if r.selection == "last" and r.protocol == unseen]
-    return "\n".join(
-        [*_standing(last, report.resamples), *_protocol(report), *_parts(report, unseen),
-         *_rests(report, last)]
-    )  # fmt: skip
-
-
-def _standing(rows: Sequence[Row], resamples: int) -> list[str]:
-    networks = [r for r in rows if r.records[0].data.get("history")]
-    plain = [r for r in rows if r.model in FUNCTIONALS]
-    told = []
-    for what, some in (("networks", networks), ("functionals with a plain classifier", plain)):
-        if some:
-            best = max(some, key=lambda r: r.ua.mean())
-            ends = best.interval("ua", resamples)
-            mark = f" {MARK}" * best.transductive
-            head = f"of {len(some)} row(s) of {what}, the highest is `{best.model}`{mark}"
-            told.append(
-                f"{head} with {100 * best.ua.mean():.1f} % "
-                f"({100 * ends.low:.1f} to {100 * ends.high:.1f}; {len(best.seeds)} seed(s))"
-            )
-    if not told:
-        return []
-    classes = max(len(set(r.labels)) for r in rows)
-    chance = f"Guessing scores {100 / classes:.0f} %."
-    who = "Random folds" if rows[0].protocol == "random" else "Unseen speakers"
-    picked = ""
-    if len(networks) > 1:
-        more = f"; {MARK} is transductive" if any(r.transductive for r in rows) else ""
-        picked = f" The highest of several is flattered by being picked{more}."
-    return [f"- {who}, last epoch, UA: {'; '.join(told)}. {chance}{picked}"]
-
-
-def _protocol(report: Report) -> list[str]:
-    words = {
-        "speakers shared": "speakers on both sides change their UA by {}",
-        "dev-chosen": "an epoch chosen on dev speakers, not the last, by {}",
-        "test-chosen *": "one chosen on the test by {}",
-    }
-    networks = {r.model for r in report.rows if r.records[0].data.get("history")}
-    told = []
-    for name, results in effects(report).items():
-        values = [100 * r.ua_difference for m, r in results.items() if m in networks]
-        if values and name in words:
-            low, high = (f"{v:+.1f}" for v in (min(values), max(values)))
-            told.append(words[name].format(low if low == high else f"{low} to {high}"))
-    return [f"- The same networks under other protocols: {'; '.join(told)} points."] if told else []
-
-
-def _parts(report: Report, protocol: str) -> list[str]:
-    asked = ask(report, report.rows[0].corpus, protocol)
-    lines = []
-    for part, line in answers(asked).iterrows() if asked else ():
-        if line.p_holm < ALPHA:
-            verdict = "in favour of the first" if line.difference > 0 else "against the first"
-        else:
-            verdict = "not settled"
-        lines.append(
-            f"- {str(part)[0].upper()}{str(part)[1:]} (`{line['with']}` minus "
-            f"`{line['without']}`): {_points(line.difference, line.low, line.high)} points, "
-            f"p {line.p:.3f}, corrected {line.p_holm:.3f}: {verdict}."
-        )
-    return lines
-
-
-def _rests(report: Report, rows: Sequence[Row]) -> list[str]:
-    if not rows:
-        return []
-    speakers = max(len(set(r.speakers)) for r in rows)
-    least = 2.0 ** (1 - speakers)
-    here = report.table[(report.table.protocol == rows[0].protocol) & report.table.epochs.notna()]
-    trained = f", {span(here.seeds)} seed(s) a network, {span(here.epochs)} epochs" * bool(
-        len(here)
-    )
-    return [
-        f"- All this rests on {speakers} speakers{trained}. With so many no p-value of the swap "
-        f"test can be below {least:.4f}, however large a difference."
-    ]
 
 
 def span(values: Iterable[float]) -> str:

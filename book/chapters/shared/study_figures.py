@@ -84,7 +84,7 @@ def question_forest(table: pd.DataFrame, title: str | None = None) -> Figure:
         ax.set_ylim(len(labels) - 0.5, -0.5)
         ax.tick_params(axis="y", length=0)
         ax.grid(axis="x")
-        ax.set_xlabel(f"difference in UA, points{mark_legend(labels)}")
+        ax.set_xlabel(f"difference in UA, points{mark_legend(labels)}", loc="right")
         fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
         set_title(ax, title)
     said = " ".join(

@@ -44,7 +44,7 @@ def questions(
 
     Speakers are the unit: the interval resamples them with the answers of all seeds, p is of
     swapping the two rows' answers for whole speakers. Holm's correction is over the questions
-    answered of one corpus and one family: ``main`` are the four that the project was set, the
+    answered of one corpus and one family: ``main`` are the four that the architecture raises, the
     ``other`` ones the rest. A verdict needs a corrected p below 0.05; all else is open, which is
     not the same as no difference.
 
