@@ -151,6 +151,7 @@ def test_one_row_under_several_protocols_is_that_of_the_reports(tmp_path):
 def test_other_corpora_and_checks_come_from_the_records(tmp_path):
     away = abroad(RESULTS)
     assert len(away) == 6
+    assert set(away.row) == {"egemaps-lr", "mfcc-lstm", "dual"}
     assert set(away["at home"].str.endswith("*")) == {True, False}
     told = checks(RESULTS)
     assert (told.row == "duration-lr").any()

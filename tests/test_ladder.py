@@ -5,17 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from chapters.protocols.ladder import RUNGS, gains, ladder, recorded_rungs, train_many
+from chapters.protocols.ladder import RUNGS, gains, ladder, train_many
 from chapters.protocols.maxima import expected_best, known_speaker_accuracy
 from chapters.protocols.waterfall import waterfall
-from records_maker import make_results
 
 from ser.corpora.base import EMOTIONS
-from ser.errors import RecordError
 from ser.metrics import paired_test, ua
 from ser.plots import describe
 from ser.protocols import split
-from ser.report import load_records, make_report
 
 
 @pytest.fixture(scope="module")
@@ -153,29 +150,3 @@ def test_the_waterfall_says_what_it_shows(voices, rungs):
     )
     with pytest.raises(ValueError, match="no steps"):
         waterfall(frame[:0])
-
-
-def test_rungs_from_records_are_those_of_the_report(tmp_path):
-    folders = [tmp_path / "x-loso", tmp_path / "x-random"]
-    for folder, skill in zip(folders, (0.5, 2.0), strict=True):
-        protocol = folder.name.split("-")[1]
-        make_results(folder, {"majority": 0, "dual": skill}, corpus="x", protocol=protocol)
-    name, frame = recorded_rungs(load_records(folders), resamples=100)
-    report = make_report(folders, resamples=100)
-    expected = [
-        report.row("dual", s, protocol=p).ua.mean()
-        for p, s in (("loso", "last"), ("random", "last"), ("random", "test"))
-    ]
-    assert name == "dual"
-    assert frame.ua.tolist() == pytest.approx(expected)
-    assert len(recorded_rungs(load_records(folders), "majority", 100)[1]) == 2
-    with pytest.raises(RecordError, match="no row dual"):
-        recorded_rungs(load_records(folders[0]), resamples=100)
-
-
-def test_rungs_need_the_same_utterances(tmp_path):
-    for protocol, each in (("loso", 16), ("random", 12)):
-        make_results(tmp_path / protocol, {"dual": 1}, each=each, protocol=protocol)
-    records = load_records([tmp_path / "loso", tmp_path / "random"])
-    with pytest.raises(ValueError, match="different utterances"):
-        recorded_rungs(records, resamples=100)

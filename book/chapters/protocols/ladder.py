@@ -7,7 +7,7 @@ vector an utterance) that all seeds train at once in seconds. Book: "The protoco
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike
 from ser.corpora.base import EMOTIONS
 from ser.metrics import bootstrap_interval, paired_test, ua
 from ser.protocols import Fold
-from ser.report import Record, make_report
 from ser.training.config import derived_seed
 
 RUNGS: tuple[str, ...] = (
@@ -217,41 +216,3 @@ def gains(
         before = found
     columns = ["name", "ua", "low", "high", "gain", "gain_low", "gain_high", "p"]
     return pd.DataFrame(lines, columns=columns)
-
-
-def recorded_rungs(
-    records: Iterable[Record], model: str | None = None, resamples: int = 2000
-) -> tuple[str, pd.DataFrame]:
-    """A ladder of three rungs from records of both protocols; nothing is trained.
-
-    Args:
-        records: of one corpus, under ``random`` and under a protocol of unseen speakers.
-        model: the row; default: the report's own choice, ``dual`` where it is.
-        resamples: of the bootstrap.
-
-    Returns:
-        The row's name, and :func:`gains` of unseen speakers with the last epoch, random folds
-        with the last epoch, random folds with the best test epoch (where it was recorded).
-
-    Raises:
-        RecordError: the row was not recorded under both.
-        ValueError: the two protocols tested different utterances.
-
-    Example:
-        >>> recorded_rungs(load_records(["results/emodb-loso", "results/emodb-random"]))
-        ... # doctest: +SKIP
-    """
-    report = make_report(list(records), resamples=resamples)
-    name = model or report.default_row().model
-    other = next((r.protocol for r in report.rows if r.protocol != "random"), "loso")
-    rows = {
-        RUNGS[0]: report.row(name, "last", protocol=other),
-        RUNGS[1]: report.row(name, "last", protocol="random"),
-    }
-    if any(r.model == name and r.selection == "test" for r in report.rows):
-        rows[RUNGS[4]] = report.row(name, "test", protocol="random")
-    first = rows[RUNGS[0]]
-    if any(not np.array_equal(first.utterances, r.utterances) for r in rows.values()):
-        raise ValueError(f"{name}: the two protocols tested different utterances")
-    answers = {key: r.predictions for key, r in rows.items()}
-    return name, gains(first.labels, answers, first.speakers, resamples)

@@ -104,6 +104,8 @@ def abroad(results: str | Path, models: Sequence[str] = CHIEF) -> pd.DataFrame:
     """
     lines = []
     for folder in sorted(Path(results).glob("cross-*")):
+        if folder.name.count("-") > 2:  # of another network than the book's rows
+            continue
         for row in make_report(folder, selection="last").rows:
             if row.model not in models:
                 continue
