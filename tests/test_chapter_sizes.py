@@ -12,9 +12,7 @@ from tools.chapters import contents
 
 ROOT = Path(__file__).resolve().parents[1]
 APPENDIX = {"The study in full", "Back"}
-PENDING = {
-    ,
-}  # fmt: skip
+PENDING: set[str] = set()
 """Chapters that are not yet within the limits; a chapter is taken out when it is, never put in."""
 
 CHAPTERS = [
