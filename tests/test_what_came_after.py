@@ -9,6 +9,8 @@ from chapters.what_came_after.comparison import (
     compared,
     few_utterances,
     live_scores,
+    luck,
+    seed_scores,
     spread,
     surest_mistakes,
     told,
@@ -54,6 +56,19 @@ def test_what_is_told_agrees_with_the_numbers():
     )
     gap = found.by_speaker.attention - found.by_speaker["mean"]
     assert f"ahead for {(gap > 0).sum()} and behind for {(gap < 0).sum()}" in spread(found).text
+
+
+def test_seeds_are_the_reports():
+    row = make_report(RESULTS / "emodb-loso-dev", selection="last").row("ds-lstm")
+    found = seed_scores(RESULTS, "emodb-loso-dev", "ds-lstm")
+    assert len(found) == len(row.seeds) > 1
+    for ua, answers in zip(found, row.predictions, strict=True):
+        recalls = [(answers[row.labels == c] == c).mean() for c in range(4)]
+        assert ua == pytest.approx(100 * np.mean(recalls))
+    assert (
+        f"{min(found):.1f} to {max(found):.1f} %" in luck(RESULTS, "emodb-loso-dev", "ds-lstm").text
+    )
+    assert "no records" in luck(RESULTS, "no such folder", "ds-lstm").text
 
 
 def test_rows_of_other_settings_or_none_are_not_compared():

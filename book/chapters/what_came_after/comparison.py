@@ -184,6 +184,29 @@ def spread(found: Compared | None) -> Seen:
     )
 
 
+def seed_scores(results: str | os.PathLike, folder: str, model: str) -> list[float]:
+    """UA in percent of each training seed that has every fold, last epoch, folds pooled."""
+    runs, scores = _runs(Path(results) / folder, model), []
+    for seed in sorted({seed for _, seed in runs}):
+        own = [record for (_, s), record in runs.items() if s == seed]
+        if len(own) == own[0]["protocol"]["folds"]:
+            labels = np.concatenate([record["test"]["labels"] for record in own])
+            scores.append(100 * ua(labels, np.concatenate([_answers(r, "last") for r in own])))
+    return scores
+
+
+def luck(results: str | os.PathLike, folder: str, model: str) -> Seen:
+    """How far training seeds alone move a row: the scale on which a difference is read."""
+    scores = seed_scores(results, folder, model)
+    if len(scores) < 2:
+        return seen(f"There are no records of several seeds of `{model}` under `results`.")
+    return seen(
+        f"The scale for it: {len(scores)} training seeds of `{model}` as it is, leave one speaker "
+        f"out, last epoch, reach a UA of {min(scores):.1f} to {max(scores):.1f} %. An interval "
+        "over speakers holds nothing of that luck."
+    )
+
+
 def live_scores(records: list[dict]) -> pd.DataFrame:
     """UA in percent, mean over folds, and the count of weights, a line a row."""
     lines = [(r["model"], 100 * r["history"][-1]["test_ua"], r["parameters"]) for r in records]
