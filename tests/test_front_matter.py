@@ -90,7 +90,7 @@ def test_welcome_leads_to_every_chapter():
 
 
 def test_the_course_has_twelve_weeks_and_uses_every_chapter():
-    text = (BOOK / "welcome.md").read_text("utf-8")
+    text = (BOOK / "teach.md").read_text("utf-8")
     plan = text.split("(course-plan)=")[1]
     rows = re.findall(r"^\| (\d+) \|(.*)$", plan, re.MULTILINE)
     assert [int(week) for week, _ in rows] == list(range(1, 13))
