@@ -15,7 +15,9 @@ from torch import Tensor
 
 from ser.errors import FeatureError
 
-NEEDS = ("mfcc", "s1", "s2")
+NEEDS = ("mfcc", "s1", "s2", "prosody")
+PAPER = NEEDS[:3]
+"""What the paper's system reads, and what is read where nothing else is asked for."""
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Batch:
         mfcc: (B, F, 39), zero beyond ``mfcc_lengths`` (B,).
         s1: (B, n_mels1, T1) in dB; ``s1_lengths`` (B,) valid frames, or None: all of them.
         s2, s2_lengths: the same for the frequency-fine spectrogram.
+        prosody: (B, F, 25), zero beyond ``prosody_lengths`` (B,) and where there is no value.
         labels: (B,) index in EMOTIONS.
         mixed, share: where each utterance is a mixture (mixup): the position (B,) of the other
             one, and the share of its own.
@@ -42,12 +45,14 @@ class Batch:
     s1_lengths: Tensor | None = None
     s2: Tensor | None = None
     s2_lengths: Tensor | None = None
+    prosody: Tensor | None = None
+    prosody_lengths: Tensor | None = None
     labels: Tensor | None = None
     mixed: Tensor | None = None
     share: float = 1.0
 
     def __len__(self) -> int:
-        for tensor in (self.mfcc, self.s1, self.s2, self.labels):
+        for tensor in (self.mfcc, self.s1, self.s2, self.prosody, self.labels):
             if tensor is not None:
                 return len(tensor)
         return 0
@@ -67,11 +72,11 @@ class Dataset:
     """Utterances held in memory once, on one device; batches by position.
 
     Args:
-        features: object with ``mfcc(i)`` -> (F, 39), ``mel(i)`` -> ((M1, T1), (M2, T2)) and
-            ``preset`` (:class:`ser.features.cache.FeatureStore`).
+        features: object with ``mfcc(i)`` -> (F, 39), ``mel(i)`` -> ((M1, T1), (M2, T2)),
+            ``prosody(i)`` -> (F, 25) and ``preset`` (:class:`ser.features.cache.FeatureStore`).
         indices: which utterances, in the order in which :meth:`batch` counts them.
         labels: label of each of *indices*, in the same order, or None.
-        needs: subset of {"mfcc", "s1", "s2"}.
+        needs: subset of :data:`NEEDS`.
         frames: ``"fixed"`` squashes spectrograms to ``preset.frames``; ``"true"`` keeps their
             lengths and pads.
         device: where the tensors live.
@@ -89,7 +94,7 @@ class Dataset:
         features: Any,
         indices: Iterable[int],
         labels: Sequence[int] | np.ndarray | None = None,
-        needs: Iterable[str] = NEEDS,
+        needs: Iterable[str] = PAPER,
         frames: str = "fixed",
         device: torch.device | str = "cpu",
         versions: Sequence[Any] = (),
@@ -116,6 +121,9 @@ class Dataset:
         self._lengths: dict[str, Tensor] = {}
         if "mfcc" in self.needs:
             self._store_ragged("mfcc", [np.asarray(source.mfcc(i)) for source, i in rows])
+        if "prosody" in self.needs:
+            frames_of = [np.nan_to_num(np.asarray(source.prosody(i))) for source, i in rows]
+            self._store_ragged("prosody", frames_of)
         wanted = [(k, name) for k, name in enumerate(("s1", "s2")) if name in self.needs]
         if wanted:
             mels: dict[str, list[np.ndarray]] = {name: [] for _, name in wanted}
@@ -158,7 +166,7 @@ class Dataset:
 
     @property
     def lengths(self) -> np.ndarray | None:
-        """Frames of each utterance (utterances,) as it is, of the first of mfcc, s1, s2 that has
+        """Frames of each utterance (utterances,) as it is, of the first of :data:`NEEDS` that has
         lengths of its own; None where all are squashed to fixed frames."""
         for name in NEEDS:
             if name in self._lengths:
@@ -189,7 +197,9 @@ class Dataset:
         for name, data in self._data.items():
             if name in self._lengths:
                 padded, out[f"{name}_lengths"] = self._gather(name, rows)
-                out[name] = padded if name == "mfcc" else padded.transpose(1, 2).contiguous()
+                out[name] = (
+                    padded if name in ("mfcc", "prosody") else padded.transpose(1, 2).contiguous()
+                )
             else:
                 out[name] = data.index_select(0, there)
         return Batch(**out)
@@ -199,7 +209,7 @@ def collate(
     features: Any,
     indices: Iterable[int],
     labels: Sequence[int] | np.ndarray | None = None,
-    needs: Iterable[str] = NEEDS,
+    needs: Iterable[str] = PAPER,
     frames: str = "fixed",
 ) -> Batch:
     """One batch straight from the feature store; arguments as in :class:`Dataset`.

@@ -131,6 +131,16 @@ def export_model(checkpoint: SavedModel | str | os.PathLike, out: str | os.PathL
     if Path(out).is_dir():
         raise ModelError(f"{out} is a folder; name the file to write: {Path(out) / 'model.onnx'}")
     model = checkpoint if isinstance(checkpoint, SavedModel) else load_network(checkpoint)
+    if "prosody" in frozenset().union(*(part.needs for part in model.branches.values())):
+        raise ModelError(
+            f"{model.row} hears prosody, which openSMILE computes and an ONNX file cannot"
+        )
+    if model.normalise not in ("none", "train", "utterance", "speaker"):
+        raise ModelError(
+            f"{model.row} is normalised by {model.normalise!r}, which needs more than the one "
+            "recording that an exported network hears. Train it with --normalise train or "
+            "utterance, or none"
+        )
     if model.normalise == "speaker":
         raise ModelError(
             f"{model.row} is normalised by speaker: by the mean and deviation of all recordings of "

@@ -16,15 +16,31 @@ from torch import nn
 
 from ser.batch import NEEDS, Batch
 from ser.errors import ModelError
-from ser.nn.branches import CNNLSTMBranch, CNNLSTMPairBranch, DSBranch, MFCCBranch
+from ser.nn.branches import (
+    CNNLSTMBranch,
+    CNNLSTMPairBranch,
+    DSBranch,
+    DSProsodyBranch,
+    MFCCBranch,
+    ProsodyBranch,
+)
 from ser.nn.concat import ConcatBranch
 from ser.nn.fusion import Fused
 from ser.rows import ROWS, ModelRow, get_row
 
 __all__ = ["ROWS", "ModelRow", "add_row", "build_model", "count_parameters", "get_row"]
 
-OPTIONS = frozenset({"channels", "layers", "max_steps", "fast", "dropout", "pooling"})
+COMMON = ("layers", "fast", "dropout", "pooling", "recurrent_dropout")
+OPTIONS = frozenset({"channels", "max_steps", "stride", *COMMON})
 DS_OPTIONS = ("gate_norm", "output_norm", "y_candidate")
+
+
+FRAMES: dict[str, Callable[..., nn.Module]] = {
+    "mfcc-lstm": MFCCBranch,
+    "prosody-lstm": ProsodyBranch,
+    "ds-lstm-prosody": DSProsodyBranch,
+}
+"""Rows whose network reads a row every 10 ms, and no spectrogram."""
 
 
 def build_model(
@@ -46,8 +62,8 @@ def build_model(
             branches of ``dual`` start as ``mfcc-lstm`` and ``ds-lstm`` do. Torch's global
             generator is then left as it was.
         options: ``channels`` (two numbers), ``layers``, ``max_steps``, ``fast``, ``dropout``,
-            ``pooling`` and the DS-LSTM's ``gate_norm``, ``output_norm``, ``y_candidate``, for the
-            branches that have them.
+            ``recurrent_dropout``, ``pooling``, ``stride`` and the DS-LSTM's ``gate_norm``,
+            ``output_norm``, ``y_candidate``, for the branches that have them.
 
     Returns:
         a module with ``needs`` (names of features) and ``branches(batch)``, a dict of logits by
@@ -72,6 +88,8 @@ def build_model(
             f"there are {', '.join(sorted(known))}"
         )
     n_mels = _n_mels(preset)
+    if not set(row.branches).isdisjoint(n for n, r in ROWS.items() if r.kind == "baseline"):
+        raise ModelError(f"{name} is fused from records, one of them a baseline's: no network")
     parts = {}
     for branch in row.branches:
         plain = get_row(get_row(branch).base or branch)
@@ -90,7 +108,7 @@ def add_row(name: str, make: Callable[..., nn.Module], summary: str = "") -> Mod
         name: of the row, new; giving one of your own rows again replaces it.
         make: a class or function that returns a module from :class:`ser.batch.Batch` to logits
             (B, classes). The module's ``needs`` names the features it reads, of ``mfcc``, ``s1``,
-            ``s2``. Of ``n_mels`` (pair), ``classes``, ``hidden`` and the options of
+            ``s2``, ``prosody``. Of ``n_mels`` (pair), ``classes``, ``hidden`` and the options of
             :func:`build_model`, *make* is given those that it has a parameter for.
         summary: one line for people.
 
@@ -161,20 +179,22 @@ def _try_out(name: str, network: nn.Module, needs: frozenset[str]) -> None:
         "mfcc": torch.randn(4, 90, 39, generator=draw) * valid,
         "s1": torch.randn(4, 128, 230, generator=draw),
         "s2": torch.randn(4, 256, 120, generator=draw),
+        "prosody": torch.randn(4, 90, 25, generator=draw) * valid,
     }
-    more = {"mfcc_lengths": lengths} if "mfcc" in needs else {}
+    ragged = [n for n in ("mfcc", "prosody") if n in needs]
+    more = {f"{n}_lengths": lengths for n in ragged}
     found = network(Batch(**{n: whole[n] for n in needs}, **more))
     if not isinstance(found, torch.Tensor) or found.shape != (4, 4) or not found.isfinite().all():
         shape = tuple(getattr(found, "shape", ()))
         raise ModelError(f"{name}: expected finite logits (4, 4) of four utterances, got {shape}")
     for i, length in enumerate(lengths.tolist()):
         one = {n: whole[n][i : i + 1] for n in needs}
-        if "mfcc" in needs:
-            one |= {"mfcc": one["mfcc"][:, :length], "mfcc_lengths": lengths[i : i + 1]}
+        for n in ragged:
+            one |= {n: one[n][:, :length], f"{n}_lengths": lengths[i : i + 1]}
         if not torch.allclose(network(Batch(**one)), found[i : i + 1], rtol=1e-3, atol=1e-4):
             raise ModelError(
                 f"{name}: its answer to an utterance is another one alone than in a batch; frames "
-                "beyond batch.mfcc_lengths are padding and must not count"
+                "beyond batch.mfcc_lengths (prosody_lengths) are padding and must not count"
             )
 
 
@@ -244,9 +264,12 @@ def _maker(
         given = {"n_mels": n_mels, "classes": classes, "hidden": hidden}
         return lambda: _call(row.name, row.own, given, options)
     common = {"classes": classes, "hidden": hidden}
-    common |= {k: options[k] for k in ("layers", "fast", "dropout", "pooling") if k in options}
-    if row.name == "mfcc-lstm":
-        return lambda: MFCCBranch(**common)
+    common |= {k: options[k] for k in COMMON if k in options}
+    extra = {k: options[k] for k in ("max_steps", *DS_OPTIONS) if k in options}
+    if row.name in FRAMES:
+        common |= {"stride": options["stride"]} if "stride" in options else {}
+        common |= extra if row.name == "ds-lstm-prosody" else {}
+        return lambda: FRAMES[row.name](**common)
     if "channels" in options:
         common["channels"] = tuple(options["channels"])
     if row.name in ("cnn-lstm-s1", "cnn-lstm-s2"):
@@ -256,7 +279,6 @@ def _maker(
         return lambda: CNNLSTMPairBranch(n_mels, **common)
     if row.name == "concat-lstm":
         return lambda: ConcatBranch(n_mels, **common)
-    extra = {k: options[k] for k in ("max_steps", *DS_OPTIONS) if k in options}
     return lambda: DSBranch(n_mels, **{**row.options, **common, **extra})
 
 

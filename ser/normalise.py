@@ -1,21 +1,30 @@
-"""Features brought to mean 0 and standard deviation 1, by one of three rules.
+"""Features brought to mean 0 and standard deviation 1: whose mean, whose deviation.
 
 ====================  ==========================================================================
 ``train``             one mean and deviation of every dimension, those of the training side
 ``utterance``         each utterance by its own frames
+``running``           each utterance by what its speaker said so far on the same side, itself
+                      included, and by the training side's numbers, which count as one more
+                      utterance; *causal*: nothing that comes later
+``enrol:K``           each speaker by K neutral utterances of their own, which are used for nothing
+                      else (:mod:`ser.enrolment`)
 ``speaker``           each speaker by all utterances of that speaker on the same side; this is
                       *transductive*: it looks at all of a test speaker's utterances (not at
                       their labels) before it answers the first
 ====================  ==========================================================================
 
-A dimension is an MFCC column or a mel band; statistics are over true frames, before any squash.
+A dimension is an MFCC column, a mel band or a descriptor of prosody; statistics are over true
+frames, before any squash, and over the numbers that are there: NaN (no voice, so no pitch) counts
+nowhere, and is 0, the mean, afterwards.
 Book: chapter "What lifts it, honestly".
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,11 +33,13 @@ from ser.errors import FeatureError
 
 log = logging.getLogger(__name__)
 
-NORMALISATIONS: tuple[str, ...] = ("none", "train", "utterance", "speaker")
-"""How features can be normalised: not, or by numbers of the training set, clip or speaker."""
+NORMALISATIONS: tuple[str, ...] = ("none", "train", "utterance", "running", "enrol:K", "speaker")
+"""Who may normalise: nobody, or the training set, clip, speaker so far, K calm clips, speaker."""
 
 FLOOR = 1e-2
 """Least standard deviation (of MFCCs, and in dB): a constant dimension becomes 0, not noise."""
+FLOORS = {"prosody": 1e-4}
+"""Of features some of whose dimensions are small numbers by nature (jitter, slopes)."""
 
 MARK = "(T)"
 """Stands behind the name of every transductive row, in tables and figures alike."""
@@ -37,9 +48,60 @@ TRANSDUCTIVE = (
     "speaker's recordings on the same side of the split"
 )
 """What the mark says, below a table or figure."""
+ENROLMENT = (
+    "(E K) enrolment: the features of each speaker, those tested too, were normalised by K neutral "
+    "recordings of that speaker, which are neither trained on nor tested"
+)
+"""What the mark of rows with enrolment says, K a number."""
 
 Scale = dict[str, tuple[np.ndarray, np.ndarray]]
-"""Name of a feature (mfcc, s1, s2) -> mean and standard deviation of its dimensions, float32."""
+"""Name of a feature (mfcc, s1, s2, prosody) -> mean and deviation of its dimensions, float32."""
+
+Moments = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""Name of a feature -> count, sum and sum of squares of its dimensions' numbers, float64."""
+
+
+def enrolled_by(rule: str) -> int:
+    """K of a rule ``enrol:K``; 0 of any other.
+
+    Example:
+        >>> enrolled_by("enrol:3"), enrolled_by("speaker"), enrolled_by("enrol:0")
+        (3, 0, 0)
+    """
+    found = re.fullmatch(r"enrol:(\d+)", rule)
+    return int(found[1]) if found else 0
+
+
+def known_rule(rule: str) -> bool:
+    """Whether there is such a rule.
+
+    Example:
+        >>> known_rule("enrol:3"), known_rule("enrol:K"), known_rule("running")
+        (True, False, True)
+    """
+    return bool(enrolled_by(rule)) or (rule in NORMALISATIONS and ":" not in rule)
+
+
+def mark_of(rule: str) -> str:
+    """What stands behind the name of a row that was normalised so; empty: nothing need be said.
+
+    Example:
+        >>> mark_of("speaker"), mark_of("enrol:3"), mark_of("train")
+        ('(T)', '(E 3)', '')
+    """
+    count = enrolled_by(rule)
+    return f"(E {count})" if count else MARK if rule == "speaker" else ""
+
+
+def drawn(names: Sequence[str], seed: int) -> list[int]:
+    """Positions of *names* in an order that depends on each name and the seed alone.
+
+    Example:
+        >>> sorted(drawn(["a", "b", "c"], seed=0))
+        [0, 1, 2]
+    """
+    digests = [hashlib.sha256(f"{seed}\x1f{name}".encode()).digest() for name in names]
+    return sorted(range(len(digests)), key=lambda i: (digests[i], i))
 
 
 def measure(features: Any, rows: Iterable[int], needs: Iterable[str]) -> Scale:
@@ -48,7 +110,10 @@ def measure(features: Any, rows: Iterable[int], needs: Iterable[str]) -> Scale:
     Args:
         features: as :class:`ser.batch.Dataset` reads them.
         rows: which utterances.
-        needs: subset of {"mfcc", "s1", "s2"}.
+        needs: subset of {"mfcc", "s1", "s2", "prosody"}.
+
+    Returns:
+        Scale; a dimension without any number has mean 0 and deviation 1.
 
     Raises:
         FeatureError: no utterance.
@@ -59,20 +124,77 @@ def measure(features: Any, rows: Iterable[int], needs: Iterable[str]) -> Scale:
         >>> [part.tolist() for part in measure(one, [0], {"mfcc"})["mfcc"]]
         [[2.0], [1.0]]
     """
-    sums: dict[str, np.ndarray] = {}
-    for row in rows:
-        for name, array in _arrays(features, row, frozenset(needs)).items():
-            array = np.asarray(array, np.float64)
-            part = np.stack([np.full(len(array), array.shape[1]), array.sum(1), (array**2).sum(1)])
-            sums[name] = sums[name] + part if name in sums else part
-    if not sums:
+    return _scale(_sum([_moments(features, row, frozenset(needs)) for row in rows]))
+
+
+def _moments(features: Any, row: int, needs: frozenset[str]) -> Moments:
+    found = {}
+    for name, array in _arrays(features, row, needs).items():
+        array = np.asarray(array, np.float64)
+        if name == "prosody":
+            count = (~np.isnan(array)).sum(1).astype(np.float64)
+            array = np.nan_to_num(array)
+        else:
+            count = np.full(len(array), float(array.shape[1]))
+        found[name] = count, array.sum(1), (array**2).sum(1)
+    return found
+
+
+def _sum(parts: Iterable[Moments]) -> Moments:
+    total: Moments = {}
+    for part in parts:
+        for name, three in part.items():
+            before = total.get(name)
+            total[name] = (
+                three
+                if before is None
+                else tuple(a + b for a, b in zip(before, three, strict=True))
+            )  # type: ignore[assignment]
+    return total
+
+
+def _scale(moments: Moments) -> Scale:
+    if not moments:
         raise FeatureError("no utterance to take mean and deviation of")
     scale = {}
-    for name, (count, total, squares) in sums.items():
+    for name, (count, total, squares) in moments.items():
+        there = count > 0
+        count = np.where(there, count, 1.0)
         mean = total / count
         deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
-        scale[name] = mean.astype(np.float32), np.maximum(deviation, FLOOR).astype(np.float32)
+        deviation = np.where(there, np.maximum(deviation, FLOORS.get(name, FLOOR)), 1.0)
+        scale[name] = mean.astype(np.float32), deviation.astype(np.float32)
     return scale
+
+
+def _one_each(moments: Moments) -> Moments:
+    """Moments of an utterance that counts as one, however long it is, in each dimension."""
+    return {
+        name: (np.minimum(count, 1.0), total / np.maximum(count, 1), squares / np.maximum(count, 1))
+        for name, (count, total, squares) in moments.items()
+    }
+
+
+def running_scales(
+    features: Any, rows: Sequence[int], needs: Iterable[str], prior: Scale
+) -> dict[int, Scale]:
+    """The scale of each of one speaker's utterances: it, those before, and the prior as one.
+
+    Args:
+        features, needs: as for :func:`measure`.
+        rows: in the order in which they are heard.
+        prior: the training side's mean and deviation.
+    """
+    wanted, found = frozenset(needs), {}
+    heard: Moments = {
+        name: (np.ones(len(mean)), mean.astype(float), deviation.astype(float) ** 2 + mean**2.0)
+        for name, (mean, deviation) in prior.items()
+        if name in wanted
+    }
+    for row in rows:
+        heard = _sum([heard, _one_each(_moments(features, row, wanted))])
+        found[int(row)] = _scale(heard)
+    return found
 
 
 def one_class_speakers(emotions: Iterable[str], speakers: Iterable[str]) -> list[str]:
@@ -95,7 +217,8 @@ class Normalised:
     """Features seen through a rule; :class:`ser.batch.Dataset` reads it as it reads features.
 
     Args:
-        features: ``mfcc(i)`` (frames, 39), ``mel(i)`` two arrays (bands, frames), ``preset``.
+        features: ``mfcc(i)`` (frames, 39), ``mel(i)`` two arrays (bands, frames), ``prosody(i)``
+            (rows, 25), ``preset``.
         scale: row -> the ``Scale`` to apply to it.
     """
 
@@ -106,6 +229,12 @@ class Normalised:
         """MFCCs of row *i*, float32 (frames, 39)."""
         mean, deviation = self.scale(i)["mfcc"]
         return ((self.features.mfcc(i) - mean) / deviation).astype(np.float32)
+
+    def prosody(self, i: int) -> np.ndarray:
+        """Descriptors of row *i*, float32 (rows, 25); 0, the mean, where there is no value."""
+        mean, deviation = self.scale(i)["prosody"]
+        values = (self.features.prosody(i) - mean) / deviation
+        return np.nan_to_num(values).astype(np.float32)
 
     def mel(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """S1 and S2 of row *i*, float32 (bands, frames); as they are where no scale is known."""
@@ -125,19 +254,28 @@ def normalised(
     rows: Sequence[int] = (0,),
     speakers: Sequence[str] = ("",),
     scale: Scale | None = None,
+    names: Sequence[str] | None = None,
+    enrolled: Mapping[str, Sequence[int]] | None = None,
+    seed: int = 0,
 ) -> Any:
     """*features* under a rule.
 
     Args:
         features: of a corpus, or of one recording.
-        rule: one of :data:`NORMALISATIONS`.
+        rule: one of :data:`NORMALISATIONS`, K a number.
         needs: the features that will be read.
-        rows: the utterances of this side; ``speaker`` takes its statistics from them.
+        rows: the utterances of this side; ``speaker`` and ``running`` take their statistics from
+            them.
         speakers: the speaker of each of *rows*.
-        scale: the training side's, for ``train``.
+        scale: the training side's, for ``train`` and ``running``; for ``enrol:K`` that of the one
+            speaker who is heard, where *enrolled* is None.
+        names: of *rows*, for ``running``: with the *seed* they decide in which order the utterances
+            of a speaker are heard (a table is in order of its classes). None: as in *rows*.
+        enrolled: speaker -> rows of the K neutral utterances, for ``enrol:K``.
+        seed: see *names*.
 
     Raises:
-        FeatureError: an unknown rule, or ``train`` without a scale.
+        FeatureError: an unknown rule, or one without what it needs.
 
     Example:
         >>> from types import SimpleNamespace
@@ -147,20 +285,84 @@ def normalised(
     """
     if rule == "none":
         return features
+    if rule in ("train", "running") and scale is None:
+        raise FeatureError(f"normalisation {rule!r} needs the training side's mean and deviation")
     if rule == "train":
-        if scale is None:
-            raise FeatureError("normalisation 'train' needs the training side's mean and deviation")
         return Normalised(features, lambda i: scale)
     if rule == "utterance":
         return Normalised(features, lambda i: measure(features, [i], needs))
-    if rule == "speaker":
-        groups: dict[str, list[int]] = {}
-        for row, speaker in zip(rows, speakers, strict=True):
-            groups.setdefault(str(speaker), []).append(int(row))
-        scales = {who: measure(features, group, needs) for who, group in groups.items()}
-        of = {row: scales[who] for who, group in groups.items() for row in group}
-        return Normalised(features, of.__getitem__)
-    raise FeatureError(f"unknown normalisation {rule!r}; there are {', '.join(NORMALISATIONS)}")
+    if not known_rule(rule):
+        raise FeatureError(f"unknown normalisation {rule!r}; there are {', '.join(NORMALISATIONS)}")
+    groups: dict[str, list[int]] = {}
+    order = range(len(rows)) if names is None or rule != "running" else drawn(names, seed)
+    for place in order:
+        groups.setdefault(str(speakers[place]), []).append(int(rows[place]))
+    of: dict[int, Scale] = {}
+    if enrolled_by(rule) and enrolled is None:
+        if scale is None:
+            raise FeatureError(f"normalisation {rule!r} needs neutral recordings of the speaker")
+        return Normalised(features, lambda i: scale)
+    for who, group in groups.items():
+        if rule == "running":
+            of |= running_scales(features, group, needs, scale)
+        else:
+            heard = enrolled[who] if enrolled_by(rule) else group
+            of |= dict.fromkeys(group, measure(features, heard, needs))
+    return Normalised(features, of.__getitem__)
+
+
+def normalised_values(
+    values: np.ndarray,
+    rule: str,
+    rows: np.ndarray,
+    speakers: Sequence[str],
+    *,
+    mean: np.ndarray,
+    names: Sequence[str],
+    enrolled: Mapping[str, Sequence[int]] | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """Functionals of some utterances under a rule; a classifier scales them once more.
+
+    A few utterances tell a mean of functionals and no deviation: ``running`` and ``enrol:K`` take
+    away a mean alone, ``speaker`` divides by the deviation too; under other rules they stay.
+
+    Args:
+        values: (utterances, numbers) of the whole table.
+        rule: one of :data:`NORMALISATIONS`, K a number.
+        rows: the utterances of this side.
+        speakers, names: of every utterance of the table.
+        mean: (numbers,) of the training side, for ``running``, as one utterance heard before.
+        enrolled, seed: as for :func:`normalised`.
+
+    Returns:
+        (rows, numbers).
+
+    Example:
+        >>> given = np.array([[1.0], [3.0], [70.0], [90.0]])
+        >>> normalised_values(given, "enrol:1", np.array([1, 3]), list("aabb"), mean=np.zeros(1),
+        ...                   names=list("wxyz"), enrolled={"a": [0], "b": [2]}).ravel()
+        array([ 2., 20.])
+    """
+    rows, who = np.asarray(rows, int), np.asarray(speakers, str)
+    found = np.array(values[rows], np.float64)
+    if rule not in ("speaker", "running") and not enrolled_by(rule):
+        return values[rows]
+    from sklearn.preprocessing import StandardScaler
+
+    for name in np.unique(who[rows]):
+        places = np.flatnonzero(who[rows] == name)
+        own = found[places]
+        if rule == "speaker":
+            own = StandardScaler().fit_transform(values[rows[places]])
+        elif rule == "running":
+            order = drawn([names[i] for i in rows[places]], seed)
+            heard = np.concatenate([np.asarray(mean, float)[None], own[order]]).cumsum(0)[1:]
+            own[order] = own[order] - heard / (np.arange(len(own)) + 2)[:, None]
+        else:
+            own = own - np.asarray(values[list(enrolled[name])], np.float64).mean(0)
+        found[places] = own
+    return found
 
 
 def _arrays(features: Any, row: int, needs: frozenset[str]) -> dict[str, np.ndarray]:
@@ -169,4 +371,6 @@ def _arrays(features: Any, row: int, needs: frozenset[str]) -> dict[str, np.ndar
     if needs & {"s1", "s2"}:
         pair = zip(("s1", "s2"), features.mel(row), strict=True)
         found |= {name: array for name, array in pair if name in needs}
+    if "prosody" in needs:
+        found["prosody"] = np.asarray(features.prosody(row)).T
     return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parent / "shipped_model"
 """The model that comes with the package and answers where no other is named; its card is
 ``CARD.md`` in there (made by ``python -m tools.ship``)."""
+
+log = logging.getLogger(__name__)
 
 FEW = 5
 """Recordings that the equations on one core answer sooner than compiled kernels, which have to be
@@ -80,7 +83,8 @@ class SavedModel:
         trained_on: corpus, protocol, fold, speakers, epochs, test score.
         device: where it runs.
         normalise: rule of :mod:`ser.normalise`; a recording counts as one speaker of its own.
-        scales: branch name -> mean and deviation of its inputs, for rule ``train``.
+        scales: branch name -> mean and deviation of its inputs, for rules ``train``, ``running``,
+            and, once :func:`enrolled` was asked, ``enrol:K``.
     """
 
     row: str
@@ -155,7 +159,7 @@ def load_model(
     """
     from ser.devices import resolve_device
     from ser.models import build_model
-    from ser.normalise import NORMALISATIONS
+    from ser.normalise import known_rule
     from ser.saved_models import COPY, read_description, read_weights, split_scale
 
     if checkpoint is None:
@@ -168,7 +172,7 @@ def load_model(
             ) from error
     body = read_description(Path(checkpoint))
     device = resolve_device(device)
-    if body["normalise"] not in NORMALISATIONS:
+    if not known_rule(body["normalise"]):
         raise ModelError(
             f"{body['folder']}: unknown normalisation {body['normalise']!r}; update the package"
         )
@@ -188,7 +192,7 @@ def load_model(
                 f"{body['folder']}: the weights of {row} do not fit this version of the package "
                 f"({' '.join(str(error).split()):.200}); {COPY}"
             ) from error
-        if body["normalise"] == "train" and set(scales[row]) != set(network.needs):
+        if body["normalise"] in ("train", "running") and set(scales[row]) != set(network.needs):
             raise ModelError(
                 f"{body['folder']}: the mean and deviation of {row} are missing; {COPY}"
             )
@@ -205,9 +209,68 @@ def load_model(
     )
 
 
+def enrolled(model: SavedModel, neutral: Sequence[str | os.PathLike | np.ndarray]) -> SavedModel:
+    """The model as it hears one speaker, who has said something calm before.
+
+    Args:
+        model: of :func:`load_model`, trained with normalisation ``enrol:K``.
+        neutral: recordings of the speaker, neutral, as :func:`predict` takes them; K of them are
+            what the model was trained with.
+
+    Returns:
+        The model with the mean and deviation of these recordings as ``scales``.
+
+    Raises:
+        ModelError: the model was trained otherwise, or no recording is given.
+        AudioError, FeatureError: as :func:`predict`.
+
+    Example:
+        >>> enrolled(load_model("results/models/..."), ["calm.wav"])         # doctest: +SKIP
+    """
+    from dataclasses import replace
+
+    from ser.normalise import enrolled_by, measure
+
+    if not (count := enrolled_by(model.normalise)):
+        rule = {
+            "none": "by nothing",
+            "train": "by its training corpus",
+            "utterance": "each recording by itself",
+            "speaker": "each speaker by all their recordings",
+            "running": "each speaker by what was said before",
+        }[model.normalise]
+        raise ModelError(
+            f"{model.row} was trained on features normalised {rule}: neutral recordings would "
+            "change nothing, for it has not learnt to be told a voice. Train one that has: "
+            f"ser run --normalise enrol:{len(neutral) or 3}"
+        )
+    if not neutral:
+        raise ModelError(_calm(model, count))
+    waves = [
+        load_audio(one) if isinstance(one, (str, os.PathLike)) else samples(one) for one in neutral
+    ]
+    if len(waves) != count:
+        log.warning(
+            "%d neutral recordings; in training there were %d of each speaker", len(waves), count
+        )
+    heard = _Several(waves, model.preset)
+    scales = {
+        row: measure(heard, range(len(waves)), part.needs) for row, part in model.branches.items()
+    }
+    return replace(model, scales=scales)
+
+
+def _calm(model: SavedModel, count: int) -> str:
+    return (
+        f"{model.row} was trained with {count} neutral recordings of each speaker (enrol:{count}), "
+        f"which tell it the voice: give {count} of the one who speaks, --neutral calm1.wav ..."
+    )
+
+
 def predict(
     recording: str | os.PathLike | np.ndarray,
     checkpoint: SavedModel | str | os.PathLike | None = None,
+    neutral: Sequence[str | os.PathLike | np.ndarray] = (),
 ) -> Prediction:
     """What a trained model says of a recording.
 
@@ -216,6 +279,7 @@ def predict(
             microphones give them, are taken by their own full scale.
         checkpoint: a model of :func:`load_model`, or its folder; None: the small model that comes
             with the package, read anew at every call.
+        neutral: calm recordings of the same speaker, see :func:`enrolled`.
 
     Raises:
         AudioError: the file cannot be read (the message names it and the way out), or samples
@@ -231,7 +295,7 @@ def predict(
     """
     if not isinstance(checkpoint, SavedModel):
         checkpoint = load_model(checkpoint, recordings=1)
-    model = checkpoint
+    model = enrolled(checkpoint, neutral) if len(neutral) else checkpoint
     if not isinstance(recording, (str, os.PathLike)):
         return answer(samples(recording), model, "samples")
     channels = Channels()
@@ -344,11 +408,13 @@ def logits_of(wave: np.ndarray, model: SavedModel, row: str, name: str) -> torch
 
 def _batch(wave: np.ndarray, model: SavedModel, row: str, name: str):
     from ser.batch import collate
-    from ser.normalise import normalised
+    from ser.normalise import enrolled_by, normalised
 
     needs = model.branches[row].needs
+    if (count := enrolled_by(model.normalise)) and not model.scales.get(row):
+        raise ModelError(_calm(model, count))
     try:
-        one = _One(wave, model.preset)
+        one = _Several([wave], model.preset)
         one = normalised(one, model.normalise, needs, scale=model.scales.get(row))
         batch = collate(one, [0], [0], needs=needs, frames=model.frames)
     except (ValueError, RuntimeError) as error:
@@ -368,6 +434,11 @@ def _warnings(wave: np.ndarray, model: SavedModel, silent: bool) -> list[str]:
         found.append(
             "normalised by this recording alone; in training it was all recordings of a speaker"
         )
+    if model.normalise == "running":
+        found.append(
+            "normalised by this recording and the training corpus; in training also by what its "
+            "speaker had said before"
+        )
     seconds = len(wave) / 16000
     low, high = model.trained_on["seconds"]
     if not low * 0.8 <= seconds <= high * 1.2:
@@ -375,19 +446,25 @@ def _warnings(wave: np.ndarray, model: SavedModel, silent: bool) -> list[str]:
     return found
 
 
-class _One:
-    """The features of one waveform, as :func:`ser.batch.collate` reads a corpus's."""
+class _Several:
+    """The features of waveforms, as :func:`ser.batch.collate` reads a corpus's, once wanted."""
 
-    def __init__(self, wave: np.ndarray, preset: str) -> None:
-        from ser.features import mel_pair, mfcc39
+    def __init__(self, waves: Sequence[np.ndarray], preset: str) -> None:
         from ser.features.presets import get_preset
 
-        self.preset = get_preset(preset)
-        self._mfcc = mfcc39(wave).numpy()
-        self._mel = tuple(s.numpy() for s in mel_pair(wave, preset))
+        self.waves, self.preset, self._name = waves, get_preset(preset), preset
 
     def mfcc(self, index: int) -> np.ndarray:
-        return self._mfcc
+        from ser.features import mfcc39
+
+        return mfcc39(self.waves[index]).numpy()
 
     def mel(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        return self._mel
+        from ser.features import mel_pair
+
+        return tuple(s.numpy() for s in mel_pair(self.waves[index], self._name))
+
+    def prosody(self, index: int) -> np.ndarray:
+        from ser.features import prosody25
+
+        return prosody25(self.waves[index])

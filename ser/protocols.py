@@ -154,7 +154,7 @@ def split(
             table.utterance.to_numpy()[held],
             test_table.utterance.to_numpy()[tested],
         ]
-        digest = _digest(protocol, name, sides)
+        digest = sides_digest(protocol, name, sides)
         result.append(Fold(protocol, name, kept, held, tested, len(pairs), digest))
     return result
 
@@ -189,7 +189,8 @@ def _table(corpus: Corpus | pd.DataFrame) -> pd.DataFrame:
     return corpus if isinstance(corpus, pd.DataFrame) else corpus.table
 
 
-def _digest(protocol: str, name: str, sides: Sequence[np.ndarray]) -> str:
+def sides_digest(protocol: str, name: str, sides: Sequence[np.ndarray]) -> str:
+    """SHA-256 over a fold: protocol, name, and the utterances' names of each side."""
     content = json.dumps([protocol, name, *[sorted(map(str, side)) for side in sides]])
     return hashlib.sha256(content.encode()).hexdigest()
 

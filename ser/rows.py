@@ -49,6 +49,7 @@ class ModelRow:
     own: Callable[..., Any] | None = None
     source: str = ""
     needs_weights: bool = False
+    fusion: str = "logits"
 
     @property
     def variant(self) -> bool:
@@ -56,6 +57,11 @@ class ModelRow:
         return bool(self.recipe) or any(
             self.name.endswith(suffix) for suffix in _VARIANTS if suffix
         )
+
+    @property
+    def beyond(self) -> bool:
+        """Whether it hears prosody, or is fused with a baseline: none of the paper's table."""
+        return self.fusion != "logits" or any("prosody" in part for part in self.branches)
 
 
 _NORMS = {"gate_norm": True, "output_norm": True, "y_candidate": True}
@@ -72,6 +78,8 @@ _VARIANTS = {
     ),
 }
 _MFCC = 515_204
+_PROSODY = 504_004
+_DS_PROSODY = 772_204
 
 PLUS: dict[str, Any] = {"normalise": "speaker"}
 """The recipe of ``dual+``, chosen on EmoDB's dev speakers (book: "What lifts it, honestly").
@@ -119,6 +127,22 @@ def _rows() -> dict[str, ModelRow]:
         )  # fmt: skip
     if PLUS:
         rows += recipe_rows(rows, PLUS)
+    dual = next(row for row in rows if row.name == "dual")
+    rows += [
+        ModelRow("prosody-lstm", "", "network", ("prosody-lstm",),
+            "LSTM on prosody, frame by frame (eGeMAPS's 25 descriptors)", frozenset({"prosody"}),
+            parameters=_PROSODY),
+        ModelRow("ds-lstm-prosody", "", "network", ("ds-lstm-prosody",),
+            "DS-LSTM on MFCCs and prosody at one clock, no CNN", frozenset({"mfcc", "prosody"}),
+            parameters=_DS_PROSODY),
+        ModelRow("triple", "", "fused", (*dual.branches, "prosody-lstm"),
+            "dual and prosody-lstm, logits averaged", parameters=dual.parameters + _PROSODY),
+    ]  # fmt: skip
+    rows += [
+        ModelRow(f"{network}+egemaps-lr", "", "fused", (network, "egemaps-lr"),
+            f"{network} and egemaps-lr, probabilities averaged", fusion="probabilities")
+        for network in ("mfcc-lstm", "prosody-lstm", "ds-lstm-prosody")
+    ]  # fmt: skip
     rows += [
         ModelRow("majority", "", "baseline", ("majority",), "always the most frequent emotion"),
         ModelRow("egemaps-svm", "", "baseline", ("egemaps-svm",),

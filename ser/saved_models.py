@@ -73,7 +73,7 @@ def save_model(
         settings: ``row``, ``preset``, ``frames``, ``hidden``, ``normalise`` and ``options``, as
             :data:`KINDS` names them.
         trained_on: as there, under ``trained_on``, and whatever else is to be told.
-        scale: mean and deviation of its inputs, for normalisation ``train``.
+        scale: mean and deviation of its inputs, for normalisation ``train`` and ``running``.
     """
     import torch
     from safetensors.torch import save

@@ -8,7 +8,7 @@ import json
 DESCRIPTION = """\
 Compute the three inputs of the networks for every utterance of a corpus, and
 keep them in a cache: 39 MFCCs a frame, and two mel-spectrograms in dB, S1 fine
-in time and S2 fine in frequency. 'ser run' does the same by itself; this
+in time and S2 fine in frequency. With --prosody, a fourth. 'ser run' does the same by itself; this
 command does it beforehand, and makes packs.
 
 presets (--preset):
@@ -66,6 +66,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="where to compute: cpu, cuda or auto (default: cpu); results of a GPU differ in the "
         "last digits and are cached apart: use it with --out",
     )
+    parser.add_argument(
+        "--prosody",
+        action="store_true",
+        help="also the 25 descriptors every 10 ms that prosody-lstm and its kin read (openSMILE)",
+    )
     parser.add_argument("--cache", metavar="DIR", help="folder of the cache")
     parser.add_argument(
         "--skip-bad",
@@ -91,6 +96,7 @@ def main(args: argparse.Namespace) -> int:
         cache=args.cache,
         device=args.device,
         skip_bad=args.skip_bad,
+        prosody=args.prosody,
     )
     summary = summarise(features)
     if args.out:

@@ -37,6 +37,7 @@ examples:
   ser predict me.wav --checkpoint results/first/models/dual/speakers-release-1-seed0
   ser predict *.wav --checkpoint results/first/models/dual/speakers-release-1-seed0 --json
   ser predict recordings/ "more/**/*.m4a" --checkpoint MODEL
+  ser predict me.wav --neutral calm1.wav calm2.wav calm3.wav --checkpoint MODEL
   ser predict meeting.flac --stream --window 3 --hop 1 --checkpoint MODEL
   arecord -q -t raw -f S16_LE -c 1 -r 16000 | ser predict - --stream
 
@@ -56,6 +57,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--checkpoint", metavar="DIR", help="a model's folder (default: the small "
         "model that comes with ser)")  # fmt: skip
+    parser.add_argument("--neutral", nargs="+", metavar="FILE", help="calm recordings of the same "
+        "speaker, for a model of 'ser run --normalise enrol:K' (after the recordings: ser predict "
+        "me.wav --neutral calm1.wav calm2.wav calm3.wav)")  # fmt: skip
     parser.add_argument("--device", default="auto", metavar="DEV", help="auto, cpu, cuda")
     parser.add_argument("--json", action="store_true", help="print JSON (--stream: a line each)")
     parser.add_argument("--stream", action="store_true", help="one answer every --hop seconds")
@@ -145,7 +149,7 @@ def _files(args: argparse.Namespace, failed: list[dict[str, str]]) -> int:
 
     answers, count = [], len(args.files)
     _set_threads(args.threads or (1 if count <= FEW else None))
-    model = load_model(args.checkpoint, args.device, count)
+    model = _told(load_model(args.checkpoint, args.device, count), args.neutral)
     with counted(
         "listening", count, "files", count > 1, items=args.files, leave=False, delay=0.5
     ) as bar:
@@ -173,6 +177,14 @@ def _files(args: argparse.Namespace, failed: list[dict[str, str]]) -> int:
     return 2 if failed else 0
 
 
+def _told(model, neutral: list[str] | None):
+    """*model* told the voice by its calm recordings, where it wants to be."""
+    from ser.normalise import enrolled_by
+    from ser.prediction import enrolled
+
+    return enrolled(model, neutral or []) if neutral or enrolled_by(model.normalise) else model
+
+
 def _set_threads(number: int | None) -> None:
     if number is not None:
         import torch
@@ -195,7 +207,7 @@ def _stream(args: argparse.Namespace, failed: bool) -> int:
     window = 3.0 if args.window is None else args.window
     hop = 1.0 if args.hop is None else args.hop
     _set_threads(args.threads)
-    model = load_model(args.checkpoint, args.device)
+    model = _told(load_model(args.checkpoint, args.device), args.neutral)
     print(model.describe(), file=sys.stderr)
     known = set()
     for path in args.files:

@@ -7,6 +7,12 @@ import json
 
 PROTOCOLS = ("speakers", "loso", "sessions", "random", "cross")
 
+NAMED_BY = (
+    *("epochs", "batch_size", "lr", "optimiser", "weight_decay", "schedule", "hidden", "layers"),
+    *("stride", "recurrent_dropout", "label_smoothing", "pooling"),
+)
+"""Options that --settings gives where the command does not."""
+
 DESCRIPTION = """\
 Train and test rows of the paper's ablation table on a corpus.
 
@@ -46,6 +52,8 @@ examples:
           --epochs 15 --batch-size 32 --out results/emodb-permuted      # UA must be about 25 %
   ser run --corpus emodb --root data/emodb --model dual --select last,dev --batch-size 32 \\
           --normalise train --dropout 0.3 --ema 0.98 --out results/emodb-options
+  ser run --corpus nemo --root data/nemo --model prosody-lstm+egemaps-lr --protocol loso \
+          --settings small --normalise enrol:3 --select last --out results/nemo-enrolled
   ser run --features pack --model ds-lstm --device cuda --out results/gpu
   ser run --rows mine.py --model mine,mfcc-lstm --protocol loso --out results/mine
 
@@ -60,7 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     width = max(map(len, ROWS))
     rows = "\n".join(f"  {name:<{width}}  {row.summary}" for name, row in ROWS.items())
-    rows += f"\n  {'all':<{width}}  every row but the variants and ssl-lr, which needs weights"
+    rows += f"\n  {'all':<{width}}  every row but the variants, ssl-lr and those that hear prosody"
     parser.description = DESCRIPTION.format(rows=rows)
     parser.epilog = EPILOG
     add = parser.add_argument_group("what to run").add_argument
@@ -91,15 +99,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="squash time to the preset's frames, or keep true lengths")  # fmt: skip
 
     add = parser.add_argument_group("how to train").add_argument
-    add("--epochs", type=int, default=50, metavar="N")
-    add("--batch-size", type=int, default=128, metavar="N")
-    add("--lr", type=float, default=1e-3, metavar="RATE")
-    add("--optimiser", default="adam", choices=("adam", "adamw", "sgd"))
-    add("--weight-decay", type=float, default=0.0, metavar="W")
+    add("--settings", default="release", choices=("release", "small"),
+        help="by name: the release's; or small, for voices not heard before: 64 units, 8 epochs of "
+        "32, one-cycle AdamW up to 3e-3, labels smoothed by 0.1, every second row of MFCCs and "
+        "prosody, mean and deviation over time, a tenth of the recurrent weights dropped. What is "
+        "given beside it goes before it (default: release)")  # fmt: skip
+    add("--epochs", type=int, metavar="N")
+    add("--batch-size", type=int, metavar="N")
+    add("--lr", type=float, metavar="RATE")
+    add("--optimiser", choices=("adam", "adamw", "sgd"))
+    add("--weight-decay", type=float, metavar="W")
+    add("--schedule", choices=("steps", "one-cycle"), help="of the rate: falls after the "
+        "milestones, or rises to --lr for 30 %% of all steps and falls to nothing")  # fmt: skip
     add("--milestones", default="10,20,30", metavar="E,E", help="epochs after which it falls")
     add("--gamma", type=float, default=0.5, metavar="G", help="by this factor (default: 0.5)")
     add("--clip", type=float, default=0.0, metavar="NORM", help="largest gradient norm; 0: none")
-    add("--hidden", type=int, default=200, metavar="H", help="hidden size of every LSTM")
+    add("--hidden", type=int, metavar="H", help="hidden size of every LSTM")
+    add("--layers", type=int, metavar="L", help="of every LSTM (2)")
+    add("--stride", type=int, metavar="N", help="read one of N rows of MFCCs and prosody (1)")
     add("--precision", default="float32", choices=("float32", "bfloat16"),
         help="of matrix products and convolutions; bfloat16 is faster where the processor has it "
         "and changes results a little (default: float32)")  # fmt: skip
@@ -123,11 +140,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "ssl-lr has its features from; its weights must be there (WAV2VEC2_BASE)")  # fmt: skip
 
     add = parser.add_argument_group("what may lift it (all off by default)").add_argument
-    add("--normalise", default="none", choices=("none", "train", "utterance", "speaker"),
-        help="features to mean 0 and deviation 1: by the training side's numbers, each utterance "
-        "by its own, or each speaker by all their utterances, which looks at the test speaker's "
-        "(transductive). Refused where speakers are heard in one class only, for it takes that "
-        "class away; of baselines, 'speaker' alone concerns them")  # fmt: skip
+    add("--normalise", default="none", metavar="WHO",
+        help="features to mean 0 and deviation 1, by whose numbers: none, train (the training "
+        "side's), utterance (each its own), running (what its speaker said so far), enrol:K (K "
+        "neutral utterances of each speaker, drawn by --split-seed and used for nothing else), "
+        "speaker (all utterances of each, the tested ones too: transductive; refused where "
+        "speakers are heard in one class only, for it takes that class away). Rows that hear "
+        "prosody take train for none. eGeMAPS rows take running and enrol:K (a mean) and speaker "
+        "(mean and deviation); else the training side scales them")  # fmt: skip
     add("--allow-one-class-speakers", action="store_true",
         help="normalise by speaker (this option, or rows with a plus) even so")  # fmt: skip
     add("--spec-augment", type=int, default=0, metavar="N", help="N masks along time and N along "
@@ -140,7 +160,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "shares drawn from Beta(ALPHA, ALPHA)")  # fmt: skip
     add("--dropout", type=float, default=0.0, metavar="SHARE", help="before recurrence and last "
         "layer")  # fmt: skip
-    add("--pooling", default="mean", choices=("mean", "attention"), help="over time")
+    add("--recurrent-dropout", type=float, metavar="SHARE", help="of the weights from h")
+    add("--label-smoothing", type=float, metavar="SHARE", help="of a label, over all classes")
+    add("--pooling", choices=("mean", "mean-deviation", "attention"), help="over time")
     add("--channels", default="64,16", metavar="C,C", help="of the front end's two convolutions")
     add("--ema", type=float, default=0.0, metavar="DECAY", help="test the running average of the "
         "weights, e.g. 0.99")  # fmt: skip
@@ -241,17 +263,14 @@ def _training(args: argparse.Namespace):
 def _train_config(args: argparse.Namespace):
     from ser.training.config import TrainConfig
 
-    return TrainConfig(
-        epochs=args.epochs,
-        batch_size=args.batch_size,
-        lr=args.lr,
-        optimiser=args.optimiser,
-        weight_decay=args.weight_decay,
+    given = {name: getattr(args, name) for name in NAMED_BY if getattr(args, name) is not None}
+    return TrainConfig.named(
+        args.settings,
+        **given,
         milestones=_numbers(args.milestones, "--milestones"),
         gamma=args.gamma,
         clip=args.clip,
         frames=args.frames,
-        hidden=args.hidden,
         precision=args.precision,
         normalise=args.normalise,
         spec_augment=args.spec_augment,
@@ -259,7 +278,6 @@ def _train_config(args: argparse.Namespace):
         speed=_numbers(args.speed, "--speed", float),
         mixup=args.mixup,
         dropout=args.dropout,
-        pooling=args.pooling,
         channels=_numbers(args.channels, "--channels"),
         ema=args.ema,
         batches=args.batches,
@@ -270,7 +288,8 @@ def _models(text: str) -> tuple[str, ...]:
     from ser.rows import ROWS
 
     if text == "all":
-        return tuple(name for name, row in ROWS.items() if not (row.variant or row.needs_weights))
+        left = (r.variant or r.needs_weights or r.beyond for r in ROWS.values())
+        return tuple(name for name, out in zip(ROWS, left, strict=True) if not out)
     return tuple(t.strip() for t in text.split(",") if t.strip())
 
 

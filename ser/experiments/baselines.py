@@ -16,6 +16,7 @@ import numpy as np
 
 from ser.corpora.base import EMOTIONS
 from ser.errors import TrainingError
+from ser.normalise import normalised_values
 
 BASELINES: tuple[str, ...] = (
     "majority",
@@ -63,13 +64,9 @@ def by_speaker(values: np.ndarray, speakers: Sequence[str]) -> np.ndarray:
         >>> by_speaker(np.array([[1.0], [3.0], [70.0], [90.0]]), ["a", "a", "b", "b"]).ravel()
         array([-1.,  1., -1.,  1.])
     """
-    from sklearn.preprocessing import StandardScaler
-
-    found = np.empty_like(values, dtype=np.float64)
-    names = np.asarray(speakers)
-    for name in np.unique(names):
-        found[names == name] = StandardScaler().fit_transform(values[names == name])
-    return found
+    everyone = np.arange(len(values))
+    names, mean = [""] * len(values), np.zeros(1)
+    return normalised_values(values, "speaker", everyone, speakers, mean=mean, names=names)
 
 
 def grid_of(row: str) -> dict[str, list]:

@@ -148,10 +148,19 @@ class RunConfig:
             raise ProtocolError("protocol 'cross' and --test-corpus go together")
 
     def training(self, row: str) -> TrainConfig:
-        """The settings *row* is trained with: those of the run, and the row's own recipe."""
+        """The settings *row* is trained with: those of the run, and the row's own recipe.
+
+        A row that hears prosody is normalised by the training side where the run normalises by
+        nothing: its columns have units of their own, from hundredths to thousands.
+        """
         from ser.rows import get_row
 
-        return replace(self.train, **get_row(row).recipe)
+        own = get_row(row)
+        train = replace(self.train, **own.recipe)
+        prosody = "prosody" in own.needs or (self.joint and row == "triple")
+        if prosody and train.normalise == "none":
+            train = replace(train, normalise="train")
+        return train
 
     @property
     def dev_share(self) -> float:

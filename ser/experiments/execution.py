@@ -9,13 +9,14 @@ import numpy as np
 
 from ser.corpora.base import EMOTIONS
 from ser.errors import FeatureError, TrainingError
-from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits, by_speaker, tune
+from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits, tune
 from ser.experiments.fold_run import FoldRun
 from ser.experiments.grid_inputs import CorpusInputs, shortest
 from ser.experiments.progress import RunNotes
 from ser.experiments.record_json import write_record
 from ser.experiments.record_table import SCHEMA
 from ser.experiments.records import fingerprint, provenance, select
+from ser.normalise import normalised_values
 from ser.rows import ROWS
 from ser.saved_models import save_model
 
@@ -56,11 +57,13 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
             "dev_speakers": sorted(set(corpus.table.speaker.iloc[fold_run.fold.dev])),
             "test_speakers": sorted(set(rows.speaker)),
             "test": len(fold_run.fold.test),
+            **_enrolled(fold_run, test),
             "leak": {k: v for k, v in fold_run.leak.items() if k != "told"},
             "leak_told": fold_run.leak["told"],
         },
         "preset": fold_run.preset,
         "model": fold_run.row,
+        "normaliser": fold_run.normaliser,
         "seed": fold_run.seed,
         "device": fold_run.device,
         "threads": fold_run.threads,
@@ -92,6 +95,13 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
     return record
 
 
+def _enrolled(fold_run: FoldRun, test: CorpusInputs) -> dict:
+    """Utterances that normalise the tested speakers, where some do."""
+    who = set(test.table.speaker.iloc[fold_run.fold.test].astype(str))
+    rows = [i for speaker, some in fold_run.test_enrolled.items() if speaker in who for i in some]
+    return {"enrolled": test.table.utterance.iloc[rows].tolist()} if rows else {}
+
+
 def _baseline(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict:
     train = (
         [fold_run.fold.train] if fold_run.leave_dev else [fold_run.fold.train, fold_run.fold.dev]
@@ -103,12 +113,25 @@ def _baseline(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> di
     ):  # who is tested is heard in training: the inner folds too
         speakers = [""] * len(train)
     recipe, given = fold_run.recipe, []
-    for source, rows in ((corpus, train), (test, fold_run.fold.test)):
-        values = getattr(source, INPUTS.get(fold_run.row, ""), None)
-        values = None if values is None else values[rows]
-        if values is not None and recipe.get("normalise") == "speaker":
-            values = by_speaker(values, source.table.speaker.iloc[rows])
-        given.append(values)
+    name = INPUTS.get(fold_run.row, "")
+    if (learnt := getattr(corpus, name, None)) is not None:
+        mean = learnt[fold_run.fold.train].mean(0)
+        for source, rows, drawn in (
+            (corpus, train, fold_run.enrolled),
+            (test, fold_run.fold.test, fold_run.test_enrolled),
+        ):
+            values = normalised_values(
+                getattr(source, name),
+                recipe.get("normalise", "none"),
+                rows,
+                source.table.speaker.tolist(),
+                mean=mean,
+                names=source.table.utterance.tolist(),
+                enrolled=drawn,
+                seed=fold_run.split_seed,
+            )
+            given.append(values)
+    given = given or [None, None]
     labels, tuning = fold_run.training_labels(corpus)[train], {}
     if fold_run.tuning == "nested" and given[0] is not None:
         tuning = tune(fold_run.row, given[0], labels, speakers, fold_run.seed, fold_run.threads)
@@ -217,33 +240,40 @@ def _trained_on(
 def _datasets(
     fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs, needs: frozenset[str]
 ) -> tuple[dict[str, Dataset], Scale | None]:
-    """Training, dev and test side as the network is to see them, and the scale of ``train``."""
+    """Training, dev and test side as the network is to see them, and the training side's scale,
+    where a rule needs it."""
     from ser.batch import Dataset
     from ser.normalise import measure, normalised
 
     rule, scale, sides = fold_run.train.normalise, None, {}
-    if rule == "train":
+    if rule in ("train", "running"):
         scale = measure(corpus.features, fold_run.fold.train, needs)
     told = fold_run.training_labels(corpus)
     true = np.array([EMOTIONS.index(e) for e in test.table.emotion])
-    for name, source, labels, rows in (
-        ("data", corpus, told, fold_run.fold.train),
-        ("dev", corpus, told, fold_run.fold.dev),
-        ("test", test, true, fold_run.fold.test),
+    for name, source, labels, rows, drawn in (
+        ("data", corpus, told, fold_run.fold.train, fold_run.enrolled),
+        ("dev", corpus, told, fold_run.fold.dev, fold_run.enrolled),
+        ("test", test, true, fold_run.fold.test, fold_run.test_enrolled),
     ):
         if len(rows):
-            speakers = source.table.speaker.iloc[rows]
-            seen = normalised(source.features, rule, needs, rows, speakers, scale)
+            given = {
+                "rows": rows,
+                "speakers": source.table.speaker.iloc[rows].tolist(),
+                "names": source.table.utterance.iloc[rows].tolist(),
+                "scale": scale,
+                "enrolled": drawn,
+                "seed": fold_run.split_seed,
+            }
             faster = [source.speeds[s] for s in fold_run.train.speed] if name == "data" else []
             sides[name] = Dataset(
-                seen,
+                normalised(source.features, rule, needs, **given),
                 rows,
                 labels[rows],
                 needs=needs,
                 frames=fold_run.frames,
                 device=fold_run.device,
-                versions=[normalised(f, rule, needs, rows, speakers, scale) for f in faster],
+                versions=[normalised(f, rule, needs, **given) for f in faster],
             )
     for source in (corpus.features, test.features, *corpus.speeds.values()):
-        source.store.unmap()  # what is trained on has been copied
+        source.unmap()  # what is trained on has been copied
     return sides, scale

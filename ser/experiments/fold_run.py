@@ -11,6 +11,7 @@ from ser.corpora.base import EMOTIONS
 from ser.experiments.baselines import BASELINES, INNER, INPUTS, grid_of
 from ser.experiments.grid_inputs import CorpusInputs
 from ser.experiments.record_folder import record_path
+from ser.normalise import enrolled_by
 from ser.protocols import Fold
 from ser.rows import ModelRow
 from ser.training.config import TrainConfig, derived_seed
@@ -43,6 +44,10 @@ class FoldRun:
     dev_share: float = 0.0
     own: ModelRow | None = None
     ssl: str = ""
+    split_seed: int = 0
+    first_seed: int = 0
+    enrolled: dict[str, list[int]] = field(default_factory=dict)
+    test_enrolled: dict[str, list[int]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.row}, fold {self.fold.name}, seed {self.seed}"
@@ -85,14 +90,26 @@ class FoldRun:
 
     @property
     def recipe(self) -> dict:
-        """What a baseline takes of the settings for networks: normalisation by speaker."""
-        by_speaker = self.train.normalise == "speaker" and self.row in INPUTS
-        return {"normalise": "speaker"} if by_speaker else {}
+        """What a baseline takes of the settings for networks: who normalises its functionals.
+
+        Their classifier scales by the training side whatever else is done, so ``none`` and
+        ``train`` are one to it, and an utterance is one row of numbers, which has no deviation.
+        """
+        rule = self.train.normalise
+        by_speaker = rule in ("speaker", "running") or enrolled_by(rule)
+        return {"normalise": rule} if by_speaker and self.row in INPUTS else {}
+
+    @property
+    def normaliser(self) -> str:
+        """Whose mean is taken away, as a record says it; one of :data:`ser.normalise` rules."""
+        if self.row in BASELINES:
+            return self.recipe.get("normalise", "train" if self.row in INPUTS else "none")
+        return self.train.normalise
 
     def settings(self, corpus: CorpusInputs, test: CorpusInputs) -> dict:
         """Everything that decides the result; its hash is the record's fingerprint."""
         baseline = self.row in BASELINES
-        tuned: dict = {}
+        tuned: dict = {"order": self.split_seed} if self.normaliser == "running" else {}
         if self.tuning == "nested":
             tuned["tuning"] = {"inner": INNER, **grid_of(self.row)}
             tuned["tuning"] |= {"speakers": "shared"} if self.fold.protocol == "random" else {}

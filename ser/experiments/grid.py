@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ser.corpora.problems import many
 from ser.devices import resolve_device
+from ser.enrolment import enrol, without_enrolled
 from ser.errors import FULL, ProtocolError, RecordError, SerError, TrainingError, shortage
 from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig
@@ -28,8 +29,9 @@ from ser.experiments.progress import GridProgress
 from ser.experiments.record_folder import fold_records, locked, run_name
 from ser.experiments.record_json import read_record, write_record
 from ser.experiments.record_table import FILE
-from ser.experiments.records import fingerprint, fuse_records
-from ser.protocols import find_leaks, split
+from ser.experiments.records import fingerprint, fuse_probabilities, fuse_records
+from ser.normalise import enrolled_by
+from ser.protocols import Fold, find_leaks, split
 from ser.rows import get_row
 from ser.saved_models import ANEW, DESCRIPTION, fuse_models
 from ser.threads import cores
@@ -92,11 +94,16 @@ def plan(
     fused, trained = _rows(config)
     fold_runs: dict[str, list[FoldRun]] = {"trained": [], "fused": []}
     check_speakers(config, trained, folds, corpus, test)
-    leaks = [_leak(fold, corpus, test, config.distinct_speakers) for fold in folds]
+    sides = {
+        rule: _divided(rule, folds, config, corpus, test)
+        for rule in {config.training(row).normalise for row in [*trained, *fused]}
+    }
     for kind, rows in (("trained", trained), ("fused", fused)):
         for row in rows:
+            train = config.training(row)
+            divided, drawn, leaks = sides[train.normalise]
             for seed in config.seeds[:1] if row in BASELINES else config.seeds:
-                for fold, leak in zip(folds, leaks, strict=True):
+                for fold, leak in zip(divided, leaks, strict=True):
                     fold_runs[kind].append(
                         FoldRun(
                             row=row,
@@ -106,7 +113,7 @@ def plan(
                             name=run_name(config.protocol, config.preset, fold.name, seed),
                             out=config.out,
                             preset=config.preset,
-                            train=config.training(row),
+                            train=train,
                             select=config.select,
                             device=device,
                             threads=1,
@@ -122,9 +129,31 @@ def plan(
                             tuning=config.baseline_tuning if row in INPUTS else "fixed",
                             own=get_row(row) if get_row(row).own is not None else None,
                             ssl=config.ssl,
+                            split_seed=config.split_seed,
+                            first_seed=config.seeds[0],
+                            enrolled=drawn[0],
+                            test_enrolled=drawn[1],
                         )
                     )
     return fold_runs["trained"], fold_runs["fused"]
+
+
+def _divided(
+    rule: str, folds: Sequence[Fold], config: RunConfig, corpus: CorpusInputs, test: CorpusInputs
+) -> tuple[list[Fold], tuple[dict, dict], list[dict]]:
+    """The folds under a rule of normalisation, who is enrolled in corpus and test, the leaks."""
+    drawn: tuple[dict, dict] = ({}, {})
+    if count := enrolled_by(rule):
+        own = enrol(corpus.table, count, config.split_seed)
+        drawn = own, own if test is corpus else enrol(test.table, count, config.split_seed)
+        rows = [sorted(i for some in part.values() for i in some) for part in drawn]
+        folds = [
+            without_enrolled(
+                fold, corpus.table, corpus.keys, rows[0], test.table, test.keys, rows[1]
+            )
+            for fold in folds
+        ]
+    return list(folds), drawn, [_leak(f, corpus, test, config.distinct_speakers) for f in folds]
 
 
 def _device(config: RunConfig) -> str:
@@ -220,7 +249,7 @@ def _tell_unkept(config: RunConfig, finished: Sequence[FoldRun]) -> None:
     """Runs that are done but left no network, where networks are wanted."""
     if not config.keep_models:
         return
-    nets = [t for t in finished if t.row not in BASELINES]
+    nets = [t for t in finished if t.row not in BASELINES and get_row(t.row).fusion == "logits"]
     lost = [t for t in nets if not (t.model_folder / DESCRIPTION).exists()]
     if lost:
         log.info(
@@ -315,17 +344,27 @@ def _execute(
 def _fuse(
     fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs, stored: Stored
 ) -> dict | None:
-    """Write the record (and network) of a fused row from its branches'."""
-    parts = [stored.get((branch, fold_run.name)) for branch in get_row(fold_run.row).branches]
+    """Write the record (and network) of a fused row from its branches'.
+
+    A baseline does not depend on the seed, and was fitted once, under the first.
+    """
+    row, parts = get_row(fold_run.row), []
+    for branch in row.branches:
+        name = fold_run.name
+        if branch in BASELINES:
+            protocol, fold = fold_run.fold.protocol, fold_run.fold.name
+            name = run_name(protocol, fold_run.preset, fold, fold_run.first_seed)
+        parts.append(stored.get((branch, name)))
     if not all(parts):
         return None
-    record = fuse_records(fold_run.row, parts, fold_run.settings(corpus, test))
+    together = fuse_records if row.fusion == "logits" else fuse_probabilities
+    record = together(fold_run.row, parts, fold_run.settings(corpus, test))
     record |= {
         "command": fold_run.command,
         "options": fold_run.options,
         "study": fold_run.study,
     }
-    if fold_run.keep_models:
+    if fold_run.keep_models and row.fusion == "logits":
         branches = get_row(fold_run.row).branches
         last = record["history"][-1]
         fuse_models(

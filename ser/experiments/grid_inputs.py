@@ -17,6 +17,7 @@ from ser.experiments.config import RunConfig
 from ser.features.utterance_values import log_seconds
 from ser.normalise import one_class_speakers
 from ser.protocols import Fold
+from ser.rows import get_row
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,16 @@ class CorpusInputs:
         }
 
 
+def branches_of(row: str) -> tuple[str, ...]:
+    """The rows whose networks a row trains: its branches, or the rows these vary.
+
+    Example:
+        >>> branches_of("triple"), branches_of("prosody-lstm")
+        (('mfcc-lstm', 'ds-lstm', 'prosody-lstm'), ('prosody-lstm',))
+    """
+    return get_row(row).branches
+
+
 def shortest(corpus: CorpusInputs, test: CorpusInputs) -> str:
     """Which utterances a network found too short, and what to do with them."""
     found = {}
@@ -83,12 +94,13 @@ def load_inputs(config: RunConfig, rows: set[str]) -> tuple[CorpusInputs, Corpus
     """
     inputs = {INPUTS[row] for row in rows if row in INPUTS}
     networks = rows - set(BASELINES)
+    prosody = any("prosody" in get_row(branch).needs for r in networks for branch in branches_of(r))
     speeds = sorted({s for row in networks for s in config.training(row).speed})
 
     def read(name: str, root: str | None, pack: str | None, speeds: Sequence[float]):
         if pack is not None:
-            return _from_pack(config, pack, inputs, speeds)
-        return _from_corpus(config, name, root, inputs, bool(networks), speeds)
+            return _from_pack(config, pack, inputs, speeds, prosody)
+        return _from_corpus(config, name, root, inputs, bool(networks), speeds, prosody)
 
     corpus = read(config.corpus, config.root, config.features, speeds)
     if config.protocol != "cross":
@@ -132,7 +144,7 @@ def check_speakers(
 
 
 def _from_pack(
-    config: RunConfig, pack: str, inputs: set[str], speeds: Sequence[float]
+    config: RunConfig, pack: str, inputs: set[str], speeds: Sequence[float], prosody: bool
 ) -> CorpusInputs:
     from ser.features import load_pack
 
@@ -149,6 +161,10 @@ def _from_pack(
     if {"level", "ssl"} & inputs:
         raise CorpusError(
             f"{pack}: a feature pack holds no sound; run level-lr and ssl-lr from the corpus"
+        )
+    if prosody and features.prosody_store is None:
+        raise CorpusError(
+            f"{pack}: this pack holds no prosody; make it anew with `ser features --prosody --out`"
         )
     if speeds:
         raise CorpusError(
@@ -173,6 +189,7 @@ def _from_corpus(
     inputs: set[str],
     networks: bool,
     speeds: Sequence[float],
+    prosody: bool,
 ) -> CorpusInputs:
     from ser.corpora import load_corpus
     from ser.corpora.completeness import completeness
@@ -199,9 +216,11 @@ def _from_corpus(
     if networks:
         from ser.features import extract
 
+        given["prosody"] = prosody
         sound = features = extract(corpus, config.preset, skip_bad=config.skip_bad, **given)
         corpus = replace(corpus, table=sound.table)
         others = {s: extract(corpus, config.preset, speed=s, **given) for s in speeds}
+        del given["prosody"]
     described = functools.partial(learnt, model=config.ssl)
     for kind, read in (("egemaps", egemaps), ("ssl", described), ("level", levels)):
         if kind in inputs or (kind == "level" and sound is None):

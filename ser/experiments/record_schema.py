@@ -48,6 +48,9 @@ class ProtocolFacts(Facts):
     test_speakers: list[str] | None = None
     leak: dict[str, int] | None = Field(None, description="what training and test share, counted")
     leak_told: str | None = None
+    enrolled: list[str] | None = Field(
+        None, description="neutral utterances that normalise the tested speakers; not tested"
+    )
 
 
 class TestFacts(Facts):
@@ -105,6 +108,7 @@ class RunRecord(Facts):
     preset: str | None
     model: str = Field(description="the row of the table")
     transductive: bool = Field(False, description="normalised by speaker, the tested ones too")
+    normaliser: str = Field("", description="who normalises, a rule of ser.normalise; '': unknown")
     seed: int
     device: str | None = None
     threads: int | None = None

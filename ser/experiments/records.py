@@ -107,6 +107,7 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
         "id": first["id"].replace(f"/{first['model']}/", f"/{row}/"),
         "fingerprint": fingerprint(settings),
         "model": row,
+        "normaliser": ", ".join(dict.fromkeys(p.get("normaliser") or "none" for p in parts)),
         "wall_seconds": round(sum(p["wall_seconds"] for p in parts), 3),
         "parameters": sum(p["parameters"] for p in parts),
         "history": history,
@@ -114,6 +115,53 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
         "fused_from": [p["id"] for p in parts],
     }
     return record
+
+
+def fuse_probabilities(row: str, parts: Sequence[dict], settings: dict) -> dict:
+    """The record of a row that adds a network's probabilities to those of a classifier.
+
+    Its logits are the logarithms of the mean probabilities. A selection is that of the network; a
+    classifier has one answer, which goes with each.
+
+    Raises:
+        RecordError: branches of different folds or utterances.
+
+    Example:
+        >>> softmax(np.zeros((1, 4))).tolist()
+        [[0.25, 0.25, 0.25, 0.25]]
+    """
+    first = parts[0]
+    same = {(p["corpus"]["content_hash"], p["protocol"]["hash"]) for p in parts}
+    asked = [[p["test"][k] for k in ("utterances", "speakers", "labels")] for p in parts]
+    if len(same) != 1 or any(a != asked[0] for a in asked):
+        raise RecordError(f"cannot fuse {row}: its branches were tested on different utterances")
+    chosen = {}
+    for rule, own in first["selection"].items():
+        every = [p["selection"].get(rule) or p["selection"]["last"] for p in parts]
+        mean = np.mean([softmax(np.array(e["logits"], float)) for e in every], axis=0)
+        logits = np.log(np.maximum(mean, 1e-30))
+        chosen[rule] = {
+            "epoch": own["epoch"],
+            "logits": [[round(float(v), 5) for v in line] for line in logits],
+        }
+    record = {k: v for k, v in first.items() if k not in ("epoch_logits", "branches")}
+    return record | {
+        "id": first["id"].replace(f"/{first['model']}/", f"/{row}/"),
+        "fingerprint": fingerprint(settings),
+        "model": row,
+        "normaliser": ", ".join(dict.fromkeys(p.get("normaliser") or "none" for p in parts)),
+        "wall_seconds": round(sum(p["wall_seconds"] for p in parts), 3),
+        "parameters": sum(p["parameters"] for p in parts),
+        "history": [],
+        "selection": chosen,
+        "fused_from": [p["id"] for p in parts],
+    }
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities (utterances, classes) of logits."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def every_epoch(record: Mapping[str, Any], side: str) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""What the networks hear: MFCCs and a pair of mel-spectrograms, computed in torch and cached.
+"""What the networks hear: MFCCs, a pair of mel-spectrograms (in torch), prosody; all cached.
 
-``mfcc39`` and ``mel_pair`` turn one waveform into features, their ``_batch`` versions many at
-once. ``extract`` does it for a corpus and keeps the result on disk; ``save_pack`` and
-``load_pack`` carry features to a machine that has no sound libraries. Book: chapters "Two
-resolutions" and "MFCC: a spectrum in a few numbers".
+``mfcc39``, ``mel_pair`` and ``prosody25`` turn one waveform into features, ``_batch`` versions of
+the first two many at once. ``extract`` does it for a corpus and keeps the result on disk;
+``save_pack`` and ``load_pack`` carry features to a machine that has no sound libraries. Book:
+chapters "Two resolutions" and "MFCC: a spectrum in a few numbers".
 """
 
 import lazy_loader
@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "mel": ["MelPair", "mel_filterbank", "mel_pair", "mel_pair_batch"],
         "mfcc": ["mfcc39", "mfcc39_batch"],
         "pack": ["load_pack", "save_pack"],
+        "prosody": ["prosody25"],
         "presets": ["PRESETS", "Preset", "get_preset", "squash"],
         "table": ["Features"],
     },

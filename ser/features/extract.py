@@ -18,7 +18,11 @@ from ser.features.presets import INT16_SCALE, SAMPLE_RATE, Preset, get_preset
 from ser.features.table import Features
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ser.corpora.base import Corpus
+    from ser.features.cache import FeatureStore
+    from ser.features.compute import Computed
 
 FEATURE_VERSION = 5
 """Of the MFCCs and spectrograms; raised whenever the same audio would give other numbers, be it in
@@ -53,6 +57,7 @@ def extract(
     progress: bool = True,
     skip_bad: bool = False,
     speed: float = 1.0,
+    prosody: bool = False,
 ) -> Features:
     """MFCCs and mel-spectrograms of every utterance of *corpus*, from the cache where it has them.
 
@@ -65,6 +70,7 @@ def extract(
         skip_bad: leave utterances out whose audio cannot be read; else they are an error.
         speed: play the audio this many times as fast, pitch and formants included
             (:func:`change_speed`). Each speed has its own folder in the cache.
+        prosody: compute :mod:`ser.features.prosody` as well (needs openSMILE), in its own folder.
 
     Returns:
         Features: rows of ``corpus.table`` in order (less those left out). Spectrograms have their
@@ -96,6 +102,12 @@ def extract(
         progress=progress,
         skip_bad=skip_bad,
     )
+    frames = None
+    if prosody:
+        frames, also = _prosody(corpus, done.table, cache, progress, speed)
+        done.computed = max(done.computed, also.computed)
+        done.computed_seconds = max(done.computed_seconds, also.computed_seconds)
+        done.wall_seconds += also.wall_seconds
     return Features(
         table=done.table,
         keys=done.keys,
@@ -110,7 +122,27 @@ def extract(
             "device": str(device),
             "folder": str(store.folder),
         },
+        prosody_store=frames,
     )
+
+
+def _prosody(
+    corpus: Corpus, table: pd.DataFrame, cache: str | Path | None, progress: bool, speed: float
+) -> tuple[FeatureStore, Computed]:
+    """The store of the descriptors of *table*, complete, and what was done for it."""
+    from ser.features.prosody import PARAMETERS, prosody_of
+
+    store = open_store(({} if speed == 1 else {"speed": float(speed)}) | PARAMETERS, cache)
+    done = compute_missing(
+        store,
+        table,
+        functools.partial(prosody_of, speed=speed),
+        name=f"prosody of {corpus.name}" if speed == 1 else f"prosody at speed {speed:g}",
+        check=corpus.check_command,
+        task=TASK_CPU,
+        progress=progress,
+    )
+    return store, done
 
 
 def change_speed(wave: np.ndarray, speed: float) -> np.ndarray:

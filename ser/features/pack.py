@@ -1,7 +1,8 @@
 """A folder that holds everything training needs of a corpus, without its audio.
 
 ``table.csv`` (the utterances and their keys), ``meta.json`` (name, licence, citation, preset, and
-digests of the table and of itself) and ``shards/``, which are checked when it is loaded: a damaged
+digests of the table and of itself), ``shards/`` and, where prosody was asked for, ``prosody/``,
+which are checked when it is loaded: a damaged
 pack is an error, and stays as it is, for it may be the only copy. It is read without soundfile,
 soxr, librosa or opensmile: made where the corpus is, used where the GPU is. The owners' licence
 goes with it; features of a restricted corpus are restricted too.
@@ -21,6 +22,7 @@ from ser.errors import FeatureError
 from ser.features.cache import FeatureStore
 from ser.features.extract import FEATURE_VERSION
 from ser.features.presets import Preset
+from ser.features.prosody import PARAMETERS
 from ser.features.table import Features
 from ser.paths import atomic_write, sealed, unseal
 
@@ -35,6 +37,9 @@ READABLE = (FIRST_VERSION, FEATURE_VERSION)
 (MFCCs by less than 0.001, spectrograms by less than 0.02 dB), and a pack may be the only copy."""
 
 COPY_AGAIN = "copy the pack again, or make it anew where the audio is (`ser features --out`)"
+
+PROSODY = "prosody"
+"""Folder of a pack in which the descriptors of :mod:`ser.features.prosody` are."""
 
 KINDS = {"bool": bool, "int": int, "str": str}
 """Of the table's columns, as ``meta.json`` names them; ``float`` is read by Python, to the last
@@ -65,24 +70,10 @@ def save_pack(features: Features, folder: str | os.PathLike) -> Path:
     meta = check_folder(folder, features.corpus, features.preset)
     meta["content_hash"] = features.content_hash
     _refuse_strangers(folder, features.keys)
-    store = FeatureStore(folder / "shards")
-    store.check(features.keys)
-    store.throw_away()
-    shard, numbers = {}, 0
-    for key in dict.fromkeys(features.keys):
-        entry = features.store.entry(key)
-        if key in store:
-            if store.entry(key).shapes != entry.shapes:
-                raise FeatureError(
-                    f"{folder}: holds features with other settings; name a new folder"
-                )
-            continue
-        if shard and (len(shard) >= _SHARD or numbers + entry.size > _SHARD_NUMBERS):
-            store.write(shard)
-            shard, numbers = {}, 0
-        shard[key] = (features.store.read(key), entry.samples)
-        numbers += entry.size
-    store.write(shard)
+    _copy(features.store, folder / "shards", features.keys)
+    if features.prosody_store is not None:
+        _copy(features.prosody_store, folder / PROSODY, features.keys)
+        meta["prosody"] = PARAMETERS
     table = features.table.drop(columns="path").assign(key=features.keys)
     meta["kinds"] = {column: _kind(table[column]) for column in table}
     text = table.to_csv(index=False, lineterminator="\n").encode()
@@ -95,6 +86,28 @@ def save_pack(features: Features, folder: str | os.PathLike) -> Path:
     except OSError as error:
         raise FeatureError(f"cannot write {folder}: {error.strerror or error}") from error
     return folder
+
+
+def _copy(source: FeatureStore, folder: Path, keys: Sequence[str]) -> None:
+    """Write what the store in *folder* lacks of *keys*."""
+    store = FeatureStore(folder)
+    store.check(keys)
+    store.throw_away()
+    shard, numbers = {}, 0
+    for key in dict.fromkeys(keys):
+        entry = source.entry(key)
+        if key in store:
+            if store.entry(key).shapes != entry.shapes:
+                raise FeatureError(
+                    f"{folder.parent}: holds features with other settings; name a new folder"
+                )
+            continue
+        if shard and (len(shard) >= _SHARD or numbers + entry.size > _SHARD_NUMBERS):
+            store.write(shard)
+            shard, numbers = {}, 0
+        shard[key] = (source.read(key), entry.samples)
+        numbers += entry.size
+    store.write(shard)
 
 
 def check_folder(folder: str | os.PathLike, corpus: dict, preset: Preset) -> dict:
@@ -164,16 +177,13 @@ def load_pack(folder: str | os.PathLike) -> Features:
         ) from error
     keys = table.pop("key").tolist()
     table.insert(1, "path", "")
-    store = FeatureStore(folder / "shards")
-    store.check(keys)
-    absent = sum(key not in store for key in keys)
-    if absent:
-        reasons = "".join(f"; {name}.npy: {why}" for name, why in [*store.damaged.items()][:3])
-        raise FeatureError(
-            f"{folder}: features of {absent} of {len(keys)} utterances are missing or damaged"
-            f"{reasons}; {COPY_AGAIN}"
-        )
-    features = Features(table, keys, preset, store, dict(meta["corpus"]))
+    store, frames = _whole(folder, "shards", keys), None
+    if (told := meta.get("prosody")) is not None:
+        if told != PARAMETERS:
+            raise FeatureError(f"{folder}: its prosody is {told}, this version of ser makes "
+                f"{PARAMETERS}; `ser features --prosody --out` makes a pack anew")  # fmt: skip
+        frames = _whole(folder, PROSODY, keys)
+    features = Features(table, keys, preset, store, dict(meta["corpus"]), prosody_store=frames)
     bands = [shape[1] for shape in store.entry(keys[0]).shapes[1:3]] if keys else []
     if keys and bands != [n // 4 for n in preset.n_fft]:
         raise FeatureError(
@@ -183,6 +193,20 @@ def load_pack(folder: str | os.PathLike) -> Features:
     if features.content_hash != meta["content_hash"]:
         raise FeatureError(f"{folder}: table.csv does not fit meta.json; {COPY_AGAIN}")
     return features
+
+
+def _whole(folder: Path, part: str, keys: Sequence[str]) -> FeatureStore:
+    """The store in *part* of a pack; FeatureError where it lacks one of *keys*."""
+    store = FeatureStore(folder / part)
+    store.check(keys)
+    absent = sum(key not in store for key in keys)
+    if absent:
+        reasons = "".join(f"; {name}.npy: {why}" for name, why in [*store.damaged.items()][:3])
+        raise FeatureError(
+            f"{folder}: features of {absent} of {len(keys)} utterances are missing or damaged"
+            f"{reasons}; {COPY_AGAIN}"
+        )
+    return store
 
 
 def _check_digests(folder: Path, meta: dict, text: str) -> None:
@@ -217,7 +241,7 @@ def _foreign(folder: Path) -> bool:
     names = {p.name for p in folder.iterdir() if not p.name.startswith(".")}
     if "meta.json" in names:
         return _meta(folder) is None
-    return bool(names - {"shards", "table.csv"}) or names == {"table.csv"}
+    return bool(names - {"shards", PROSODY, "table.csv"}) or names == {"table.csv"}
 
 
 def _meta(folder: Path) -> dict | None:

@@ -32,7 +32,7 @@ def content_hash(table: pd.DataFrame, keys: Sequence[str]) -> str:
 
 @dataclass
 class Features:
-    """MFCCs and mel-spectrograms of every row of a table, at their true lengths.
+    """MFCCs, mel-spectrograms and, if wanted, prosody of every row, at their true lengths.
 
     Attributes:
         table: the utterances, columns as in :mod:`ser.corpora.base`; ``len(features)`` rows.
@@ -42,6 +42,7 @@ class Features:
         store: where the arrays are.
         corpus: name, licence and citation of the corpus.
         report: what :func:`ser.features.extract` did (counts, seconds, folder of the cache).
+        prosody_store: where the descriptors of :mod:`ser.features.prosody` are; None: not computed.
 
     Example:
         >>> from ser import load_corpus
@@ -57,6 +58,7 @@ class Features:
     store: FeatureStore
     corpus: dict[str, str] = field(default_factory=dict)
     report: dict = field(default_factory=dict)
+    prosody_store: FeatureStore | None = None
 
     def __post_init__(self) -> None:
         if len(self.keys) != len(self.table):
@@ -84,9 +86,30 @@ class Features:
         _, s1, s2 = self.store.read(self.keys[i])
         return np.array(s1.T, order="C"), np.array(s2.T, order="C")
 
+    def prosody(self, i: int) -> np.ndarray:
+        """The 25 descriptors of row *i*: float32 (rows, 25), NaN without a voice, a copy.
+
+        Raises:
+            FeatureError: they were not computed.
+        """
+        if self.prosody_store is None:
+            raise FeatureError(
+                "these features have no prosody: extract(..., prosody=True), or make the pack anew "
+                "with `ser features --prosody --out`"
+            )
+        return np.array(self.prosody_store.read(self.keys[i])[0])
+
+    def unmap(self) -> None:
+        """Let go of the mapped files (:meth:`ser.features.cache.FeatureStore.unmap`)."""
+        for store in (self.store, self.prosody_store):
+            if store is not None:
+                store.unmap()
+
     def subset(self, rows: Sequence[int]) -> Features:
         """The features of some rows, in the order given."""
         rows = [int(i) for i in rows]
         table = self.table.iloc[rows].reset_index(drop=True)
         keys = [self.keys[i] for i in rows]
-        return Features(table, keys, self.preset, self.store, self.corpus)
+        return Features(
+            table, keys, self.preset, self.store, self.corpus, prosody_store=self.prosody_store
+        )

@@ -5,8 +5,9 @@ Every branch has ``needs``, the names of the features it reads, and maps a
 influence; where it has none (the release's fixed frames), all frames count.
 
 Beyond the paper, every branch takes ``dropout`` (in training: of what enters the recurrence from a
-front end, and of what enters the last linear layer) and ``pooling`` (``"mean"`` over time, or
-``"attention"``); see :class:`ser.nn.time_pool.TimePool`.
+front end, and of what enters the last linear layer), ``recurrent_dropout`` (of the weights from h,
+:mod:`ser.nn.recurrent_dropout`) and ``pooling`` (:class:`ser.nn.time_pool.TimePool`). Branches that
+read MFCCs or prosody, a row every 10 ms, take ``stride``: of so many rows one is read.
 
 Book: chapter "Fusion".
 """
@@ -22,9 +23,11 @@ from ser.nn.dslstm import DSLSTM
 from ser.nn.frontend import FrontEnd
 from ser.nn.inputs import field_of
 from ser.nn.lstm import lstm_output
-from ser.nn.time_pool import TimePool, drop
+from ser.nn.recurrent_dropout import Recurrent
+from ser.nn.time_pool import TimePool, drop, pooled_size
 
 MFCC_SIZE = 39
+PROSODY_SIZE = 25
 
 
 def aligned_pair(
@@ -58,6 +61,7 @@ class MFCCBranch(nn.Module):
     """
 
     needs = frozenset({"mfcc"})
+    reads = "mfcc"
 
     def __init__(
         self,
@@ -68,16 +72,113 @@ class MFCCBranch(nn.Module):
         fast: bool = True,
         dropout: float = 0.0,
         pooling: str = "mean",
+        recurrent_dropout: float = 0.0,
+        stride: int = 1,
     ):
         super().__init__()
         self.lstm, self.fast = nn.LSTM(size, hidden, layers, batch_first=True), fast
-        self.linear = nn.Linear(hidden, classes)
-        self.pool = TimePool(hidden, pooling, dropout)
+        self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
+        self.pool, self.recurrent = TimePool(hidden, pooling, dropout), Recurrent(recurrent_dropout)
+        self.stride = stride
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with mfcc (B, F, 39) and mfcc_lengths (B,) -> logits (B, classes)."""
-        output = lstm_output(self.lstm, field_of(batch, "mfcc"), batch.mfcc_lengths, self.fast)
-        return self.linear(self.pool(output, batch.mfcc_lengths))
+        steps, lengths = strided(batch, self.reads, self.stride)
+        output = self.recurrent(self.lstm, lstm_output, steps, lengths, self.fast)
+        return self.linear(self.pool(output, lengths))
+
+
+class ProsodyBranch(MFCCBranch):
+    """The same LSTM over prosody: 25 descriptors -> 2-layer LSTM -> pooled -> logits.
+
+    Example:
+        >>> batch = Batch(prosody=torch.randn(2, 50, 25), prosody_lengths=torch.tensor([50, 30]))
+        >>> ProsodyBranch(hidden=8, stride=2)(batch).shape
+        torch.Size([2, 4])
+    """
+
+    needs = frozenset({"prosody"})
+    reads = "prosody"
+
+    def __init__(self, size: int = PROSODY_SIZE, **options):
+        super().__init__(size=size, **options)
+
+
+class DSProsodyBranch(nn.Module):
+    """Two views, one memory: a DS-LSTM over MFCCs (x) and prosody (y), row by row, without a CNN.
+
+    Both have a row every 10 ms and begin together; MFCCs have two rows more, which are left out.
+
+    Example:
+        >>> lengths = {"mfcc_lengths": torch.tensor([50]), "prosody_lengths": torch.tensor([48])}
+        >>> batch = Batch(mfcc=torch.randn(1, 50, 39), prosody=torch.randn(1, 48, 25), **lengths)
+        >>> DSProsodyBranch(hidden=8)(batch).shape
+        torch.Size([1, 4])
+    """
+
+    needs = frozenset({"mfcc", "prosody"})
+
+    def __init__(
+        self,
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
+        gate_norm: bool = False,
+        output_norm: bool = False,
+        y_candidate: bool = True,
+        max_steps: int = 128,
+        fast: bool = True,
+        dropout: float = 0.0,
+        pooling: str = "mean",
+        recurrent_dropout: float = 0.0,
+        stride: int = 1,
+    ):
+        super().__init__()
+        self.lstm = DSLSTM(
+            MFCC_SIZE,
+            PROSODY_SIZE,
+            hidden,
+            layers,
+            batch_first=True,
+            gate_norm=gate_norm,
+            output_norm=output_norm,
+            y_candidate=y_candidate,
+            max_steps=max_steps,
+            reference=not fast,
+        )
+        self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
+        self.pool, self.recurrent = TimePool(hidden, pooling, dropout), Recurrent(recurrent_dropout)
+        self.stride = stride
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Batch with mfcc (B, F, 39) and prosody (B, G, 25) -> logits (B, classes)."""
+        x, x_lengths = strided(batch, "mfcc", self.stride)
+        y, y_lengths = strided(batch, "prosody", self.stride)
+        steps = min(x.shape[1], y.shape[1])
+        lengths = torch.minimum(x_lengths, y_lengths)
+        output, _ = self.recurrent(self.lstm, _run, x[:, :steps], y[:, :steps], lengths)
+        return self.linear(self.pool(output, lengths))
+
+
+def _run(lstm: nn.Module, *given: Tensor | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    return lstm(*given)
+
+
+def strided(batch: Batch, name: str, stride: int) -> tuple[Tensor, Tensor | None]:
+    """Every *stride*-th row of a batch's sequence, from the first, and how many are valid.
+
+    Example:
+        >>> batch = Batch(mfcc=torch.zeros(1, 5, 39), mfcc_lengths=torch.tensor([4]))
+        >>> steps, lengths = strided(batch, "mfcc", 2)
+        >>> steps.shape[1], lengths.tolist()
+        (3, [2])
+    """
+    steps, lengths = field_of(batch, name), getattr(batch, f"{name}_lengths")
+    if stride == 1:
+        return steps, lengths
+    if lengths is not None:
+        lengths = torch.div(lengths + stride - 1, stride, rounding_mode="floor")
+    return steps[:, ::stride], lengths
 
 
 class CNNLSTMBranch(nn.Module):
@@ -104,13 +205,15 @@ class CNNLSTMBranch(nn.Module):
         fast: bool = True,
         dropout: float = 0.0,
         pooling: str = "mean",
+        recurrent_dropout: float = 0.0,
     ):
         super().__init__()
         self.which, self.needs = which, frozenset({which})
         self.front = FrontEnd(n_mels, which, channels, fast)
         self.lstm, self.fast = nn.LSTM(self.front.size, hidden, layers, batch_first=True), fast
-        self.linear = nn.Linear(hidden, classes)
+        self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
         self.pool, self.dropout = TimePool(hidden, pooling, dropout), dropout
+        self.recurrent = Recurrent(recurrent_dropout)
 
     def pooled(self, batch: Batch) -> Tensor:
         """The LSTM's output pooled over time, (B, hidden)."""
@@ -118,7 +221,7 @@ class CNNLSTMBranch(nn.Module):
         steps = drop(self.front(spectrogram, lengths), self.dropout, self.training)
         if lengths is not None:
             lengths = self.front.out_lengths(lengths)
-        output = lstm_output(self.lstm, steps, lengths, self.fast)
+        output = self.recurrent(self.lstm, lstm_output, steps, lengths, self.fast)
         return self.pool(output, lengths)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -141,13 +244,14 @@ class CNNLSTMPairBranch(nn.Module):
         fast: bool = True,
         dropout: float = 0.0,
         pooling: str = "mean",
+        recurrent_dropout: float = 0.0,
     ):
         super().__init__()
-        common = (classes, hidden, layers, channels, fast, dropout, pooling)
+        common = (classes, hidden, layers, channels, fast, dropout, pooling, recurrent_dropout)
         self.s1 = CNNLSTMBranch("s1", n_mels[0], *common)
         self.s2 = CNNLSTMBranch("s2", n_mels[1], *common)
         self.s1.linear, self.s2.linear = nn.Identity(), nn.Identity()
-        self.linear = nn.Linear(2 * hidden, classes)
+        self.linear = nn.Linear(2 * pooled_size(hidden, pooling), classes)
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with s1 and s2, each (B, n_mels, T) -> logits (B, classes)."""
@@ -184,6 +288,7 @@ class DSBranch(nn.Module):
         fast: bool = True,
         dropout: float = 0.0,
         pooling: str = "mean",
+        recurrent_dropout: float = 0.0,
     ):
         super().__init__()
         self.front1 = FrontEnd(n_mels[0], "s1", channels, fast)
@@ -200,12 +305,13 @@ class DSBranch(nn.Module):
             max_steps=max_steps,
             reference=not fast,
         )
-        self.linear = nn.Linear(hidden, classes)
+        self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
         self.pool, self.dropout = TimePool(hidden, pooling, dropout), dropout
+        self.recurrent = Recurrent(recurrent_dropout)
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with s1 and s2, each (B, n_mels, T) -> logits (B, classes)."""
         x, y, lengths = aligned_pair(self.front1, self.front2, batch)
         x, y = (drop(steps, self.dropout, self.training) for steps in (x, y))
-        output, _ = self.lstm(x, y, lengths)
+        output, _ = self.recurrent(self.lstm, _run, x, y, lengths)
         return self.linear(self.pool(output, lengths))

@@ -13,7 +13,8 @@ from ser.batch import Batch
 from ser.nn.branches import aligned_pair
 from ser.nn.frontend import FrontEnd
 from ser.nn.lstm import lstm_output
-from ser.nn.time_pool import TimePool, drop
+from ser.nn.recurrent_dropout import Recurrent
+from ser.nn.time_pool import TimePool, drop, pooled_size
 
 
 class ConcatBranch(nn.Module):
@@ -26,7 +27,8 @@ class ConcatBranch(nn.Module):
 
     Args:
         n_mels: mel bands of S1 and S2.
-        classes, hidden, layers, channels, fast, dropout, pooling: as in :class:`ser.nn.DSBranch`.
+        classes, hidden, layers, channels, fast, dropout, pooling, recurrent_dropout: as
+            in :class:`ser.nn.DSBranch`.
 
     Example:
         >>> branch = ConcatBranch((128, 256), hidden=8)
@@ -46,18 +48,20 @@ class ConcatBranch(nn.Module):
         fast: bool = True,
         dropout: float = 0.0,
         pooling: str = "mean",
+        recurrent_dropout: float = 0.0,
     ):
         super().__init__()
         self.front1 = FrontEnd(n_mels[0], "s1", channels, fast)
         self.front2 = FrontEnd(n_mels[1], "s2", channels, fast)
         size, self.fast = self.front1.size + self.front2.size, fast
         self.lstm = nn.LSTM(size, hidden, layers, batch_first=True)
-        self.linear = nn.Linear(hidden, classes)
+        self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
         self.pool, self.dropout = TimePool(hidden, pooling, dropout), dropout
+        self.recurrent = Recurrent(recurrent_dropout)
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with s1 and s2, each (B, n_mels, T) -> logits (B, classes)."""
         x, y, lengths = aligned_pair(self.front1, self.front2, batch)
         steps = drop(torch.cat([x, y], dim=2), self.dropout, self.training)
-        output = lstm_output(self.lstm, steps, lengths, self.fast)
+        output = self.recurrent(self.lstm, lstm_output, steps, lengths, self.fast)
         return self.linear(self.pool(output, lengths))

@@ -1,4 +1,4 @@
-"""From a sequence to one vector: the mean over time, or a learnt weighting of the steps."""
+"""From a sequence to one vector: mean over time, mean and deviation, or a learnt weighting."""
 
 from __future__ import annotations
 
@@ -10,6 +10,19 @@ from ser.nn.inputs import check_lengths, check_tensors, shape_of
 
 ATTENTION = 64
 """Size of the hidden layer that scores a step."""
+
+
+POOLINGS: tuple[str, ...] = ("mean", "mean-deviation", "attention")
+"""Ways of :class:`TimePool`."""
+
+
+def pooled_size(hidden: int, pooling: str) -> int:
+    """Numbers that :class:`TimePool` makes of *hidden* a step.
+
+    >>> pooled_size(64, "mean"), pooled_size(64, "mean-deviation")
+    (64, 128)
+    """
+    return 2 * hidden if pooling == "mean-deviation" else hidden
 
 
 def mean_over_time(steps: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -29,6 +42,29 @@ def mean_over_time(steps: Tensor, lengths: Tensor | None = None) -> Tensor:
     return steps.sum(1) / (~padding).sum(1, keepdim=True).to(steps.dtype)
 
 
+def mean_and_deviation(steps: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """(B, T, H) -> (B, 2H): means over the valid steps, then standard deviations.
+
+    The deviation is ``sqrt(variance + 1e-5)``: its gradient stays finite where nothing moves.
+
+    Raises:
+        TypeError, ValueError: as :func:`mean_over_time`.
+
+    Example:
+        >>> mean_and_deviation(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([2]))
+        tensor([[2., 1.]])
+    """
+    steps, padding = clean(steps, lengths)
+    mean = mean_over_time(steps, lengths)
+    away = (steps - mean[:, None]).square()
+    if padding is None:
+        variance = away.mean(1)
+    else:
+        away = away.masked_fill(padding[:, :, None], 0.0)
+        variance = away.sum(1) / (~padding).sum(1, keepdim=True).to(steps.dtype)
+    return torch.cat([mean, (variance + 1e-5).sqrt()], dim=1)
+
+
 def clean(steps: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """Steps (B, T, H) with zeros beyond the lengths, and where that is (B, T); None: nowhere.
 
@@ -46,14 +82,16 @@ def clean(steps: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]
 
 
 class TimePool(nn.Module):
-    """Steps (B, T, H) -> one vector (B, H), with dropout after it in training.
+    """Steps (B, T, H) -> one vector (B, size), with dropout after it in training.
+
+    Its size is H, and 2H for ``mean-deviation`` (:func:`pooled_size`).
 
     Attention (Mirsamadi et al. 2017, with a hidden layer): weights a_t = softmax over the valid
     steps of v . tanh(W h_t + b), pooled = sum of a_t h_t.
 
     Args:
         hidden: H.
-        pooling: ``"mean"`` (no parameters) or ``"attention"``.
+        pooling: ``"mean"``, ``"mean-deviation"`` (neither has parameters) or ``"attention"``.
         dropout: share of the pooled numbers set to 0 in training.
 
     Raises:
@@ -67,15 +105,15 @@ class TimePool(nn.Module):
 
     def __init__(self, hidden: int, pooling: str = "mean", dropout: float = 0.0):
         super().__init__()
-        if pooling not in ("mean", "attention"):
-            raise ModelError(f"unknown pooling {pooling!r}; there are mean, attention")
+        if pooling not in POOLINGS:
+            raise ModelError(f"unknown pooling {pooling!r}; there are {', '.join(POOLINGS)}")
         self.hidden, self.pooling, self.dropout = hidden, pooling, dropout
         if pooling == "attention":
             self.project = nn.Linear(hidden, ATTENTION)
             self.score = nn.Linear(ATTENTION, 1, bias=False)
 
     def forward(self, steps: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """(B, T, H), lengths (B,) valid steps (None: all are) -> (B, H).
+        """(B, T, H), lengths (B,) valid steps (None: all are) -> (B, size).
 
         Raises:
             TypeError, ValueError: as :func:`mean_over_time`.
@@ -85,6 +123,8 @@ class TimePool(nn.Module):
             raise ValueError(f"expected steps (B, T, {self.hidden}), got {shape_of(steps)}")
         if self.pooling == "mean":
             return drop(mean_over_time(steps, lengths), self.dropout, self.training)
+        if self.pooling == "mean-deviation":
+            return drop(mean_and_deviation(steps, lengths), self.dropout, self.training)
         steps, padding = clean(steps, lengths)
         scores = self.score(torch.tanh(self.project(steps)))
         if padding is not None:

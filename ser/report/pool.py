@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ser.errors import RecordError
 from ser.experiments.record_table import SELECTIONS
 from ser.metrics import Interval, confusion, counts_interval, row_percent, speaker_counts
 from ser.metrics.scores import count_recalls, count_ua, count_wa
-from ser.normalise import MARK
+from ser.normalise import MARK, mark_of
 from ser.report.record import Record
 
 ORDER: tuple[str, ...] = (
@@ -101,9 +102,18 @@ class Row:
         return any(record.data["transductive"] for record in self.records)
 
     @property
+    def normaliser(self) -> str:
+        """Who normalises its features, a rule of :mod:`ser.normalise`; of old records, as known."""
+        return normaliser_of(self.records[0].data)
+
+    @property
     def label(self) -> str:
-        """The model as tables and figures show it: :data:`ser.normalise.MARK` if transductive."""
-        return f"{self.model} {MARK}" if self.transductive else self.model
+        """The model as tables and figures show it, marked where speakers normalise themselves.
+
+        :data:`ser.normalise.MARK` if transductive, ``(E 3)`` if by three neutral recordings.
+        """
+        mark = MARK if self.transductive else mark_of(self.normaliser)
+        return f"{self.model} {mark}" if mark else self.model
 
     @property
     def name(self) -> str:
@@ -155,6 +165,17 @@ class Row:
         """95 % interval over speakers, all seeds together."""
         _, counts = speaker_counts(self.labels, self.predictions, self.speakers)
         return counts_interval(counts, metric, resamples)
+
+
+def normaliser_of(record: Mapping[str, Any]) -> str:
+    """Who normalises a run's features; records from before it was a fact say it in their settings.
+
+    Example:
+        >>> normaliser_of({"config": {"normalise": "speaker"}}), normaliser_of({"config": {}})
+        ('speaker', 'none')
+    """
+    told = (record.get("config") or {}).get("normalise") or "none"
+    return record.get("normaliser") or str(told)
 
 
 def pool_records(records: Iterable[Record]) -> list[Row]:

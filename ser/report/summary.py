@@ -11,7 +11,7 @@ import numpy as np
 from ser.corpora.base import EMOTIONS
 from ser.corpora.registry import CORPORA
 from ser.experiments.baselines import INPUTS
-from ser.normalise import one_class_speakers
+from ser.normalise import enrolled_by, one_class_speakers
 from ser.report.pool import Row
 
 TEST_CHOSEN = (
@@ -39,6 +39,7 @@ def row_dict(row: Row, resamples: int) -> dict[str, Any]:
             "selection": row.selection,
             "test_chosen": row.test_chosen,
             "transductive": row.transductive,
+            "normaliser": row.normaliser,
             "tuning": tuning(row),
             "seeds": len(row.seeds),
             "folds": row.folds,
@@ -133,6 +134,16 @@ def all_notes(rows: Sequence[Row]) -> list[str]:
         here = [r for r in rows if r.block == block]
         if len({r.records[0].content for r in here}) > 1:
             notes.append(f"rows of {', '.join(filter(None, block))} differ in the corpus's content")
+        if enrolled := sorted({r.normaliser for r in here if enrolled_by(r.normaliser)}):
+            left = "; ".join(
+                f"{rule}: {min(len(r.labels) for r in here if r.normaliser == rule)} utterances "
+                "tested"
+                for rule in enrolled
+            )
+            notes.append(
+                f"the neutral utterances that enrol speakers of {', '.join(filter(None, block))} "
+                f"are not tested ({left})"
+            )
         if len({(r.utterances.tobytes(), r.folds_total) for r in here}) > 1:
             notes.append(
                 f"rows of {', '.join(filter(None, block))} differ in what they were tested on"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from ser.corpora.base import EMOTIONS
-from ser.normalise import TRANSDUCTIVE
+from ser.normalise import ENROLMENT, TRANSDUCTIVE, enrolled_by
 from ser.report.comparison import Comparison
 from ser.report.pool import Row
 from ser.report.summary import tuning, tuning_told
@@ -48,6 +48,8 @@ def render(
         )
     if any(r.transductive for r in rows):
         parts.append(TRANSDUCTIVE)
+    if any(enrolled_by(r.normaliser) for r in rows):
+        parts.append(ENROLMENT)
     others = [n for n in notes if not n.startswith("selection test:")]
     if others:
         parts.append("\n".join(f"note: {n}" for n in others))

@@ -17,7 +17,7 @@ from typing import Any
 
 from ser.report.record import Record
 
-ALWAYS: tuple[str, ...] = ("frames", "hidden", "tuning", "ssl")
+ALWAYS: tuple[str, ...] = ("frames", "hidden", "tuning", "ssl", "normalise")
 """Settings that set runs of a row apart even where no two of them are of one fold and seed."""
 
 _OWN_WAY = frozenset({"seed", "permute", "leave_dev"})

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ser.batch import Batch
+from ser.errors import TrainingError
 from ser.normalise import Scale
 from ser.training.config import TrainConfig, derived_seed
 
@@ -46,6 +47,7 @@ class Augmenter:
         self, config: TrainConfig, seed: int, epoch: int, scale: Scale | None = None
     ) -> None:
         self.config, self.scale = config, scale or {}
+        self.own = torch.Generator().manual_seed(derived_seed("augment prosody", seed, epoch))
         self.generator = torch.Generator().manual_seed(derived_seed("augment", seed, epoch))
 
     @property
@@ -69,12 +71,15 @@ class Augmenter:
             gain = self.config.level * (2 * self._uniform(size) - 1)
             batch = self._louder(batch, gain)
         if self.config.spec_augment:
-            draws = {name: self._uniform(4, self.config.spec_augment, size) for name in _NAMES}
+            shape = 4, self.config.spec_augment, size
+            draws = {name: self._uniform(*shape) for name in _NAMES if name != "prosody"}
+            # from a generator of its own, so that the other inputs see what they always did
+            draws["prosody"] = torch.rand(shape, generator=self.own)
             batch = dataclasses.replace(
                 batch,
                 **{
                     name: _masked(getattr(batch, name), getattr(batch, f"{name}_lengths"), draw,
-                                  bands=name != "mfcc", last_is_time=name != "mfcc")
+                                  bands=name in _BANDS, last_is_time=name in _BANDS)
                     for name, draw in draws.items()
                     if getattr(batch, name) is not None
                 },
@@ -84,11 +89,12 @@ class Augmenter:
         return batch
 
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Cross entropy; of a mixture, the mixture of both."""
-        own = functional.cross_entropy(logits, batch.labels)
+        """Cross entropy, labels smoothed as the settings say; of a mixture, the mixture of both."""
+        smooth = self.config.label_smoothing
+        own = functional.cross_entropy(logits, batch.labels, label_smoothing=smooth)
         if getattr(batch, "mixed", None) is None:
             return own
-        other = functional.cross_entropy(logits, batch.labels[batch.mixed])
+        other = functional.cross_entropy(logits, batch.labels[batch.mixed], label_smoothing=smooth)
         return batch.share * own + (1 - batch.share) * other
 
     def _uniform(self, *shape: int) -> Tensor:
@@ -97,7 +103,12 @@ class Augmenter:
     def _louder(self, batch: Batch, gain: Tensor) -> Batch:
         """*gain* (B,) in dB; only the level changes in an MFCC, so only its log energy does."""
         changed = {}
-        for name in ("s1", "s2"):
+        if batch.prosody is not None:
+            raise TrainingError(
+                "--level changes MFCCs and spectrograms, and prosody's loudness and levels do not "
+                "follow it simply: leave it out for rows that hear prosody"
+            )
+        for name in _BANDS:
             if (mel := getattr(batch, name)) is not None:
                 step = gain.to(mel.device)[:, None, None]
                 if name in self.scale:
@@ -129,7 +140,8 @@ class Augmenter:
         return dataclasses.replace(batch, **changed)
 
 
-_NAMES = ("mfcc", "s1", "s2")
+_NAMES = ("mfcc", "s1", "s2", "prosody")
+_BANDS = ("s1", "s2")
 
 
 def _masked(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from dataclasses import dataclass
 
 from ser.errors import TrainingError
-from ser.normalise import NORMALISATIONS
+from ser.normalise import NORMALISATIONS, known_rule
 
 LATER = frozenset(
     {
@@ -22,9 +23,36 @@ LATER = frozenset(
         "channels",
         "ema",
         "batches",
+        "layers",
+        "stride",
+        "recurrent_dropout",
+        "schedule",
+        "label_smoothing",
     }
 )
 """Settings that came after the first records."""
+
+SCHEDULES: tuple[str, ...] = ("steps", "one-cycle")
+WARM, START, END = 0.3, 25.0, 1e4
+"""Of one-cycle: share of the run in which the rate rises; start is top / 25, end start / 10,000."""
+
+NAMED: dict[str, dict[str, object]] = {
+    "release": {},
+    "small": {
+        "epochs": 8,
+        "batch_size": 32,
+        "lr": 3e-3,
+        "optimiser": "adamw",
+        "weight_decay": 0.01,
+        "schedule": "one-cycle",
+        "label_smoothing": 0.1,
+        "hidden": 64,
+        "stride": 2,
+        "pooling": "mean-deviation",
+        "recurrent_dropout": 0.1,
+    },
+}
+"""Settings by name: the release's, and those of a small network for voices it has not heard."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +74,8 @@ class TrainConfig:
         hidden: hidden size of every LSTM and DS-LSTM.
         precision: ``float32``, or ``bfloat16`` for matrix products and convolutions (weights,
             optimiser and statistics stay in float32; see :mod:`ser.nn.precision`).
-        normalise: ``none``, ``train``, ``utterance`` or ``speaker`` (transductive); see
-            :mod:`ser.normalise`.
+        normalise: ``none``, ``train``, ``utterance``, ``running``, ``enrol:K`` or ``speaker``
+            (transductive); see :mod:`ser.normalise`.
         spec_augment: so many masks along time and as many along frequency for every training
             utterance and spectrogram (along time only in MFCCs), each up to 15 % wide (Park et
             al. 2019).
@@ -58,12 +86,21 @@ class TrainConfig:
             and their labels are mixed (Zhang et al. 2018); 0: none.
         dropout: share of numbers set to 0 in training, of what enters a branch's recurrence
             from its front end and of what enters its last linear layer.
-        pooling: ``mean`` over time, or ``attention``, a learnt weighting of the steps.
+        pooling: ``mean`` over time, ``mean-deviation``, or ``attention``, a learnt weighting.
         channels: of the two convolutions of a front end.
         ema: decay of the average of the weights that dev and test are given (0: the weights of
             the last step themselves).
         batches: ``shuffled``, or ``similar``: utterances of similar length share a batch, so that
             less of it is padding; see :func:`ser.training.loop.epoch_batches`.
+        layers: of every LSTM and DS-LSTM.
+        stride: of so many rows of MFCCs and prosody (10 ms each) one is read; spectrograms are
+            read whole.
+        recurrent_dropout: share of the weights from h that are 0 in a training step
+            (:mod:`ser.nn.recurrent_dropout`).
+        schedule: of the learning rate: ``steps`` (``milestones``), or ``one-cycle`` (Smith and
+            Topin 2019): from ``lr`` / 25 up to ``lr`` in the first 30 % of all steps, then down to
+            almost nothing, along cosines.
+        label_smoothing: share of a label that is spread over all classes (Szegedy et al. 2016).
 
     Raises:
         TrainingError: a value that cannot be trained with.
@@ -94,6 +131,26 @@ class TrainConfig:
     channels: tuple[int, int] = (64, 16)
     ema: float = 0.0
     batches: str = "shuffled"
+    layers: int = 2
+    stride: int = 1
+    recurrent_dropout: float = 0.0
+    schedule: str = "steps"
+    label_smoothing: float = 0.0
+
+    @classmethod
+    def named(cls, name: str, **changes: object) -> TrainConfig:
+        """Settings by their name (:data:`NAMED`), some of them changed.
+
+        Raises:
+            TrainingError: no such name, or values that cannot be trained with.
+
+        Example:
+            >>> TrainConfig.named("small", epochs=4).hidden, TrainConfig.named("release").hidden
+            (64, 200)
+        """
+        if name not in NAMED:
+            raise TrainingError(f"no settings are called {name!r}; there are {', '.join(NAMED)}")
+        return cls(**{**NAMED[name], **changes})  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         for name in ("milestones", "channels"):
@@ -112,18 +169,23 @@ class TrainConfig:
                 "hidden": self.hidden >= 1,
                 "precision": self.precision in ("float32", "bfloat16"),
                 "frames": self.frames in ("preset", "fixed", "true"),
-                "normalise": self.normalise in NORMALISATIONS,
+                "normalise": known_rule(self.normalise),
                 "spec_augment": 0 <= self.spec_augment <= 20,
                 "level": 0 <= self.level <= 60
-                and not (self.level and self.normalise in ("utterance", "speaker")),
+                and not (self.level and self.normalise not in ("none", "train")),
                 "speed": len(set(self.speed)) == len(self.speed)
                 and all(0.5 <= s <= 2 and s != 1 for s in self.speed),
                 "mixup": 0 <= self.mixup < float("inf"),
                 "dropout": 0 <= self.dropout < 1,
-                "pooling": self.pooling in ("mean", "attention"),
+                "pooling": self.pooling in ("mean", "mean-deviation", "attention"),
                 "channels": len(self.channels) == 2 and min(self.channels) >= 1,
                 "ema": 0 <= self.ema < 1,
                 "batches": self.batches in ("shuffled", "similar"),
+                "layers": self.layers >= 1,
+                "stride": 1 <= self.stride <= 20,
+                "recurrent_dropout": 0 <= self.recurrent_dropout < 1,
+                "schedule": self.schedule in SCHEDULES,
+                "label_smoothing": 0 <= self.label_smoothing < 1,
             }.items()
             if not fine
         ]
@@ -131,10 +193,28 @@ class TrainConfig:
             void = ""
             if self.level and self.normalise in ("utterance", "speaker"):
                 void = f" (normalisation {self.normalise!r} takes the level away again)"
+            elif self.level and self.normalise not in ("none", "train"):
+                void = " (level goes with normalise none or train, one scale for all)"
+            if not known_rule(self.normalise):
+                void = f" (normalise is one of {', '.join(NORMALISATIONS)}, K a number from 1)"
             raise TrainingError(f"cannot train with {', '.join(wrong)}{void}; see 'ser run --help'")
 
-    def rate(self, epoch: int) -> float:
-        """Learning rate of *epoch* (counted from 1)."""
+    def rate(self, epoch: int, part: float = 0.0) -> float:
+        """Learning rate of *epoch* (counted from 1), *part* of which (0 to 1) is done.
+
+        With ``steps`` it is one for the whole epoch.
+
+        Example:
+            >>> cycle = TrainConfig(epochs=10, schedule="one-cycle", lr=0.1)
+            >>> round(cycle.rate(1), 6), round(cycle.rate(4), 6), cycle.rate(10, 1.0) < 1e-6
+            (0.004, 0.1, True)
+        """
+        if self.schedule == "one-cycle":
+            done = (epoch - 1 + part) / self.epochs
+            first, last, way = self.lr / START, self.lr, done / WARM
+            if done > WARM:
+                first, last, way = self.lr, self.lr / START / END, (done - WARM) / (1 - WARM)
+            return last + (first - last) * (1 + math.cos(math.pi * way)) / 2
         passed = sum(epoch > milestone for milestone in self.milestones)
         return self.lr * self.gamma**passed
 
@@ -154,7 +234,7 @@ class TrainConfig:
     @property
     def model_options(self) -> dict:
         """What :func:`ser.models.build_model` is told beside row, preset and hidden size."""
-        names = ("dropout", "pooling", "channels")
+        names = ("dropout", "pooling", "channels", "layers", "stride", "recurrent_dropout")
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
         return {n: getattr(self, n) for n in names if getattr(self, n) != defaults[n]}
 

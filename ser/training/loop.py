@@ -115,8 +115,7 @@ def train(
 
     for epoch in range(resumed + 1, config.epochs + 1):
         torch.manual_seed(derived_seed("epoch", seed, epoch))
-        for group in optimiser.param_groups:
-            group["lr"] = config.rate(epoch)
+        _set_rate(optimiser, config.rate(epoch))
         entry = {"epoch": epoch, "lr": config.rate(epoch)}
         augment = Augmenter(config, seed, epoch, scale)
         entry |= _one_epoch(model, optimiser, config, data, seed, epoch, augment, average)
@@ -138,6 +137,11 @@ def train(
     logits = [p.numpy() for p in (progress.test_logits, progress.dev_logits)]
     kept = average.model if average is not None else model
     return Outcome(kept, progress.history, *logits, resumed)
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
 
 
 def branch_logits(model: torch.nn.Module, batch: Batch) -> list[torch.Tensor]:
@@ -222,6 +226,8 @@ def _one_epoch(
     total, labels, guesses = 0.0, [], []
     parts = epoch_batches(data, config.batch_size, seed, epoch, config.batches)
     for step, part in enumerate(parts, 1):
+        if config.schedule == "one-cycle":
+            _set_rate(optimiser, config.rate(epoch, (step - 1) / len(parts)))
         batch = augment(augment.pick(data, part))
         with precision_context(config.precision, batch.labels.device):
             each = branch_logits(model, batch)
