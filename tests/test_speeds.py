@@ -13,7 +13,7 @@ from ser.errors import CorpusError, FeatureError
 from ser.experiments import RunConfig, run
 from ser.experiments.grid_inputs import load_inputs
 from ser.features import extract, mel_pair, mfcc39, save_pack
-from ser.features.extract import change_speed
+from ser.features.speed import change_speed
 from ser.training import TrainConfig
 from ser.training.augment import Augmenter
 

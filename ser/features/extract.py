@@ -15,6 +15,8 @@ from ser.features import mel, mfcc
 from ser.features.cache import open_store
 from ser.features.compute import compute_missing
 from ser.features.presets import INT16_SCALE, SAMPLE_RATE, Preset, get_preset
+from ser.features.prosody import PARAMETERS, prosody_of
+from ser.features.speed import change_speed, check_speed
 from ser.features.table import Features
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ def extract(
     preset, device = get_preset(preset), torch.device(resolve_device(str(device)))
     if len(corpus.table) == 0:
         raise FeatureError(f"{corpus.name}: no utterances; `{corpus.check_command}` says why")
-    _check_speed(speed)
+    check_speed(speed)
     store = open_store(parameters(preset, device, speed), cache)
     done = compute_missing(
         store,
@@ -130,8 +132,6 @@ def _prosody(
     corpus: Corpus, table: pd.DataFrame, cache: str | Path | None, progress: bool, speed: float
 ) -> tuple[FeatureStore, Computed]:
     """The store of the descriptors of *table*, complete, and what was done for it."""
-    from ser.features.prosody import PARAMETERS, prosody_of
-
     store = open_store(({} if speed == 1 else {"speed": float(speed)}) | PARAMETERS, cache)
     done = compute_missing(
         store,
@@ -143,40 +143,6 @@ def _prosody(
         progress=progress,
     )
     return store, done
-
-
-def change_speed(wave: np.ndarray, speed: float) -> np.ndarray:
-    """Speed perturbation: resampled sound, taken to have the old rate.
-
-    Args:
-        wave: (samples,) float32 at 16 kHz.
-        speed: how many times as fast, 0.5 to 2; 0.9 is longer and lower by 1.8 semitones.
-
-    Returns:
-        float32 (samples / speed,), with zeros to one frame of the MFCCs where it would be shorter.
-
-    Raises:
-        FeatureError: a speed outside 0.5..2.
-
-    Source: Ko et al. 2015, "Audio augmentation for speech recognition" (Kaldi's speed
-    perturbation, sox's ``speed``); the resampler is soxr's HQ setting.
-
-    Example:
-        >>> change_speed(np.zeros(16000, dtype=np.float32), 0.8).shape
-        (20000,)
-    """
-    _check_speed(speed)
-    if speed == 1:
-        return wave
-    import soxr
-
-    changed = soxr.resample(wave, SAMPLE_RATE * speed, SAMPLE_RATE, quality="HQ")
-    return np.pad(changed, (0, max(0, mfcc.FRAME - len(changed))))
-
-
-def _check_speed(speed: float) -> None:
-    if not 0.5 <= speed <= 2:
-        raise FeatureError(f"a speed of {speed} is outside 0.5 to 2")
 
 
 def features_of(

@@ -46,6 +46,7 @@ import numpy as np
 
 from ser.errors import FeatureError
 from ser.features.presets import SAMPLE_RATE
+from ser.features.speed import change_speed
 
 SIZE = 25
 """Columns."""
@@ -123,10 +124,8 @@ def prosody_of(waves: list[np.ndarray], speed: float = 1.0) -> list[list[np.ndar
 
     Args:
         waves: as in :func:`prosody25`.
-        speed: play them this many times as fast (:func:`ser.features.extract.change_speed`).
+        speed: play them this many times as fast (:func:`ser.features.speed.change_speed`).
     """
-    from ser.features.extract import change_speed
-
     smile, found = _smile(), []
     for wave in waves:
         wave = np.asarray(wave, dtype=np.float32)
