@@ -15,9 +15,9 @@ from ser.errors import ModelError, ProtocolError, TrainingError
 from ser.experiments import RunConfig, run
 from ser.experiments.record_folder import stored_records
 from ser.experiments.record_schema import check_record
+from ser.experiments.records import normaliser_of
 from ser.normalise import measure, normalised, normalised_values
 from ser.protocols import split
-from ser.report.pool import normaliser_of
 from ser.rows import get_row
 from ser.training import TrainConfig
 

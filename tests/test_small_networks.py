@@ -12,7 +12,7 @@ from ser.cli.run import _train_config, configure
 from ser.errors import TrainingError
 from ser.models import build_model
 from ser.nn import DSLSTM
-from ser.nn.recurrent_dropout import Recurrent, dropped
+from ser.nn.recurrent_dropout import dropped, run_dropped
 from ser.nn.time_pool import TimePool, mean_and_deviation
 from ser.training import TrainConfig
 from ser.training.augment import Augmenter
@@ -144,17 +144,18 @@ def test_two_views_end_with_the_shorter():
 
 def test_recurrent_dropout_drops_weights_from_h_alone_and_in_training_alone():
     lstm, x = nn.LSTM(3, 6, 2, batch_first=True), torch.randn(2, 5, 3)
-    part = Recurrent(0.5)
 
     def run(net, x):
         return net(x)[0]
 
     torch.manual_seed(0)
-    first = part(lstm, run, x)
+    first = run_dropped(0.5, lstm, run, x)
     assert not torch.allclose(first, lstm(x)[0]) and torch.allclose(first[:, 0], lstm(x)[0][:, 0])
     first.sum().backward()
     assert (lstm.weight_hh_l0.grad == 0).float().mean() > 0.2
-    assert torch.equal(part.eval()(lstm, run, x), lstm(x)[0])
+    net, some = build_model("prosody-lstm", hidden=4, seed=0, recurrent_dropout=0.5), batch()
+    assert not torch.equal(net(some), net(some))
+    assert torch.equal(net.eval()(some), net(some))
     cells = DSLSTM(3, 4, 6, 2, batch_first=True)
     weights = dropped(cells, 0.5)
     assert len(weights) == 6

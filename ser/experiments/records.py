@@ -107,7 +107,7 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
         "id": first["id"].replace(f"/{first['model']}/", f"/{row}/"),
         "fingerprint": fingerprint(settings),
         "model": row,
-        "normaliser": ", ".join(dict.fromkeys(p.get("normaliser") or "none" for p in parts)),
+        "normaliser": ", ".join(dict.fromkeys(map(normaliser_of, parts))),
         "wall_seconds": round(sum(p["wall_seconds"] for p in parts), 3),
         "parameters": sum(p["parameters"] for p in parts),
         "history": history,
@@ -115,6 +115,17 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
         "fused_from": [p["id"] for p in parts],
     }
     return record
+
+
+def normaliser_of(record: Mapping[str, Any]) -> str:
+    """Who normalises a run's features; records from before it was a fact say it in their settings.
+
+    Example:
+        >>> normaliser_of({"config": {"normalise": "speaker"}}), normaliser_of({"config": {}})
+        ('speaker', 'none')
+    """
+    told = (record.get("config") or {}).get("normalise") or "none"
+    return record.get("normaliser") or str(told)
 
 
 def fuse_probabilities(row: str, parts: Sequence[dict], settings: dict) -> dict:
@@ -149,7 +160,7 @@ def fuse_probabilities(row: str, parts: Sequence[dict], settings: dict) -> dict:
         "id": first["id"].replace(f"/{first['model']}/", f"/{row}/"),
         "fingerprint": fingerprint(settings),
         "model": row,
-        "normaliser": ", ".join(dict.fromkeys(p.get("normaliser") or "none" for p in parts)),
+        "normaliser": ", ".join(dict.fromkeys(map(normaliser_of, parts))),
         "wall_seconds": round(sum(p["wall_seconds"] for p in parts), 3),
         "parameters": sum(p["parameters"] for p in parts),
         "history": [],

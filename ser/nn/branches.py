@@ -23,7 +23,7 @@ from ser.nn.dslstm import DSLSTM
 from ser.nn.frontend import FrontEnd
 from ser.nn.inputs import field_of
 from ser.nn.lstm import lstm_output
-from ser.nn.recurrent_dropout import Recurrent
+from ser.nn.recurrent_dropout import run_dropped
 from ser.nn.time_pool import TimePool, drop, pooled_size
 
 MFCC_SIZE = 39
@@ -78,13 +78,14 @@ class MFCCBranch(nn.Module):
         super().__init__()
         self.lstm, self.fast = nn.LSTM(size, hidden, layers, batch_first=True), fast
         self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
-        self.pool, self.recurrent = TimePool(hidden, pooling, dropout), Recurrent(recurrent_dropout)
-        self.stride = stride
+        self.pool = TimePool(hidden, pooling, dropout)
+        self.recurrent_dropout, self.stride = recurrent_dropout, stride
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with mfcc (B, F, 39) and mfcc_lengths (B,) -> logits (B, classes)."""
         steps, lengths = strided(batch, self.reads, self.stride)
-        output = self.recurrent(self.lstm, lstm_output, steps, lengths, self.fast)
+        share = self.recurrent_dropout if self.training else 0.0
+        output = run_dropped(share, self.lstm, lstm_output, steps, lengths, self.fast)
         return self.linear(self.pool(output, lengths))
 
 
@@ -147,8 +148,8 @@ class DSProsodyBranch(nn.Module):
             reference=not fast,
         )
         self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
-        self.pool, self.recurrent = TimePool(hidden, pooling, dropout), Recurrent(recurrent_dropout)
-        self.stride = stride
+        self.pool = TimePool(hidden, pooling, dropout)
+        self.recurrent_dropout, self.stride = recurrent_dropout, stride
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with mfcc (B, F, 39) and prosody (B, G, 25) -> logits (B, classes)."""
@@ -156,7 +157,8 @@ class DSProsodyBranch(nn.Module):
         y, y_lengths = strided(batch, "prosody", self.stride)
         steps = min(x.shape[1], y.shape[1])
         lengths = torch.minimum(x_lengths, y_lengths)
-        output, _ = self.recurrent(self.lstm, _run, x[:, :steps], y[:, :steps], lengths)
+        share = self.recurrent_dropout if self.training else 0.0
+        output, _ = run_dropped(share, self.lstm, _run, x[:, :steps], y[:, :steps], lengths)
         return self.linear(self.pool(output, lengths))
 
 
@@ -213,7 +215,7 @@ class CNNLSTMBranch(nn.Module):
         self.lstm, self.fast = nn.LSTM(self.front.size, hidden, layers, batch_first=True), fast
         self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
         self.pool, self.dropout = TimePool(hidden, pooling, dropout), dropout
-        self.recurrent = Recurrent(recurrent_dropout)
+        self.recurrent_dropout = recurrent_dropout
 
     def pooled(self, batch: Batch) -> Tensor:
         """The LSTM's output pooled over time, (B, hidden)."""
@@ -221,7 +223,8 @@ class CNNLSTMBranch(nn.Module):
         steps = drop(self.front(spectrogram, lengths), self.dropout, self.training)
         if lengths is not None:
             lengths = self.front.out_lengths(lengths)
-        output = self.recurrent(self.lstm, lstm_output, steps, lengths, self.fast)
+        share = self.recurrent_dropout if self.training else 0.0
+        output = run_dropped(share, self.lstm, lstm_output, steps, lengths, self.fast)
         return self.pool(output, lengths)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -307,11 +310,12 @@ class DSBranch(nn.Module):
         )
         self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
         self.pool, self.dropout = TimePool(hidden, pooling, dropout), dropout
-        self.recurrent = Recurrent(recurrent_dropout)
+        self.recurrent_dropout = recurrent_dropout
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with s1 and s2, each (B, n_mels, T) -> logits (B, classes)."""
         x, y, lengths = aligned_pair(self.front1, self.front2, batch)
         x, y = (drop(steps, self.dropout, self.training) for steps in (x, y))
-        output, _ = self.recurrent(self.lstm, _run, x, y, lengths)
+        share = self.recurrent_dropout if self.training else 0.0
+        output, _ = run_dropped(share, self.lstm, _run, x, y, lengths)
         return self.linear(self.pool(output, lengths))

@@ -13,7 +13,7 @@ from ser.batch import Batch
 from ser.nn.branches import aligned_pair
 from ser.nn.frontend import FrontEnd
 from ser.nn.lstm import lstm_output
-from ser.nn.recurrent_dropout import Recurrent
+from ser.nn.recurrent_dropout import run_dropped
 from ser.nn.time_pool import TimePool, drop, pooled_size
 
 
@@ -57,11 +57,12 @@ class ConcatBranch(nn.Module):
         self.lstm = nn.LSTM(size, hidden, layers, batch_first=True)
         self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
         self.pool, self.dropout = TimePool(hidden, pooling, dropout), dropout
-        self.recurrent = Recurrent(recurrent_dropout)
+        self.recurrent_dropout = recurrent_dropout
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with s1 and s2, each (B, n_mels, T) -> logits (B, classes)."""
         x, y, lengths = aligned_pair(self.front1, self.front2, batch)
         steps = drop(torch.cat([x, y], dim=2), self.dropout, self.training)
-        output = self.recurrent(self.lstm, lstm_output, steps, lengths, self.fast)
+        share = self.recurrent_dropout if self.training else 0.0
+        output = run_dropped(share, self.lstm, lstm_output, steps, lengths, self.fast)
         return self.linear(self.pool(output, lengths))

@@ -6,6 +6,7 @@ Language Models", the weight-dropped LSTM), so every way of computing an LSTM ca
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,32 +17,25 @@ from ser.nn.cell import DSLSTMCell
 from ser.nn.time_pool import drop
 
 
-class Recurrent(nn.Module):
-    """Calls *run* with the LSTM or DS-LSTM in *holder*, its recurrent weights dropped in training.
+def run_dropped(share: float, lstm: nn.Module, run: Callable[..., Any], *given: Any) -> Any:
+    """What ``run(lstm, *given)`` returns, some of the recurrent weights being 0.
 
     Args:
         share: of the weights of every step from h that are set to 0; the others are divided by
-            1 - share. 0: nothing is done, and no random number is drawn.
+            1 - share. 0, as out of training: nothing is done, and no random number is drawn.
+        lstm: an ``nn.LSTM`` or :class:`ser.nn.DSLSTM`.
+        run: called with *lstm* and *given*.
+
+    Example:
+        >>> lstm, x = nn.LSTM(3, 4, batch_first=True), torch.ones(1, 2, 3)
+        >>> output = run_dropped(0.5, lstm, lambda net, x: net(x)[0], x)
+        >>> bool(torch.equal(output[:, 0], lstm(x)[0][:, 0]))
+        True
     """
-
-    def __init__(self, share: float = 0.0):
-        super().__init__()
-        self.share = share
-
-    def forward(self, lstm: nn.Module, run: Any, *given: Any) -> Any:
-        """What ``run(lstm, *given)`` returns.
-
-        Example:
-            >>> lstm = nn.LSTM(3, 4, batch_first=True)
-            >>> x = torch.ones(1, 2, 3)
-            >>> first = Recurrent(0.5)(lstm, lambda net, x: net(x)[0], x)[:, 0]
-            >>> bool(torch.equal(first, lstm(x)[0][:, 0]))
-            True
-        """
-        if not (self.share and self.training):
-            return run(lstm, *given)
-        weights = {f"lstm.{name}": w for name, w in dropped(lstm, self.share).items()}
-        return functional_call(_Call(lstm, run), weights, given)
+    if not share:
+        return run(lstm, *given)
+    weights = {f"lstm.{name}": weight for name, weight in dropped(lstm, share).items()}
+    return functional_call(_Call(lstm, run), weights, given)
 
 
 def dropped(lstm: nn.Module, share: float) -> dict[str, Tensor]:
@@ -69,7 +63,7 @@ def dropped(lstm: nn.Module, share: float) -> dict[str, Tensor]:
 
 
 class _Call(nn.Module):
-    def __init__(self, lstm: nn.Module, run: Any):
+    def __init__(self, lstm: nn.Module, run: Callable[..., Any]):
         super().__init__()
         self.lstm, self.run = lstm, run
 

@@ -6,12 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from ser.errors import RecordError
 from ser.experiments.record_table import SELECTIONS
+from ser.experiments.records import normaliser_of
 from ser.metrics import Interval, confusion, counts_interval, row_percent, speaker_counts
 from ser.metrics.scores import count_recalls, count_ua, count_wa
 from ser.normalise import MARK, mark_of
@@ -165,17 +165,6 @@ class Row:
         """95 % interval over speakers, all seeds together."""
         _, counts = speaker_counts(self.labels, self.predictions, self.speakers)
         return counts_interval(counts, metric, resamples)
-
-
-def normaliser_of(record: Mapping[str, Any]) -> str:
-    """Who normalises a run's features; records from before it was a fact say it in their settings.
-
-    Example:
-        >>> normaliser_of({"config": {"normalise": "speaker"}}), normaliser_of({"config": {}})
-        ('speaker', 'none')
-    """
-    told = (record.get("config") or {}).get("normalise") or "none"
-    return record.get("normaliser") or str(told)
 
 
 def pool_records(records: Iterable[Record]) -> list[Row]:
