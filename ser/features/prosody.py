@@ -31,7 +31,7 @@ Each is a mean over three rows. What to beware of:
 - The last hundredths of a second, as long as no whole row fits, are in no row. They are in the
   functionals (:mod:`ser.features.egemaps`).
 
-Book: chapter "MFCC, pitch, level and rate".
+Book: chapter "Pitch, level and rate".
 """
 
 from __future__ import annotations
