@@ -9,13 +9,13 @@ import reference
 import torch
 import torch.nn.functional as F
 
-from ser.batch import Batch
+from ser.batch import NEEDS, Batch
 from ser.errors import ModelError
 from ser.features.presets import PRESETS, Preset
 from ser.models import ROWS, build_model, count_parameters, get_row
 from ser.nn import Fused, fuse, fused_loss, lstm_output, mean_over_time, tune_allocator
 
-NETWORKS = [name for name, row in ROWS.items() if row.kind != "baseline"]
+NETWORKS = [name for name, row in ROWS.items() if row.kind != "baseline" and row.fusion == "logits"]
 SMALL = Preset("small", (128, 256), (40, 22))  # 32 and 64 mel bands
 
 
@@ -35,6 +35,8 @@ def small_batch(lengths: bool = False, size: int = 5) -> Batch:
         mfcc_lengths=torch.tensor([30, 22, 9, 30, 17][:size]),
         s1=50 + 20 * torch.randn(size, 32, 40, generator=draw),
         s2=50 + 20 * torch.randn(size, 64, 22, generator=draw),
+        prosody=torch.randn(size, 28, 25, generator=draw),
+        prosody_lengths=torch.tensor([28, 20, 7, 28, 15][:size]),
         labels=torch.tensor([0, 1, 2, 3, 0][:size]),
     )
     if lengths:
@@ -72,7 +74,7 @@ def test_parameters_are_the_published_ones(name):
 @pytest.mark.parametrize("lengths", [False, True], ids=["fixed", "true"])
 def test_every_row_trains(name, lengths):
     model, batch = small(name), small_batch(lengths)
-    for field in ("mfcc", "s1", "s2"):
+    for field in NEEDS:
         if field not in model.needs:
             setattr(batch, field, None)
     logits = model(batch)
@@ -92,6 +94,8 @@ def test_sizes_follow_the_preset(name, preset):
         mfcc_lengths=torch.tensor([20, 11]),
         s1=torch.randn(2, preset.n_mels[0], 30),
         s2=torch.randn(2, preset.n_mels[1], 20),
+        prosody=torch.randn(2, 18, 25),
+        prosody_lengths=torch.tensor([18, 9]),
     )
     assert model(batch).shape == (2, 4)
 
@@ -160,7 +164,7 @@ def test_padding_does_not_matter(name, training):
     model = small(name)
     short = small_batch(lengths=True)
     long = copy.copy(short)
-    for field, time in (("mfcc", 1), ("s1", 2), ("s2", 2)):
+    for field, time in (("mfcc", 1), ("s1", 2), ("s2", 2), ("prosody", 1)):
         tensor, lengths = getattr(short, field), getattr(short, f"{field}_lengths")
         shape = list(tensor.shape)
         shape[time] += 7
@@ -267,6 +271,10 @@ def test_rows_are_complete():
             assert row.needs == build_model(row.name, SMALL, hidden=2).needs
     assert ROWS["dual"].branches == ("mfcc-lstm", "ds-lstm")
     assert isinstance(build_model("dual", SMALL, hidden=2), Fused)
+    with pytest.raises(ModelError, match="one of them a baseline's: no network"):
+        build_model("prosody-lstm+egemaps-lr")
+    for name in ("prosody-lstm", "ds-lstm-prosody", "triple"):
+        assert count_parameters(build_model(name)) == ROWS[name].parameters
 
 
 def test_bad_names_and_options():

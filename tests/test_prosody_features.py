@@ -104,7 +104,7 @@ def test_cached_as_the_others_and_carried_in_a_pack(tmp_path, monkeypatch):
     assert features.content_hash == plain.content_hash and features.report["computed"] == 3
     first = [features.prosody(i) for i in range(4)]
     assert [len(rows) for rows in first] == [rows_of(n) for n in features.samples]
-    monkeypatch.setattr("ser.features.extract.prosody_of", None)
+    monkeypatch.setattr(sys.modules["ser.features.extract"], "prosody_of", None)
     again = extract(corpus, cache=tmp_path / "c", progress=False, prosody=True)
     assert again.report["computed"] == 0
     pack = load_pack(save_pack(again, tmp_path / "pack"))
