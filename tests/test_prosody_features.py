@@ -27,6 +27,11 @@ def noise(seconds: float = 1.0, level: float = 0.02, seed: int = 0) -> np.ndarra
     return np.random.default_rng(seed).normal(0, level, round(seconds * RATE)).astype(np.float32)
 
 
+class _Never:
+    def __call__(self, *given, **more):
+        raise AssertionError("computed though it is in the cache")
+
+
 @pytest.fixture(scope="module")
 def smile():
     opensmile = pytest.importorskip("opensmile")
@@ -104,7 +109,7 @@ def test_cached_as_the_others_and_carried_in_a_pack(tmp_path, monkeypatch):
     assert features.content_hash == plain.content_hash and features.report["computed"] == 3
     first = [features.prosody(i) for i in range(4)]
     assert [len(rows) for rows in first] == [rows_of(n) for n in features.samples]
-    monkeypatch.setattr(sys.modules["ser.features.extract"], "prosody_of", None)
+    monkeypatch.setattr(sys.modules["ser.features.extract"], "prosody_of", _Never())
     again = extract(corpus, cache=tmp_path / "c", progress=False, prosody=True)
     assert again.report["computed"] == 0
     pack = load_pack(save_pack(again, tmp_path / "pack"))
