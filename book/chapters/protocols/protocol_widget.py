@@ -32,6 +32,7 @@ UNSEEN: tuple[str, ...] = ("loso", "speakers", "sessions")
 COLOURS = {
     "blue": BLUE, "card": CARD, "grey": GREY, "grid": GRID, "ink": INK, "vermillion": VERMILLION,
 }  # fmt: skip
+DRAWN = "Of the chosen row: UA with its interval, confusion matrix, learning curves, speakers."
 SELECTIONS = {"last": "last epoch", "dev": "chosen on dev", "test": "chosen on the test"}
 
 
@@ -156,7 +157,7 @@ def interactive_protocols(
             f"speakers, last epoch</label>"
             f'<output for="{name}-corpus {name}-model {name}-compare" aria-live="polite" '
             f'style="display:block;margin:.6em 0;min-height:4.2em"></output>'
-            f"{svg(520, 534)}</div><noscript>{_plain(table)}</noscript>"
+            f"{svg(520, 534, label=DRAWN)}</div><noscript>{_plain(table)}</noscript>"
         )
 
     return widget(

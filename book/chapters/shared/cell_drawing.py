@@ -19,6 +19,8 @@ MEMORY, PRODUCT, GATE, BUS = 46, 108, 156, 232
 """Heights of the memory's line, of what is written, of the gates' edge, of the first input."""
 
 LSTM_PARTS = ("forget", "write", "show")
+"""The parts of the LSTM's cell that :func:`lstm_cell` draws."""
+
 DS_PARTS = ("candidates", "gates", "forget", "show")
 _READING = "× multiplies and + adds, element by element; a dot joins two lines."
 

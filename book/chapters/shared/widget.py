@@ -76,7 +76,7 @@ def svg(width: int, height: int, drawn: str = "", label: str = "") -> str:
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}" '
         f'style="display:block;width:100%;height:auto;font-family:DejaVu Sans,Arial,sans-serif" '
-        f'font-size="16" fill="{INK}">{drawn}</svg>'
+        f'font-size="17" fill="{INK}">{drawn}</svg>'
     )
 
 
