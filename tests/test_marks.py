@@ -92,9 +92,11 @@ def test_the_readme_marks_by_settings(tmp_path):
         grid(tmp_path / f"nemo-{p}", {"ds-lstm": BY_SPEAKER, "dual": {}}, corpus="nemo", protocol=p)
         for p in ("loso", "random")
     ]
-    table = readme.table(folders)
-    assert f"| `ds-lstm` {MARK} |" in table and "| `dual` |" in table
-    assert TRANSDUCTIVE in table and "A plus" not in table
+    table = readme.table(folders, "nemo")
+    assert f"| `ds-lstm` {MARK}: " in table and "| `dual`: " in table
+    assert f" {MARK} has heard all recordings of a test speaker" in table
+    plain = [grid(tmp_path / "plain-loso", {"dual": {}}, corpus="nemo", protocol="loso")]
+    assert MARK not in readme.table(plain, "nemo")
 
 
 def test_the_report_says_that_speakers_have_one_class(tmp_path):

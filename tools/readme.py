@@ -13,6 +13,7 @@ from pathlib import Path
 
 from chapters.shared.study_folders import page_folders
 
+from ser.normalise import MARK
 from tools.execute import ROOT
 
 CORPORA = {"emodb": "EmoDB", "nemo": "nEMO"}
@@ -35,11 +36,12 @@ PLACES = ("README.md", "book/welcome.md")
 
 @dataclass(frozen=True)
 class Score:
-    """UA and its 95 % interval over speakers, in percent."""
+    """UA and its 95 % interval over speakers, in percent; who normalised, as a mark."""
 
     ua: float
     low: float
     high: float
+    mark: str = ""
 
     def text(self) -> str:
         """
@@ -55,7 +57,9 @@ def scores(folders: list[Path]) -> dict[tuple[str, str], Score]:
 
     table = make_report([str(folder) for folder in folders]).table
     return {
-        (row.model, row.protocol): Score(100 * row.ua, 100 * row.ua_low, 100 * row.ua_high)
+        (row.model, row.protocol): Score(
+            100 * row.ua, 100 * row.ua_low, 100 * row.ua_high, MARK if row.transductive else ""
+        )
         for row in table[table.selection == "last"].itertuples()
     }
 
@@ -70,7 +74,8 @@ def table(folders: list[Path], corpus: str) -> str:
         if unseen is None:
             continue
         first = f"**{unseen.ua:.1f}** ({unseen.low:.0f} to {unseen.high:.0f})"
-        lines.append([f"`{model}`: {told}", first, f"{shared.ua:.1f}" if shared else "-"])
+        name = f"`{model}` {unseen.mark}".rstrip()
+        lines.append([f"{name}: {told}", first, f"{shared.ua:.1f}" if shared else "-"])
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return f"{text}\n\n{_caption(folders, corpus)}\n"
 
@@ -82,9 +87,9 @@ def _caption(folders: list[Path], corpus: str) -> str:
     frame = frame[frame.model.isin(ROWS) & (frame.selection == "last")]
     epochs = _range(frame.epochs.dropna().astype(int))
     plus = (
-        " `dual+` has heard all recordings of a test speaker, though no label, before it answers; "
+        f" {MARK} has heard all recordings of a test speaker, though no label, before it answers; "
         "this setting was chosen on EmoDB."
-    ) * bool((frame.model == "dual+").any())
+    ) * bool(frame.transductive.any())
     return (
         f"{CORPORA[corpus]}: {_range(frame.n)} acted {SPOKEN[corpus]} utterances of "
         f"{_range(frame.speakers)} speakers, four emotions; percent, guessing gives 25. UA is the "
