@@ -268,6 +268,25 @@ def test_single_notebooks_can_be_stored(project, monkeypatch):
         book.main(["build", "--only", "recipe"])
 
 
+def test_two_runs_beside_each_other_have_a_stage_each(tmp_path, monkeypatch):
+    """A second run neither uses nor removes the copy that the first one works in."""
+    staged = []
+
+    def make(args, output, own):
+        (own / "page").touch()
+        staged.append(own)
+        if len(staged) == 1:
+            book.main(["render", "--output", str(output)])
+        assert (own / "page").is_file()
+        return 0
+
+    monkeypatch.setattr(book, "stage", lambda folder: folder)
+    monkeypatch.setattr(book, "make", make)
+    assert book.main(["render", "--output", str(tmp_path)]) == 0
+    first, second = staged
+    assert first != second and not list(tmp_path.iterdir())
+
+
 def test_the_page_of_run_times():
     table = book.run_times({"book/a.ipynb": {"seconds": 61.2}, "book/b.ipynb": {"seconds": 3.4}})
     assert "| `book/a.ipynb` | 61 |" in table

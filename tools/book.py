@@ -1,7 +1,7 @@
 """Build the book: ``python -m tools.book build`` (what ``make book`` calls).
 
-The sources are copied to ``_build/stage``, the notebooks are executed there (see
-:mod:`tools.execute`), and Jupyter Book renders the copy, strictly: a warning fails the build.
+The sources are copied to a folder of this process below ``_build``, the notebooks are executed there
+(see :mod:`tools.execute`), and Jupyter Book renders the copy, strictly: a warning fails the build.
 Nothing outside ``_build`` is written, so a build leaves the working tree as it was.
 ``store`` copies the executed notebooks back to ``book/`` instead, for a commit; with ``--only``
 those that are named, the others are left as they are.
@@ -17,6 +17,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tools import cite, reference
 from tools.execute import ROOT, execute_cached, notebooks, prepare
@@ -111,7 +112,13 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--only goes with store: a book has all its pages")
     chosen(args.only)
     output = args.output.resolve()
-    staged = stage(output / "stage")
+    output.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="stage-", dir=output, ignore_cleanup_errors=True) as own:
+        return make(args, output, stage(Path(own)))
+
+
+def make(args: argparse.Namespace, output: Path, staged: Path) -> int:
+    """What was asked for, from the *staged* sources; the HTML ends in *output*."""
     if args.command != "render":
         prepare(output)
         results = execute_all(output, staged, only=args.only)
