@@ -94,9 +94,9 @@ def _caption(folders: list[Path], corpus: str) -> str:
         f"{CORPORA[corpus]}: {_range(frame.n)} acted {SPOKEN[corpus]} utterances of "
         f"{_range(frame.speakers)} speakers, four emotions; percent, guessing gives 25. UA is the "
         "mean of the four emotions' recalls. First column: every speaker is left out once. Second: "
-        f"random folds. {epochs} epochs, {_range(frame.seeds)} seeds, no epoch chosen on the test; "
-        f"intervals resample speakers.{plus} All rows and both kinds of accuracy: "
-        f"[{CORPORA[corpus]}, measured]({PAGES[corpus]})."
+        f"random folds (-: not run). {epochs} epochs, {_range(frame.seeds)} seeds, no epoch "
+        f"chosen on the test; intervals resample speakers.{plus} All rows and both kinds of "
+        f"accuracy: [{CORPORA[corpus]}, measured]({PAGES[corpus]})."
     )
 
 
@@ -116,14 +116,16 @@ def surprise(found: dict[str, Score]) -> str:
     """The strongest result in words, Markdown.
 
     >>> print(surprise({"random": Score(95.1, 93, 97), "loso": Score(38.8, 34, 44)}))
-    **The same network, the same recordings: UA 95.1 % where the speakers of the test were heard in
-    training, 38.8 % where they were not.** Guessing gives 25 %.
+    **The same network, the same recordings: unweighted accuracy (UA) 95.1 % where the
+    speakers of the test were heard in training, 38.8 % where they were not.** Guessing
+    gives 25 %.
     <BLANKLINE>
     """
     return (
         "**The same network, the same recordings: "
-        f"UA {found['random'].ua:.1f} % where the speakers of the test were heard in\n"
-        f"training, {found['loso'].ua:.1f} % where they were not.** Guessing gives 25 %.\n"
+        f"unweighted accuracy (UA) {found['random'].ua:.1f} % where the\n"
+        f"speakers of the test were heard in training, {found['loso'].ua:.1f} % where they were "
+        "not.** Guessing\ngives 25 %.\n"
     )
 
 
