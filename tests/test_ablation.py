@@ -201,7 +201,7 @@ def test_sentences_of_speakers_and_of_power():
     assert "+3.0 points with speaker a and +0.0 without" in text
     curves = {2: [0.1, 0.2], 10: [0.8, 0.95]}
     said = power_words((10, 20), curves, {2: 50, 10: 3}).text
-    assert "one of 2 points in 10 %, one of 10 points in 80 %" in said
+    assert "a true gain of 2 points in 10 %, of 10 points in 80 % of the tries" in said
     assert "takes 50 speakers for 2 points." in said
     assert "20 % with 20" in describe(power_curves((10, 20), curves, 10))
     assert "a: cell +9.0, fusion +1.0" in describe(who_gains(each))

@@ -67,10 +67,10 @@ def power_words(
         need: true gain, points -> speakers for a chance of 80 %, by the formula.
     """
     at = list(counts).index(10)
-    found = ", ".join(f"one of {g} points in {100 * c[at]:.0f} %" for g, c in curves.items())
+    found = ", ".join(f"of {g} points in {100 * c[at]:.0f} %" for g, c in curves.items())
     wanted = ", ".join(f"{n} speakers for {g} points" for g, n in need.items() if n >= 20)
     return seen(
-        f"With 10 speakers the test finds a true gain only in some tries: {found}. By the formula, "
+        f"With 10 speakers the test finds a true gain {found} of the tries. By the formula, "
         f"a chance of 80 % takes {wanted or 'fewer than 20 speakers for each'}."
     )
 
