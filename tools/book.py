@@ -1,6 +1,6 @@
 """Build the book: ``python -m tools.book build`` (what ``make book`` calls).
 
-The sources are copied to a folder of this process below ``_build``, the notebooks are executed there
+The sources are copied to a folder of its own below ``_build``, the notebooks are executed there
 (see :mod:`tools.execute`), and Jupyter Book renders the copy, strictly: a warning fails the build.
 Nothing outside ``_build`` is written, so a build leaves the working tree as it was.
 ``store`` copies the executed notebooks back to ``book/`` instead, for a commit; with ``--only``
