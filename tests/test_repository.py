@@ -287,6 +287,17 @@ def test_two_runs_beside_each_other_have_a_stage_each(tmp_path, monkeypatch):
     assert first != second and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("chosen", "given"), [(None, "1"), ("2", "2")])
+def test_numpy_has_one_thread_in_kernels_unless_told(chosen, given, tmp_path, monkeypatch):
+    monkeypatch.setattr("ser.load_corpus", lambda name: None)
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    environment |= {"SER_DATA": "", "SER_CACHE": ""}
+    environment |= {"OPENBLAS_NUM_THREADS": chosen} if chosen else {}
+    monkeypatch.setattr(os, "environ", environment)
+    execute.prepare(tmp_path, ROOT)
+    assert environment["OPENBLAS_NUM_THREADS"] == given
+
+
 def test_the_page_of_run_times():
     table = book.run_times({"book/a.ipynb": {"seconds": 61.2}, "book/b.ipynb": {"seconds": 3.4}})
     assert "| `book/a.ipynb` | 61 |" in table
