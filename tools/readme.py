@@ -73,7 +73,7 @@ def table(folders: list[Path], corpus: str) -> str:
         unseen, shared = (found.get((model, p)) for p in PROTOCOLS)
         if unseen is None:
             continue
-        first = f"**{unseen.ua:.1f}** ({unseen.low:.0f} to {unseen.high:.0f})"
+        first = f"**{unseen.ua:.1f}** ({unseen.low:.0f}&nbsp;to&nbsp;{unseen.high:.0f})"
         name = f"`{model}` {unseen.mark}".rstrip()
         lines.append([f"{name}: {told}", first, f"{shared.ua:.1f}" if shared else "-"])
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)

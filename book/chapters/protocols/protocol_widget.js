@@ -83,7 +83,7 @@
           put('rect', {x: left + size * c, y: top + size * r, width: size - 2, height: size - 2,
             fill, 'fill-opacity': (0.04 + 0.96 * strength).toFixed(3), stroke: ink.grid});
           word(left + size * c + 22, top + size * r + 28, shown, MIDDLE, {class: 'cell',
-            fill: strength > 0.6 ? '#ffffff' : ink.ink, 'font-weight': r === c ? 'bold' : 'normal'});
+            fill: fill === ink.blue && strength > 0.92 ? '#ffffff' : '#000000', 'font-weight': r === c ? 'bold' : 'normal'});
         });
       });
       word(left + 2 * size, top + 4 * size + 18, 'answered; rows: true', MIDDLE, SMALL);
