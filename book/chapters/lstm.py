@@ -18,6 +18,7 @@ from ser.plots.style import drawing
 from chapters.shared.gate_figures import gate_map, over_time
 from chapters.shared.seen import Seen, seen
 from chapters.shared.sound_figures import mfcc
+from chapters.shared.svg import colour
 
 STEP = 0.01
 """Seconds from frame to frame of the MFCCs."""
@@ -34,15 +35,16 @@ def gates_over(
         untrained: the same before training; only its ``f`` is told of.
     """
     means = {name: np.asarray(gates[name]).mean(1) for name in "fio"}
+    colours = [colour(role) for role in ("forget", "mfcc", "output")]
     with drawing(None, 6.6, 3, sharex=True) as (fig, axes):
         mfcc(np.asarray(x), "MFCCs", ax=axes[0])
         gate_map(gates["f"], STEP, "forget gate", ax=axes[1])
-        over_time(means, STEP, "mean gate", ylim=(0, 1), ax=axes[2])
+        over_time(means, STEP, "mean gate", ylim=(0, 1), ax=axes[2], colours=colours)
         for ax in axes[:2]:
             ax.set_xlabel("")
     caption = (
-        "Above, the input. Middle: the trained forget gate of every unit, sorted; bright keeps. "
-        "Below: the mean of each gate."
+        "Above, the input. Middle: the trained forget gate, a row for each unit, sorted; bright "
+        "keeps. Below: forget gate f, input gate i and output gate o, each the mean over the units."
     )
     told = f"Trained: {spread(gates['f'])}. Untrained: {spread(untrained['f'])}."
     return show(fig, caption), seen(told)
@@ -82,6 +84,9 @@ def answers_over(answers: ArrayLike, label: str) -> tuple[Html, Seen]:
         dict(zip(EMOTIONS, answers.T, strict=True)), STEP, "probability", ylim=(0, 1),
         colours=[EMOTION_COLOURS[emotion] for emotion in EMOTIONS],
     )  # fmt: skip
-    caption = f"The answer after every frame of an utterance labelled {label}."
+    caption = (
+        f"The probability of each emotion after every frame of an utterance labelled {label}, as "
+        "if it had ended there."
+    )
     told = f"From {second:.2f} s on the answer is {EMOTIONS[leads[-1]]} to the end."
     return show(figure, caption), seen(told)

@@ -137,7 +137,10 @@ def written_over(written: Mapping[str, Tensor], step_seconds: float) -> tuple[Ht
         {f"|i{k} g{k}|": values for k, values in written.items()}, step_seconds,
         "written, mean", ylim=(0, None), colours=[colour("time"), colour("frequency")],
     )  # fmt: skip
-    caption = "What each spectrogram writes into the memory, mean size over the units."
+    caption = (
+        "What S1 (T) and S2 (F) write into the memory: input gate times candidate, absolute value, "
+        "mean over the units."
+    )
     mean = {k: values.mean().item() for k, values in written.items()}
     told = (
         f"Over the utterance, S1 writes {mean['T']:.2f} a step and S2 {mean['F']:.2f}, on average "

@@ -51,8 +51,8 @@ def forget_gates(
             values[kind][when] = steps["f"][valid]
     before, after = (values["as released"][when] for when in ("untrained", "trained"))
     caption = (
-        "The forget gate over all steps, units and utterances of the unseen speakers. Outline: "
-        "untrained. Filled: trained."
+        "Values of the forget gate over all steps, units and utterances of the unseen speakers. "
+        "Above: by the paper's equations; below: as released. Outline: untrained. Filled: trained."
     )
     told = (
         f"As released, {_negative(before):.0f} % of the forget gate's values are negative before "
