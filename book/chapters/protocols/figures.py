@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from ser.metrics import speaker_counts
 from ser.metrics.scores import count_ua
 from ser.plots.style import BLUE, ORANGE, SKY, drawing, set_alt
@@ -45,6 +46,7 @@ def climbs(groups: Mapping[str, Sequence[Record]]) -> tuple[Figure, dict[str, di
                 ends[name][label] = float(rise[-1])
             ax.set_title(name)
             ax.set_ylabel("points")
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes[-1, 0].set_xlabel("epochs among which the test chooses")
         axes[0, 0].legend()
     said = "; ".join(
