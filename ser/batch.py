@@ -16,6 +16,8 @@ from torch import Tensor
 from ser.errors import FeatureError
 
 NEEDS = ("mfcc", "s1", "s2", "prosody")
+"""Every kind of features that a batch can hold."""
+
 PAPER = NEEDS[:3]
 """What the paper's system reads, and what is read where nothing else is asked for."""
 
