@@ -129,10 +129,13 @@ def examine_all(
 ) -> list[Clip]:
     """:func:`examine` for many recordings ``(path, start, seconds)``, on several threads.
 
-    Decoding leaves Python's lock, so threads use all cores without copying any audio.
+    Decoding leaves Python's lock, so threads use all cores without copying any audio; NumPy's own
+    threads would only wait for each other beside them.
     *progress* may wrap the iterator, given the number of items.
     """
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         results: Iterable[Clip] = pool.map(examine, *zip(*items, strict=True)) if items else ()
         return list(progress(results, len(items)) if progress else results)
 
