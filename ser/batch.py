@@ -30,10 +30,10 @@ class Batch:
         mfcc: (B, F, 39), zero beyond ``mfcc_lengths`` (B,).
         s1: (B, n_mels1, T1) in dB; ``s1_lengths`` (B,) valid frames, or None: all of them.
         s2, s2_lengths: the same for the frequency-fine spectrogram.
-        prosody: (B, F, 25), zero beyond ``prosody_lengths`` (B,) and where there is no value.
         labels: (B,) index in EMOTIONS.
         mixed, share: where each utterance is a mixture (mixup): the position (B,) of the other
             one, and the share of its own.
+        prosody: (B, F, 25), zero beyond ``prosody_lengths`` (B,) and where there is no value.
 
     Example:
         >>> batch = Batch(mfcc=torch.zeros(2, 9, 39), mfcc_lengths=torch.tensor([9, 4]))
@@ -47,11 +47,11 @@ class Batch:
     s1_lengths: Tensor | None = None
     s2: Tensor | None = None
     s2_lengths: Tensor | None = None
-    prosody: Tensor | None = None
-    prosody_lengths: Tensor | None = None
     labels: Tensor | None = None
     mixed: Tensor | None = None
     share: float = 1.0
+    prosody: Tensor | None = None
+    prosody_lengths: Tensor | None = None
 
     def __len__(self) -> int:
         for tensor in (self.mfcc, self.s1, self.s2, self.prosody, self.labels):

@@ -102,7 +102,7 @@ def test_only_what_is_needed_is_measured():
 def test_rules_that_cannot_be_followed():
     with pytest.raises(FeatureError, match="needs the training side"):
         normalised(fake(), "train", NEEDS)
-    with pytest.raises(FeatureError, match="there are none, train, utterance, speaker"):
+    with pytest.raises(FeatureError, match="there are none, train, utterance, running"):
         normalised(fake(), "zscore", NEEDS)
     with pytest.raises(FeatureError, match="no utterance"):
         measure(fake(), [], NEEDS)
@@ -212,7 +212,7 @@ def test_attention_ignores_padding_and_can_be_the_mean():
     torch.testing.assert_close(pool(steps, lengths)[1:], expected)
     torch.nn.init.zeros_(pool.score.weight)
     torch.testing.assert_close(pool(steps, lengths)[0], steps[0].mean(0))
-    with pytest.raises(ModelError, match="there are mean, attention"):
+    with pytest.raises(ModelError, match="there are mean, mean-deviation, attention"):
         TimePool(6, "max")
 
 

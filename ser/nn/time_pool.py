@@ -51,7 +51,8 @@ def mean_and_deviation(steps: Tensor, lengths: Tensor | None = None) -> Tensor:
         TypeError, ValueError: as :func:`mean_over_time`.
 
     Example:
-        >>> mean_and_deviation(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([2]))
+        >>> steps = torch.tensor([[[1.0], [3.0], [9.0]]])
+        >>> mean_and_deviation(steps, torch.tensor([2])).round(decimals=3)
         tensor([[2., 1.]])
     """
     steps, padding = clean(steps, lengths)

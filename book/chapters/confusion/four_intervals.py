@@ -16,7 +16,7 @@ def wilson(right: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     """Wilson's interval of a share of *right* in *n* independent tries.
 
     Example:
-        >>> [round(v, 3) for v in wilson(5, 8)]
+        >>> [float(round(v, 3)) for v in wilson(5, 8)]
         [0.306, 0.863]
     """
     p = right / n
