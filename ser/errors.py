@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import re
+import traceback
+from pathlib import Path
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 """What the system says when a disk, a quota or the largest file is full."""
@@ -79,3 +81,26 @@ def shortage(error: BaseException) -> str:
         told = str(error).strip().partition("\n")[0]
         return f"memory ran out{f' ({told})' if told else ''}; end other programs"
     return ""
+
+
+def where(error: BaseException) -> str:
+    """What went wrong in code of a user's own, and in which line of it.
+
+    Args:
+        error: raised by such code, or by Python on reading it.
+
+    Example:
+        >>> where(ValueError("3"))
+        'ValueError: 3'
+    """
+    told = f"{type(error).__name__}: {error}".strip().partition("\n")[0]
+    if isinstance(error, SyntaxError) and error.lineno:  # tells its file and line itself
+        return told
+    ours = str(Path(__file__).parent)
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [
+        f
+        for f in frames
+        if not f.filename.startswith(("<frozen", ours)) and "site-packages" not in f.filename
+    ]
+    return f"{told} (line {lines[-1].lineno} of {lines[-1].filename})" if lines else told

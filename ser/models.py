@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ser.batch import NEEDS, Batch
-from ser.errors import ModelError
+from ser.errors import ModelError, where
 from ser.nn.branches import (
     CNNLSTMBranch,
     CNNLSTMPairBranch,
@@ -183,10 +183,18 @@ def _try_out(name: str, network: nn.Module, needs: frozenset[str]) -> None:
     }
     ragged = [n for n in ("mfcc", "prosody") if n in needs]
     more = {f"{n}_lengths": lengths for n in ragged}
-    found = network(Batch(**{n: whole[n] for n in needs}, **more))
-    if not isinstance(found, torch.Tensor) or found.shape != (4, 4) or not found.isfinite().all():
+    try:
+        found = network(Batch(**{n: whole[n] for n in needs}, **more))
+    except Exception as error:
+        raise ModelError(
+            f"{name} fails on four made-up utterances: {where(error)}. A batch holds what its "
+            f"needs name ({', '.join(sorted(needs))}), and no labels"
+        ) from error
+    if isinstance(found, torch.Tensor) and found.shape == (4, 4) and not found.isfinite().all():
+        raise ModelError(f"{name}: its answers to four made-up utterances are not all finite")
+    if not isinstance(found, torch.Tensor) or found.shape != (4, 4):
         shape = tuple(getattr(found, "shape", ()))
-        raise ModelError(f"{name}: expected finite logits (4, 4) of four utterances, got {shape}")
+        raise ModelError(f"{name}: expected logits (4, 4) of four utterances, got {shape}")
     for i, length in enumerate(lengths.tolist()):
         one = {n: whole[n][i : i + 1] for n in needs}
         for n in ragged:
@@ -262,7 +270,9 @@ def _maker(
 ) -> Callable[[], nn.Module]:
     if row.own is not None:
         given = {"n_mels": n_mels, "classes": classes, "hidden": hidden}
-        return lambda: _call(row.name, row.own, given, options)
+        given |= {k: v for k, v in options.items() if k == "fast"}  # how, not what, is computed
+        asked = {k: v for k, v in options.items() if k != "fast"}
+        return lambda: _call(row.name, row.own, given, asked)
     common = {"classes": classes, "hidden": hidden}
     common |= {k: options[k] for k in COMMON if k in options}
     extra = {k: options[k] for k in ("max_steps", *DS_OPTIONS) if k in options}

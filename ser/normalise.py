@@ -67,8 +67,13 @@ def enrolled_by(rule: str) -> int:
     Example:
         >>> enrolled_by("enrol:3"), enrolled_by("speaker"), enrolled_by("enrol:0")
         (3, 0, 0)
+
+    One rule has one name: records of another are not pooled with it.
+
+        >>> enrolled_by("enrol:03")
+        0
     """
-    found = re.fullmatch(r"enrol:(\d+)", rule)
+    found = re.fullmatch(r"enrol:([1-9][0-9]*)", rule)
     return int(found[1]) if found else 0
 
 

@@ -5,6 +5,7 @@ Book: chapter "Bring IEMOCAP, or your own voice".
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Sequence
@@ -33,6 +34,10 @@ log = logging.getLogger(__name__)
 FEW = 5
 """Recordings that the equations on one core answer sooner than compiled kernels, which have to be
 loaded first: half a second to load them, and 0.08 s that they save on an utterance of 2 s."""
+
+
+AGAIN = "one of the neutral recordings: it was normalised by itself, as none in training was"
+"""What is said of a recording that tells the voice and is asked about."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ class SavedModel:
         normalise: rule of :mod:`ser.normalise`; a recording counts as one speaker of its own.
         scales: branch name -> mean and deviation of its inputs, for rules ``train``, ``running``,
             and, once :func:`enrolled` was asked, ``enrol:K``.
+        calm: digests of the neutral recordings that :func:`enrolled` was given.
     """
 
     row: str
@@ -95,6 +101,7 @@ class SavedModel:
     device: str
     normalise: str = "none"
     scales: dict = field(default_factory=dict)
+    calm: frozenset[str] = frozenset()
 
     def describe(self) -> str:
         """One sentence on what the model was trained on, one on how it scored."""
@@ -179,6 +186,7 @@ def load_model(
     fast = recordings is None or recordings > FEW
     if not fast:
         logging.getLogger(WAYS).info("every layer: the equations (%d or fewer recordings)", FEW)
+    _check_own(body)
     branches, scales = {}, {}
     for row, digest in body["branches"].items():
         weights, scales[row] = split_scale(read_weights(body["folder"], row, digest))
@@ -207,6 +215,25 @@ def load_model(
         normalise=body["normalise"],
         scales=scales,
     )
+
+
+def _check_own(body: dict) -> None:
+    """ModelError where the model is a network of a reader's own that is not, or not so, here."""
+    from ser.rows import ROWS
+
+    if not (source := body.get("source", "")):
+        return
+    own = ROWS.get(body["row"])
+    if own is None:
+        raise ModelError(
+            f"{body['folder']}: {body['row']} is a network of your own, and none is called so yet: "
+            "add it first, in Python, with ser.add_row, then ser.predict(file, folder)"
+        )
+    if own.source != source:
+        raise ModelError(
+            f"{body['folder']}: {body['row']} was another network when it was trained (its source "
+            "has changed since); add the one of then, or train this one"
+        )
 
 
 def enrolled(model: SavedModel, neutral: Sequence[str | os.PathLike | np.ndarray]) -> SavedModel:
@@ -244,11 +271,16 @@ def enrolled(model: SavedModel, neutral: Sequence[str | os.PathLike | np.ndarray
             "change nothing, for it has not learnt to be told a voice. Train one that has: "
             f"ser run --normalise enrol:{len(neutral) or 3}"
         )
-    if not neutral:
+    if not len(neutral):
         raise ModelError(_calm(model, count))
     waves = [
         load_audio(one) if isinstance(one, (str, os.PathLike)) else samples(one) for one in neutral
     ]
+    sounds = [_sound(wave) for wave in waves]
+    if len(set(sounds)) < len(sounds):
+        raise ModelError(
+            "two of the neutral recordings are the same sound; give each once, others tell more"
+        )
     if len(waves) != count:
         log.warning(
             "%d neutral recordings; in training there were %d of each speaker", len(waves), count
@@ -257,7 +289,11 @@ def enrolled(model: SavedModel, neutral: Sequence[str | os.PathLike | np.ndarray
     scales = {
         row: measure(heard, range(len(waves)), part.needs) for row, part in model.branches.items()
     }
-    return replace(model, scales=scales)
+    return replace(model, scales=scales, calm=frozenset(sounds))
+
+
+def _sound(wave: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(wave, np.float32)).hexdigest()
 
 
 def _calm(model: SavedModel, count: int) -> str:
@@ -279,7 +315,7 @@ def predict(
             microphones give them, are taken by their own full scale.
         checkpoint: a model of :func:`load_model`, or its folder; None: the small model that comes
             with the package, read anew at every call.
-        neutral: calm recordings of the same speaker, see :func:`enrolled`.
+        neutral: calm recordings of the same speaker, see :func:`enrolled`; or one of them.
 
     Raises:
         AudioError: the file cannot be read (the message names it and the way out), or samples
@@ -295,6 +331,8 @@ def predict(
     """
     if not isinstance(checkpoint, SavedModel):
         checkpoint = load_model(checkpoint, recordings=1)
+    if isinstance(neutral, (str, os.PathLike)) or getattr(neutral, "ndim", 2) == 1:
+        neutral = [neutral]
     model = enrolled(checkpoint, neutral) if len(neutral) else checkpoint
     if not isinstance(recording, (str, os.PathLike)):
         return answer(samples(recording), model, "samples")
@@ -325,6 +363,7 @@ def answer(
     """
     import torch
 
+    asked_again = bool(model.calm) and _sound(wave) in model.calm
     heard = listen(wave, part) | (channels.told() if channels else {})
     if "offset" in heard:
         wave = wave - np.float32(np.mean(wave, dtype=np.float64))
@@ -348,7 +387,8 @@ def answer(
         probabilities=fused,
         branches={row: _probabilities(v) for row, v in logits.items()},
         warnings=(*(f"{what}: {EFFECTS[kind]}" for kind, what in heard.items()),
-                  *_warnings(wave, model, silent="silence" in heard)),
+                  *_warnings(wave, model, silent="silence" in heard),
+                  *((AGAIN,) if asked_again else ())),
     )  # fmt: skip
 
 

@@ -152,7 +152,9 @@ def test_enrolled_utterances_and_their_doubles_are_on_no_side():
         assert left.hash != fold.hash and left.name == fold.name
 
 
-@pytest.mark.parametrize("rule", ["enrol", "enrol:0", "enrol:K", "enrol:x", "speakers"])
+@pytest.mark.parametrize(
+    "rule", ["enrol", "enrol:0", "enrol:03", "enrol:\u0663", "enrol:K", "enrol:x", "speakers"]
+)
 def test_rules_that_there_are_not(rule):
     with pytest.raises(TrainingError, match="running, enrol:K, speaker"):
         replace(QUICK, normalise=rule)
@@ -247,7 +249,7 @@ def test_two_views_one_memory_and_three_branches(base):
 
 def test_calm_recordings_tell_a_model_the_voice(base, tiny_root, tmp_path, capsys):
     from ser.corpora import load_corpus
-    from ser.prediction import enrolled, load_model, predict
+    from ser.prediction import AGAIN, enrolled, load_model, predict
 
     out = tmp_path / "out"
     for rule in ("enrol:1", "train"):
@@ -263,6 +265,11 @@ def test_calm_recordings_tell_a_model_the_voice(base, tiny_root, tmp_path, capsy
     first = predict(path, model, calm[:1]).probabilities
     assert first == predict(path, enrolled(model, calm[:1])).probabilities
     assert first != predict(path, model, calm[1:2]).probabilities
+    assert first == predict(path, model, calm[0]).probabilities  # one, not its letters
+    assert AGAIN in predict(calm[0], model, calm[:1]).warnings
+    assert AGAIN not in predict(path, model, calm[:1]).warnings
+    with pytest.raises(ModelError, match="the same sound"):
+        enrolled(model, [calm[0], calm[0]])
     checkpoint = str(out / "enrol" / "models" / "prosody-lstm" / "speakers-release-1-seed0")
     assert main(["predict", path, "--neutral", calm[0], "--checkpoint", checkpoint]) == 0
     assert f"{100 * first['angry']:5.1f} %" in capsys.readouterr().out

@@ -17,6 +17,7 @@ from ser.errors import ModelError, RecordError
 from ser.experiments import RunConfig, run, stored_records
 from ser.models import build_model, count_parameters
 from ser.nn import mean_over_time
+from ser.prediction import load_model
 from ser.rows import ROWS
 from ser.training import TrainConfig
 
@@ -126,7 +127,23 @@ def test_a_seed_gives_the_same_weights_and_options_reach_it():
     assert count_parameters(build_model("mine", classes=7)) == 39 * 7 + 7
 
 
+class NotANumber(Mean):
+    """Answers NaN."""
+
+    def forward(self, batch):
+        return super().forward(batch) * float("nan")
+
+
+class Cheat(Mean):
+    """Asks for the labels."""
+
+    def forward(self, batch):
+        return super().forward(batch) + batch.labels.sum()
+
+
 WRONG = {
+    "NaN": (NotANumber, "not all finite"),
+    "labels": (Cheat, r"AttributeError.*line \d+ of .*test_own_networks.py.*no labels"),
     "padding": (Leaking, "alone than in a batch"),
     "no needs": (lambda classes: nn.Linear(39, classes), "needs"),
     "no module": (lambda classes: 3, "torch.nn.Module"),
@@ -166,6 +183,42 @@ def test_the_command_reads_a_file_of_rows(tiny_root, tmp_path, capsys):
     ROWS.pop("mine")
     assert main(command) == 2 and "--rows FILE" in capsys.readouterr().err
     assert main([*command, "--rows", str(tmp_path / "none.py")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("def (", "SyntaxError"),
+        ("x = 1\nimport nowhere_to_be_found", "No module named 'nowhere_to_be_found' (line 2 of"),
+        ("raise SystemExit(0)", "SystemExit: 0 (line 1 of"),
+        ("\0", "null bytes"),
+    ],
+)
+def test_a_file_of_rows_that_fails_is_named(body, told, tmp_path, capsys):
+    file = tmp_path / "mine.py"
+    file.write_text(body)
+    assert main(["run", "--rows", str(file), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"ser: --rows {file}: ") and told in error
+
+
+def test_a_kept_network_is_asked_only_as_it_was_trained(config, tmp_path):
+    run(replace(config, out=tmp_path, keep_models=True))
+    folder = tmp_path / "models" / "mine" / "speakers-release-1-seed0"
+    assert load_model(folder).row == "mine"
+    add_row("mine", Shifted)
+    with pytest.raises(ModelError, match="its source has changed"):
+        load_model(folder)
+    ROWS.pop("mine")
+    with pytest.raises(ModelError, match=r"of your own.*ser\.add_row"):
+        load_model(folder)
+
+
+class Shifted(Mean):
+    """The same weights, another answer."""
+
+    def forward(self, batch):
+        return -super().forward(batch)
 
 
 class TestTemporalNet:

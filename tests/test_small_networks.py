@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ser.batch import Batch
+from ser.cli import main
 from ser.cli.run import _train_config, configure
 from ser.errors import TrainingError
 from ser.models import build_model
@@ -177,3 +178,9 @@ def test_no_recurrent_dropout_draws_no_random_number_and_makes_the_same_network(
     some, state = batch(), torch.random.get_rng_state()
     net(some)
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_a_schedule_that_would_be_ignored_is_refused(capsys):
+    for given in (["--milestones", "3"], ["--gamma", "0.1"]):
+        assert main(["run", "--settings", "small", *given, "--dry-run"]) == 2
+        assert "--schedule steps" in capsys.readouterr().err

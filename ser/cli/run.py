@@ -244,11 +244,16 @@ def _read_rows(file: str) -> None:
     import runpy
     from pathlib import Path
 
-    from ser.errors import ModelError
+    from ser.errors import ModelError, SerError, where
 
     if not Path(file).is_file():
         raise ModelError(f"--rows {file}: no such file")
-    runpy.run_path(file, run_name="__main__")
+    try:
+        runpy.run_path(file, run_name="__main__")
+    except SerError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ModelError(f"--rows {file}: {where(error)}") from error
 
 
 def _training(args: argparse.Namespace):
@@ -261,9 +266,14 @@ def _training(args: argparse.Namespace):
 
 
 def _train_config(args: argparse.Namespace):
-    from ser.training.config import TrainConfig
+    from ser.errors import SerError
+    from ser.training.config import NAMED, TrainConfig
 
     given = {name: getattr(args, name) for name in NAMED_BY if getattr(args, name) is not None}
+    schedule = {"schedule": TrainConfig.schedule, **NAMED[args.settings], **given}["schedule"]
+    falls = (args.milestones, args.gamma) != ("10,20,30", 0.5)
+    if schedule == "one-cycle" and falls:
+        raise SerError("--milestones and --gamma go with --schedule steps, not with one-cycle")
     return TrainConfig.named(
         args.settings,
         **given,

@@ -143,6 +143,7 @@ class FoldRun:
             "hidden": self.train.hidden,
             "normalise": self.train.normalise,
             "options": self.train.model_options,
+            **({"source": self.own.source} if self.own is not None else {}),
         }
 
     def training_labels(self, corpus: CorpusInputs) -> np.ndarray:
