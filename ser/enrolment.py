@@ -53,10 +53,12 @@ def enrol(table: pd.DataFrame, count: int, seed: int = 0) -> dict[str, list[int]
             short.append(f"{speaker!r} ({len(rows)})")
         found[speaker] = [int(rows[i]) for i in drawn(names[rows], seed)[:count]]
     if short:
+        most = min(len(np.flatnonzero(calm & (speakers == speaker))) for speaker in found) - 1
+        fewer = f"Take fewer (--normalise enrol:{most})" if most > 0 else "Take another rule"
         raise ProtocolError(
             f"enrol:{count} takes {count} neutral utterances of each speaker, and one more must "
             f"be left to be tested; {len(short)} of {len(found)} speakers have fewer than "
-            f"{count + 1}: {some(short)}. Take fewer (--normalise enrol:1), or leave these "
+            f"{count + 1}: {some(short)}. {fewer}, or leave these "
             "speakers out of the corpus"
         )
     return found

@@ -276,6 +276,10 @@ def enrolled(model: SavedModel, neutral: Sequence[str | os.PathLike | np.ndarray
     waves = [
         load_audio(one) if isinstance(one, (str, os.PathLike)) else samples(one) for one in neutral
     ]
+    for wave, one in zip(waves, neutral, strict=True):
+        if "silence" in listen(wave):
+            told = one if isinstance(one, (str, os.PathLike)) else "samples"
+            raise ModelError(f"{told}: silence tells no voice; give another neutral recording")
     sounds = [_sound(wave) for wave in waves]
     if len(set(sounds)) < len(sounds):
         raise ModelError(

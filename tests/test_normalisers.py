@@ -137,6 +137,10 @@ def test_speakers_with_too_few_calm_utterances_are_named():
     with pytest.raises(ProtocolError, match=r"1 of 3 speakers have fewer than 4: 'B' \(3\)"):
         enrol(one, 3)
     enrol(one, 2)
+    with pytest.raises(ProtocolError, match=r"Take fewer \(--normalise enrol:2\), or leave"):
+        enrol(one, 3)
+    with pytest.raises(ProtocolError, match="Take another rule, or leave"):
+        enrol(one[one.emotion != "neutral"].reset_index(drop=True), 1)
 
 
 def test_enrolled_utterances_and_their_doubles_are_on_no_side():
@@ -268,6 +272,8 @@ def test_calm_recordings_tell_a_model_the_voice(base, tiny_root, tmp_path, capsy
     assert first == predict(path, model, calm[0]).probabilities  # one, not its letters
     assert AGAIN in predict(calm[0], model, calm[:1]).warnings
     assert AGAIN not in predict(path, model, calm[:1]).warnings
+    with pytest.raises(ModelError, match="silence tells no voice"):
+        predict(path, model, [np.zeros(32000, np.float32)])
     with pytest.raises(ModelError, match="the same sound"):
         enrolled(model, [calm[0], calm[0]])
     checkpoint = str(out / "enrol" / "models" / "prosody-lstm" / "speakers-release-1-seed0")
