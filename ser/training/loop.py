@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -144,6 +144,20 @@ def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
+def unlabelled(batch: Batch) -> Batch:
+    """What a network is given of a batch: all but the answers.
+
+    >>> from ser.batch import Batch
+    >>> unlabelled(Batch(labels=torch.tensor([0, 3]))).labels is None
+    True
+    """
+    from ser.batch import Batch
+
+    if not isinstance(batch, Batch):  # another's own kind of data
+        return batch
+    return replace(batch, labels=None, mixed=None, share=1.0)
+
+
 def branch_logits(model: torch.nn.Module, batch: Batch) -> list[torch.Tensor]:
     """The logits (B, classes) of each branch of a fused model; of a model alone, its own.
 
@@ -230,7 +244,7 @@ def _one_epoch(
             _set_rate(optimiser, config.rate(epoch, (step - 1) / len(parts)))
         batch = augment(augment.pick(data, part))
         with precision_context(config.precision, batch.labels.device):
-            each = branch_logits(model, batch)
+            each = branch_logits(model, unlabelled(batch))
         if config.precision != "float32":
             each = [logits.float() for logits in each]
         loss = sum(augment.loss(logits, batch) for logits in each) / len(each)
@@ -275,7 +289,7 @@ def logits_of(
     for part in np.split(order, cuts):
         batch = data.batch(part)
         with precision_context(precision, batch.labels.device):
-            logits = model(batch)
+            logits = model(unlabelled(batch))
         found.append(logits.float().cpu())
         labels.append(batch.labels.cpu())
     back = torch.from_numpy(np.argsort(order))
