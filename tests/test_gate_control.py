@@ -121,4 +121,4 @@ def test_what_is_written():
     written = {"T": torch.full((5,), 0.25), "F": torch.tensor(np.linspace(0, 1, 5))}
     figure, told = written_over(written, 0.016)
     assert "S1 writes 0.25 a step and S2 0.50" in told.text
-    assert figure.text.startswith("[figure] What each spectrogram writes")
+    assert figure.text.startswith("[figure] What S1 (T) and S2 (F) write")

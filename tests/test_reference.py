@@ -16,6 +16,7 @@ import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT
 from docutils import nodes
+from IPython.core.inputtransformer2 import TransformerManager
 
 from ser.cli import COMMANDS
 from tools import autodoc, chapters, links, reference
@@ -138,8 +139,8 @@ def test_every_notebook_links_to_a_function(soups, pages):
 def imported(notebook: Path) -> set[str]:
     """Names of ours that the cells of *notebook* import, read without the build."""
     cells = nbformat.read(notebook, as_version=4).cells
-    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-    tree = ast.parse("\n".join(n for n in code.splitlines() if not n.startswith(("%", "!"))))
+    plain = TransformerManager().transform_cell
+    tree = ast.parse("\n".join(plain(c.source) for c in cells if c.cell_type == "code"))
     return {
         f"{node.module}.{alias.name}"
         for node in ast.walk(tree)

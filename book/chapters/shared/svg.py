@@ -277,7 +277,7 @@ class Drawing:
         """The markup; *static* for a file, which follows the reader's system and has a ground."""
         size = f'viewBox="0 0 {_n(self.width)} {_n(self.height)}"'
         card = (
-            f'<rect width="{_n(self.width)}" height="{_n(self.height)}" rx="8" '
+            f'<rect width="{_n(self.width)}" height="{_n(self.height)}" '
             f'style="fill:var(--ground)"/>'
         )
         space = (
