@@ -29,28 +29,30 @@ def test_no_speaker_is_on_both_sides(sides):
 
 
 class Always(nn.Module):
-    """Hears the first class always, and with most certainty where it is the second."""
+    """Hears the first class always, and one utterance, known by its sum, with most certainty."""
 
     needs = frozenset({"mfcc"})
 
-    def __init__(self):
+    def __init__(self, surest):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
+        self.surest = surest.mfcc.sum((1, 2))
 
     def forward(self, batch):
-        logits = torch.zeros(len(batch.labels), 4)
-        logits[:, 0] = 1.0 + (batch.labels == 1)
+        logits = torch.zeros(len(batch), 4)
+        logits[:, 0] = 1.0 + torch.isclose(batch.mfcc.sum((1, 2)), self.surest, rtol=1e-4)
         return logits
 
 
 def test_the_surest_mistake_is_played(sides):
-    sound, told = worst_mistake(Always(), sides, gain=1.0)
     at = int((sides.unseen.emotion == EMOTIONS[1]).argmax())
+    model = Always(sides.test.batch([at]))
+    sound, told = worst_mistake(model, sides, gain=1.0)
     assert f"{EMOTIONS[1]}, heard as {EMOTIONS[0]}" in sound.text
     assert sides.unseen.text[at] in sound.text
     assert len(wave_of(sides.unseen.loc[at])) > 8000
     assert told.text.endswith(f"{sides.unseen.speaker[at]} 25 %.")
-    loud, _ = worst_mistake(Always(), sides, gain=1e3)
+    loud, _ = worst_mistake(model, sides, gain=1e3)
     assert "(played softer than the other sounds of this page)" in loud.text
     assert "softer" not in sound.text
 
