@@ -156,6 +156,11 @@ def _compute(model: str) -> Compute:
     networks, lock = [], threading.Lock()
 
     def describe(waves: list[np.ndarray]) -> list[list[np.ndarray]]:
+        """Waves (samples,) at 16 kHz -> one (channels,) each: the mean over layers and time.
+
+        Waves of any length, one at a time: padding would be heard. The first call reads the
+        weights and raises FeatureError where they are missing or none (book: "What came after").
+        """
         import torch
 
         with lock:
