@@ -34,6 +34,7 @@ class Batch:
         mixed, share: where each utterance is a mixture (mixup): the position (B,) of the other
             one, and the share of its own.
         prosody: (B, F, 25), zero beyond ``prosody_lengths`` (B,) and where there is no value.
+        speakers: (B,) numbers of who speaks, where a training asks for them.
 
     Example:
         >>> batch = Batch(mfcc=torch.zeros(2, 9, 39), mfcc_lengths=torch.tensor([9, 4]))
@@ -52,6 +53,7 @@ class Batch:
     share: float = 1.0
     prosody: Tensor | None = None
     prosody_lengths: Tensor | None = None
+    speakers: Tensor | None = None
 
     def __len__(self) -> int:
         for tensor in (self.mfcc, self.s1, self.s2, self.prosody, self.labels):
@@ -84,6 +86,9 @@ class Dataset:
         device: where the tensors live.
         versions: the same utterances changed (at other speeds), objects like *features*; see
             :meth:`batch`.
+        speakers: who speaks each of *indices*, for batches that balance them or name them; None:
+            not told.
+        gaps: keep NaN where prosody has no value (else 0), for what comes before normalising.
 
     Example:
         >>> data = Dataset(features, range(339), labels, {"s1"}, "fixed")  # doctest: +SKIP
@@ -100,6 +105,8 @@ class Dataset:
         frames: str = "fixed",
         device: torch.device | str = "cpu",
         versions: Sequence[Any] = (),
+        speakers: Sequence[str] | None = None,
+        gaps: bool = False,
     ):
         self.indices = [int(i) for i in indices]
         self.versions = 1 + len(versions)
@@ -119,13 +126,19 @@ class Dataset:
             if len(labels) != len(self.indices):
                 raise FeatureError(f"{len(labels)} labels for {len(self.indices)} utterances")
             self.labels = torch.as_tensor(np.asarray(labels, np.int64), device=self.device)
+        self.speakers = None
+        if speakers is not None:
+            if len(speakers) != len(self.indices):
+                raise FeatureError(f"{len(speakers)} speakers for {len(self.indices)} utterances")
+            numbers = np.unique(np.asarray(speakers, str), return_inverse=True)[1]
+            self.speakers = torch.as_tensor(numbers.astype(np.int64), device=self.device)
         self._data: dict[str, Tensor] = {}
         self._lengths: dict[str, Tensor] = {}
         if "mfcc" in self.needs:
             self._store_ragged("mfcc", [np.asarray(source.mfcc(i)) for source, i in rows])
         if "prosody" in self.needs:
-            frames_of = [np.nan_to_num(np.asarray(source.prosody(i))) for source, i in rows]
-            self._store_ragged("prosody", frames_of)
+            frames_of = [np.asarray(source.prosody(i)) for source, i in rows]
+            self._store_ragged("prosody", frames_of if gaps else [*map(np.nan_to_num, frames_of)])
         wanted = [(k, name) for k, name in enumerate(("s1", "s2")) if name in self.needs]
         if wanted:
             mels: dict[str, list[np.ndarray]] = {name: [] for _, name in wanted}
@@ -193,6 +206,8 @@ class Dataset:
         out: dict[str, Tensor | None] = {}
         if self.labels is not None:
             out["labels"] = self.labels.index_select(0, rows.to(self.device))
+        if self.speakers is not None:
+            out["speakers"] = self.speakers.index_select(0, rows.to(self.device))
         if version is not None:
             rows = rows + len(self) * version.to("cpu", torch.long)
         there = rows.to(self.device)

@@ -52,6 +52,11 @@ def enrol(table: pd.DataFrame, count: int, seed: int = 0) -> dict[str, list[int]
         if len(rows) <= count:
             short.append(f"{speaker!r} ({len(rows)})")
         found[speaker] = [int(rows[i]) for i in drawn(names[rows], seed)[:count]]
+    if short and not calm.any():
+        raise ProtocolError(
+            f"enrol:{count} takes {CALM} utterances of each speaker, and {CALM} is none of the "
+            f"emotions here: name it in --emotions, or take another rule"
+        )
     if short:
         most = min(len(np.flatnonzero(calm & (speakers == speaker))) for speaker in found) - 1
         fewer = f"Take fewer (--normalise enrol:{most})" if most > 0 else "Take another rule"

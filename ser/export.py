@@ -24,13 +24,13 @@ import torch
 from torch import Tensor, nn
 
 from ser.batch import Batch
-from ser.corpora.base import EMOTIONS
 from ser.errors import FeatureError, ModelError
 from ser.features.modules import MFCC39, MelSpectrogram, Normalise, Squash
 from ser.features.presets import SAMPLE_RATE, get_preset
+from ser.loading import SavedModel, load_model
 from ser.nn.dslstm import DSLSTM
 from ser.paths import atomic_write
-from ser.prediction import SavedModel, load_model, logits_of
+from ser.prediction import logits_of
 from ser.rows import ROWS
 
 TOLERANCE = 1e-4
@@ -43,10 +43,10 @@ there. What is traced is right below as well, which the check sees."""
 
 
 class Exported(nn.Module):
-    """Waveform (samples,) -> the mean of the branches' logits, and each branch's, (4,) each.
+    """Waveform (samples,) -> the mean of the branches' logits, and each branch's (classes,).
 
     Args:
-        model: of :func:`ser.prediction.load_model`; it stays as it is.
+        model: of :func:`ser.loading.load_model`; it stays as it is.
     """
 
     def __init__(self, model: SavedModel) -> None:
@@ -67,7 +67,8 @@ class Exported(nn.Module):
             rules = {}
             if model.normalise != "none":
                 scale = model.scales[row] if model.normalise == "train" else {}
-                rules = {name: Normalise(scale.get(name)) for name in sorted(part.needs)}
+                part_needs = sorted(part.needs)
+                rules = {name: Normalise(scale.get(name), model.clip_z) for name in part_needs}
             self.normalise.append(nn.ModuleDict(rules))
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
@@ -107,12 +108,12 @@ def export_model(checkpoint: SavedModel | str | os.PathLike, out: str | os.PathL
     """Write a trained model as an ONNX file, once it has been checked.
 
     The file's input ``waveform`` is float32 (samples,), mono at 16 kHz within -1..1. Its outputs
-    are ``logits`` (4,), the mean of the branches', and each branch's by its row's name, in the
-    order of :data:`ser.corpora.base.EMOTIONS`. Its metadata tell the classes, the rate, the fewest
+    are ``logits`` (classes,), the mean of the branches', and each branch's by its row's name, in
+    the order of the model's emotions. Its metadata tell the classes, the rate, the fewest
     samples and what the model was trained on.
 
     Args:
-        checkpoint: a model of :func:`ser.prediction.load_model` on the CPU, or its folder.
+        checkpoint: a model of :func:`ser.loading.load_model` on the CPU, or its folder.
         out: the file to write; put in its place whole, or not at all.
 
     Returns:
@@ -156,7 +157,7 @@ def export_model(checkpoint: SavedModel | str | os.PathLike, out: str | os.PathL
 
 
 def load_network(checkpoint: str | os.PathLike) -> SavedModel:
-    """:func:`ser.prediction.load_model` on the CPU, with a word of its own on baselines.
+    """:func:`ser.loading.load_model` on the CPU, with a word of its own on baselines.
 
     Raises:
         ModelError: no model there, or a baseline's folder, which holds none.
@@ -304,7 +305,7 @@ def _metadata(model: SavedModel, shortest: int) -> dict[str, str]:
     from ser import __version__
 
     told = {
-        "emotions": list(EMOTIONS),
+        "emotions": list(model.emotions),
         "sample_rate": SAMPLE_RATE,
         "fewest_samples": shortest,
         "model": model.row,

@@ -169,7 +169,7 @@ def _call(name: str, make: Callable, given: dict[str, Any], options: dict[str, A
 
 
 @torch.no_grad()
-def _try_out(name: str, network: nn.Module, needs: frozenset[str]) -> None:
+def _try_out(name: str, network: nn.Module, needs: frozenset[str], classes: int = 4) -> None:
     """Whether the answers are logits, and an utterance's the same alone and in a batch."""
     network.eval()
     draw = torch.Generator().manual_seed(0)
@@ -190,11 +190,15 @@ def _try_out(name: str, network: nn.Module, needs: frozenset[str]) -> None:
             f"{name} fails on four made-up utterances: {where(error)}. A batch holds what its "
             f"needs name ({', '.join(sorted(needs))}), and no labels"
         ) from error
-    if isinstance(found, torch.Tensor) and found.shape == (4, 4) and not found.isfinite().all():
+    right = isinstance(found, torch.Tensor) and found.shape == (4, classes)
+    if right and not found.isfinite().all():
         raise ModelError(f"{name}: its answers to four made-up utterances are not all finite")
-    if not isinstance(found, torch.Tensor) or found.shape != (4, 4):
+    if not right:
         shape = tuple(getattr(found, "shape", ()))
-        raise ModelError(f"{name}: expected logits (4, 4) of four utterances, got {shape}")
+        more = "" if classes == 4 else "; give it a parameter `classes`, which says how many"
+        raise ModelError(
+            f"{name}: expected logits {(4, classes)} of four utterances, got {shape}{more}"
+        )
     for i, length in enumerate(lengths.tolist()):
         one = {n: whole[n][i : i + 1] for n in needs}
         for n in ragged:
@@ -272,7 +276,16 @@ def _maker(
         given = {"n_mels": n_mels, "classes": classes, "hidden": hidden}
         given |= {k: v for k, v in options.items() if k == "fast"}  # how, not what, is computed
         asked = {k: v for k, v in options.items() if k != "fast"}
-        return lambda: _call(row.name, row.own, given, asked)
+
+        def make() -> nn.Module:
+            """The reader's own network, tried out for this many classes."""
+            network = _call(row.name, row.own, given, asked)
+            if classes != 4:  # tried with four when it was added
+                _try_out(row.name, network, row.needs, classes)
+                network.train()
+            return network
+
+        return make
     common = {"classes": classes, "hidden": hidden}
     common |= {k: options[k] for k in COMMON if k in options}
     extra = {k: options[k] for k in ("max_steps", *DS_OPTIONS) if k in options}

@@ -1,4 +1,4 @@
-"""Your own recordings: one file in, four probabilities out.
+"""Your own recordings: one file in, a probability of each emotion out.
 
 Book: chapter "Bring IEMOCAP, or your own voice".
 """
@@ -9,32 +9,22 @@ import hashlib
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ser.audio import LOUDEST, load_audio
-from ser.corpora.base import EMOTIONS
-from ser.corpora.problems import many
 from ser.errors import AudioError, FeatureError, ModelError
-from ser.logs import WAYS
+from ser.loading import SavedModel, load_model
 from ser.sound_quality import EFFECTS, Channels, listen
 
 if TYPE_CHECKING:
     import torch
 
-SHIPPED = Path(__file__).parent / "shipped_model"
-"""The model that comes with the package and answers where no other is named; its card is
-``CARD.md`` in there (made by ``python -m tools.ship``)."""
+    from ser.batch import Batch
 
 log = logging.getLogger(__name__)
-
-FEW = 5
-"""Recordings that the equations on one core answer sooner than compiled kernels, which have to be
-loaded first: half a second to load them, and 0.08 s that they save on an utterance of 2 s."""
-
 
 AGAIN = "one of the neutral recordings: it was normalised by itself, as none in training was"
 """What is said of a recording that tells the voice and is asked about."""
@@ -68,172 +58,14 @@ class Prediction:
     def to_text(self) -> str:
         """Bars of the probabilities, a line a class, and what each branch says."""
         lines = [f"{self.path}  ({self.seconds:.2f} s): {self.emotion}"]
+        wide = max(8, *map(len, self.probabilities))
         for name, value in self.probabilities.items():
-            lines.append(f"  {name:8} {100 * value:5.1f} %  {'#' * round(30 * value)}")
+            lines.append(f"  {name:{wide}} {100 * value:5.1f} %  {'#' * round(30 * value)}")
         if len(self.branches) > 1:
             for branch, values in self.branches.items():
                 best = max(values, key=values.get)
                 lines.append(f"  {branch} says {best} ({100 * values[best]:.1f} %)")
         return "\n".join([*lines, *(f"  note: {w}" for w in self.warnings)])
-
-
-@dataclass(frozen=True)
-class SavedModel:
-    """A trained model read back from disk.
-
-    Attributes:
-        row: its row in the ablation table.
-        preset, frames: how spectrograms are made.
-        branches: branch name -> network, in evaluation mode.
-        trained_on: corpus, protocol, fold, speakers, epochs, test score.
-        device: where it runs.
-        normalise: rule of :mod:`ser.normalise`; a recording counts as one speaker of its own.
-        scales: branch name -> mean and deviation of its inputs, for rules ``train``, ``running``,
-            and, once :func:`enrolled` was asked, ``enrol:K``.
-        calm: digests of the neutral recordings that :func:`enrolled` was given.
-    """
-
-    row: str
-    preset: str
-    frames: str
-    branches: dict
-    trained_on: dict
-    device: str
-    normalise: str = "none"
-    scales: dict = field(default_factory=dict)
-    calm: frozenset[str] = frozenset()
-
-    def describe(self) -> str:
-        """One sentence on what the model was trained on, one on how it scored."""
-        told = self.trained_on
-        scored = ""
-        if told.get("unseen"):
-            return describe_shipped(told)
-        if told.get("test_ua") is not None:
-            side = f"fold {told['fold']} of protocol {told['protocol']!r}"
-            scored = f" It scored UA {100 * told['test_ua']:.1f} % on {told['tested_on']}, {side}."
-        only = ""
-        if told["corpus"] == "synthetic":
-            only = " Synthetic voices: it teaches how things work and says nothing about people."
-        return (
-            f"Model: {self.row}, trained on {told['utterances']} utterances of "
-            f"{told['corpus']} ({many(len(told['speakers']), 'speaker')}, "
-            f"{many(told['epochs'], 'epoch')}; "
-            f"licence of the corpus: {told['licence'] or 'unknown'}).{scored}{only}"
-        )
-
-
-def describe_shipped(told: dict | None = None) -> str:
-    """One line on the model that comes with the package: whose voices it knows, how good it is.
-
-    Args:
-        told: its ``trained_on``; None reads it, without torch.
-
-    Raises:
-        ModelError: its description is missing or damaged.
-    """
-    if told is None:
-        from ser.saved_models import read_description
-
-        told = read_description(SHIPPED)["trained_on"]
-    unseen, other = told["unseen"], told["other_language"]
-    return (
-        f"Model: the small {unseen['model']} that comes with ser, trained on "
-        f"{told['utterances']} acted {told['language']} utterances by "
-        f"{many(len(told['speakers']), 'speaker')} ({told['title']}). UA on speakers it has not "
-        f"heard: {100 * unseen['ua']:.0f} % (95 %: {100 * unseen['low']:.0f} to "
-        f"{100 * unseen['high']:.0f}); on {other['language']} speech: "
-        f"{100 * other['ua']:.0f} %; chance: 25 %."
-    )
-
-
-def load_model(
-    checkpoint: str | os.PathLike | None = None,
-    device: str = "auto",
-    recordings: int | None = None,
-) -> SavedModel:
-    """Read a model that a run left, or the one that comes with the package.
-
-    Args:
-        checkpoint: its folder (``OUT/models/ROW/RUN``), or a folder above it that holds only one;
-            None: the package's own, :data:`SHIPPED`.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        recordings: how many it is to answer, if that is known. Up to :data:`FEW` go through the
-            equations: to load compiled kernels takes longer than they save there.
-
-    Raises:
-        ModelError: no model there, several, or one that does not fit this version.
-    """
-    from ser.devices import resolve_device
-    from ser.models import build_model
-    from ser.normalise import known_rule
-    from ser.saved_models import COPY, read_description, read_weights, split_scale
-
-    if checkpoint is None:
-        try:
-            return load_model(SHIPPED, device, recordings)
-        except ModelError as error:
-            raise ModelError(
-                f"the model that comes with ser is damaged ({str(error).split(';')[0]}); "
-                "install the package again, or name another with --checkpoint"
-            ) from error
-    body = read_description(Path(checkpoint))
-    device = resolve_device(device)
-    if not known_rule(body["normalise"]):
-        raise ModelError(
-            f"{body['folder']}: unknown normalisation {body['normalise']!r}; update the package"
-        )
-    fast = recordings is None or recordings > FEW
-    if not fast:
-        logging.getLogger(WAYS).info("every layer: the equations (%d or fewer recordings)", FEW)
-    _check_own(body)
-    branches, scales = {}, {}
-    for row, digest in body["branches"].items():
-        weights, scales[row] = split_scale(read_weights(body["folder"], row, digest))
-        try:
-            network = build_model(
-                row, preset=body["preset"], hidden=body["hidden"], fast=fast, **body["options"]
-            ).parts[0]
-            network.load_state_dict(weights)
-        except (RuntimeError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"{body['folder']}: the weights of {row} do not fit this version of the package "
-                f"({' '.join(str(error).split()):.200}); {COPY}"
-            ) from error
-        if body["normalise"] in ("train", "running") and set(scales[row]) != set(network.needs):
-            raise ModelError(
-                f"{body['folder']}: the mean and deviation of {row} are missing; {COPY}"
-            )
-        branches[row] = network.to(device).eval()
-    return SavedModel(
-        row=body["row"],
-        preset=body["preset"],
-        frames=body["frames"],
-        branches=branches,
-        trained_on=body["trained_on"],
-        device=device,
-        normalise=body["normalise"],
-        scales=scales,
-    )
-
-
-def _check_own(body: dict) -> None:
-    """ModelError where the model is a network of a reader's own that is not, or not so, here."""
-    from ser.rows import ROWS
-
-    if not (source := body.get("source", "")):
-        return
-    own = ROWS.get(body["row"])
-    if own is None:
-        raise ModelError(
-            f"{body['folder']}: {body['row']} is a network of your own, and none is called so yet: "
-            "add it first, in Python, with ser.add_row, then ser.predict(file, folder)"
-        )
-    if own.source != source:
-        raise ModelError(
-            f"{body['folder']}: {body['row']} was another network when it was trained (its source "
-            "has changed since); add the one of then, or train this one"
-        )
 
 
 def enrolled(model: SavedModel, neutral: Sequence[str | os.PathLike | np.ndarray]) -> SavedModel:
@@ -383,13 +215,13 @@ def answer(
         ) from error
     if not all(torch.isfinite(v).all() for v in logits.values()):
         raise ModelError(f"{name}: the model's answer is not finite; was its training?")
-    fused = _probabilities(sum(logits.values()) / len(logits))
+    fused = _probabilities(sum(logits.values()) / len(logits), model.emotions)
     return Prediction(
         path=name,
         seconds=round(len(wave) / 16000, 3),
         emotion=max(fused, key=fused.get),
         probabilities=fused,
-        branches={row: _probabilities(v) for row, v in logits.items()},
+        branches={row: _probabilities(v, model.emotions) for row, v in logits.items()},
         warnings=(*(f"{what}: {EFFECTS[kind]}" for kind, what in heard.items()),
                   *_warnings(wave, model, silent="silence" in heard),
                   *((AGAIN,) if asked_again else ())),
@@ -426,13 +258,13 @@ def samples(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32, copy=False)
 
 
-def _probabilities(logits) -> dict[str, float]:
+def _probabilities(logits: torch.Tensor, emotions: Sequence[str]) -> dict[str, float]:
     values = logits.softmax(0).tolist()
-    return {e: round(v, 6) for e, v in zip(EMOTIONS, values, strict=True)}
+    return {e: round(v, 6) for e, v in zip(emotions, values, strict=True)}
 
 
 def logits_of(wave: np.ndarray, model: SavedModel, row: str, name: str) -> torch.Tensor:
-    """Logits (4,) of one branch, on the CPU, without a word on what the sound is like.
+    """Logits (classes,) of one branch, on the CPU, without a word on what the sound is like.
 
     Args:
         wave: float32 (samples,) at 16 kHz.
@@ -442,7 +274,7 @@ def logits_of(wave: np.ndarray, model: SavedModel, row: str, name: str) -> torch
     Raises:
         FeatureError: too short for the network.
     """
-    batch = _batch(wave, model, row, name)
+    batch = batch_of(wave, model, row, name)
     try:
         return model.branches[row](batch)[0].float().cpu()
     except FeatureError as error:
@@ -450,7 +282,8 @@ def logits_of(wave: np.ndarray, model: SavedModel, row: str, name: str) -> torch
         raise FeatureError(f"{name}: {seconds:.2f} s is too short ({error})") from error
 
 
-def _batch(wave: np.ndarray, model: SavedModel, row: str, name: str):
+def batch_of(wave: np.ndarray, model: SavedModel, row: str, name: str) -> Batch:
+    """What one branch is given of a recording: a batch of one; as :func:`logits_of`."""
     from ser.batch import collate
     from ser.normalise import enrolled_by, normalised
 
@@ -459,7 +292,8 @@ def _batch(wave: np.ndarray, model: SavedModel, row: str, name: str):
         raise ModelError(_calm(model, count))
     try:
         one = _Several([wave], model.preset)
-        one = normalised(one, model.normalise, needs, scale=model.scales.get(row))
+        scale = model.scales.get(row)
+        one = normalised(one, model.normalise, needs, scale=scale, clip_z=model.clip_z)
         batch = collate(one, [0], [0], needs=needs, frames=model.frames)
     except (ValueError, RuntimeError) as error:
         if "memory" in str(error):

@@ -17,18 +17,19 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from ser.corpora.base import EMOTIONS, Corpus
+from ser.corpora.base import Corpus
+from ser.corpora.emotion_set import ordered
 from ser.corpora.overlaps import spans
 from ser.corpora.speaker_names import alike, names_nobody
 from ser.errors import ProtocolError
 from ser.leaks import Leak, find_leaks, some
 
-__all__ = ["LARGEST_SEED", "PROTOCOLS", "Fold", "Leak", "find_leaks", "split"]
+__all__ = ["LARGEST_SEED", "PROTOCOLS", "Fold", "Leak", "find_leaks", "inner_split", "split"]
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ def split(
     if not 0 <= seed < LARGEST_SEED:
         raise ProtocolError(f"the seed of a division is 0 to {LARGEST_SEED - 1}, not {seed}")
     if len(table) == 0:
-        raise ProtocolError("the corpus has no utterances of the four classes to divide")
+        raise ProtocolError("the corpus has no utterances of the classes to divide")
     for side in (table,) if test is None else (table, _table(test)):
         if side.emotion.nunique() == 1:
             raise ProtocolError(
@@ -133,7 +134,7 @@ def split(
         _refuse_alike(table, protocol)
     test_table = table if test is None else _table(test)
     if len(test_table) == 0:
-        raise ProtocolError("the test corpus has no utterances of the four classes")
+        raise ProtocolError("the test corpus has no utterances of the classes")
 
     sound = spans(table, audio).groups()
     speakers = _together(table.speaker.astype(str).to_numpy(), sound)
@@ -156,7 +157,60 @@ def split(
         ]
         digest = sides_digest(protocol, name, sides)
         result.append(Fold(protocol, name, kept, held, tested, len(pairs), digest))
+    _tell_thin(table, protocol, result)
     return result
+
+
+def inner_split(
+    fold: Fold,
+    table: pd.DataFrame,
+    folds: int,
+    seed: int = 0,
+    audio: Sequence[str] | None = None,
+    distinct_speakers: bool = False,
+) -> list[Fold]:
+    """Divide the training side of a fold by speaker, to choose something without its test side.
+
+    Args:
+        fold: of :func:`split`.
+        table: that *fold* counts in.
+        folds: how many; as many as there are speakers where those are fewer.
+        seed, audio, distinct_speakers: as for :func:`split`.
+
+    Returns:
+        Folds of the same protocol, named ``NAME / 1`` and so on, that train and test on parts of
+        ``fold.train``.
+
+    Raises:
+        ProtocolError: a training side of one speaker.
+
+    Example:
+        >>> table = pd.DataFrame({"utterance": list("abcdefgh"), "speaker": list("AABBCCDD"),
+        ...                       "emotion": ["angry", "sad"] * 4, "session": ""})
+        >>> [(f.name, f.test.tolist()) for f in inner_split(split(table, "loso")[0], table, 3)]
+        [('A / 1', [6, 7]), ('A / 2', [4, 5]), ('A / 3', [2, 3])]
+    """
+    own = table.iloc[fold.train]
+    sound = None if audio is None else [audio[i] for i in fold.train]
+    count = min(folds, own.speaker.nunique())
+    if count < 2:
+        raise ProtocolError(
+            f"fold {fold.name!r} of protocol {fold.protocol!r} trains on one speaker: there is "
+            "nobody to hold out and choose by"
+        )
+    parts = split(
+        own.reset_index(drop=True), "speakers", count, seed, 0.0, None, sound, distinct_speakers
+    )
+    return [
+        replace(
+            part,
+            protocol=fold.protocol,
+            name=f"{fold.name} / {part.name}",
+            train=fold.train[part.train],
+            test=fold.train[part.test],
+        )
+        for part in parts
+    ]
 
 
 def _refuse_alike(table: pd.DataFrame, protocol: str) -> None:
@@ -329,10 +383,27 @@ def _dev(
 
 def _need_classes(table: pd.DataFrame, train: np.ndarray, protocol: str, name: str) -> None:
     present = set(table.emotion.to_numpy()[train])
-    wanted = [e for e in EMOTIONS if e in set(table.emotion)]
+    wanted = ordered(table.emotion)
     missing = [e for e in wanted if e not in present]
     if missing:
         raise ProtocolError(
             f"fold {name!r} of protocol {protocol!r} leaves no {', '.join(missing)} to train on; "
-            "use other folds, no dev set, or another protocol"
+            "use other folds, no dev set, another protocol, or --emotions without it"
         )
+
+
+def _tell_thin(table: pd.DataFrame, protocol: str, folds: Sequence[Fold]) -> None:
+    """Emotions that some test sides lack: UA there is over fewer classes."""
+    if protocol not in ("speakers", "loso", "sessions"):
+        return
+    emotion = table.emotion.to_numpy()
+    heard = table.groupby("emotion").speaker.nunique()
+    for one in ordered(emotion):
+        without = [fold.name for fold in folds if one not in emotion[fold.test]]
+        if without:
+            log.info(
+                "%s is heard from %d of %d speakers, and not on the test side of %d of %d folds "
+                "(%s)",
+                *(one, heard[one], table.speaker.nunique(), len(without), len(folds)),
+                some(without),
+            )

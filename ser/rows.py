@@ -6,6 +6,7 @@ Nothing here imports torch, so the command line can list rows at once.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -60,8 +61,8 @@ class ModelRow:
 
     @property
     def beyond(self) -> bool:
-        """Whether it hears prosody, or is fused with a baseline: none of the paper's table."""
-        return self.fusion != "logits" or any("prosody" in part for part in self.branches)
+        """Whether it hears prosody or ComParE's functionals: features that take long to make."""
+        return any("prosody" in part or "compare" in part for part in self.branches)
 
 
 _NORMS = {"gate_norm": True, "output_norm": True, "y_candidate": True}
@@ -139,16 +140,13 @@ def _rows() -> dict[str, ModelRow]:
             "dual and prosody-lstm, logits averaged", parameters=dual.parameters + _PROSODY),
     ]  # fmt: skip
     rows += [
-        ModelRow(f"{network}+egemaps-lr", "", "fused", (network, "egemaps-lr"),
-            f"{network} and egemaps-lr, probabilities averaged", fusion="probabilities")
-        for network in ("mfcc-lstm", "prosody-lstm", "ds-lstm-prosody")
-    ]  # fmt: skip
-    rows += [
         ModelRow("majority", "", "baseline", ("majority",), "always the most frequent emotion"),
         ModelRow("egemaps-svm", "", "baseline", ("egemaps-svm",),
             "eGeMAPS functionals and an RBF SVM"),
         ModelRow("egemaps-lr", "", "baseline", ("egemaps-lr",),
             "eGeMAPS functionals and logistic regression"),
+        ModelRow("compare-lr", "", "baseline", ("compare-lr",),
+            "ComParE's 6,373 functionals and logistic regression"),
         ModelRow("ssl-lr", "", "baseline", ("ssl-lr",),
             "features learnt from much speech (--ssl) and logistic regression",
             needs_weights=True),
@@ -183,21 +181,39 @@ def recipe_rows(rows: list[ModelRow], recipe: dict[str, Any]) -> list[ModelRow]:
     return found
 
 
+def _averaged(name: str, parts: tuple[str, ...]) -> ModelRow:
+    """Raises ModelError where a part is fused itself, or named twice."""
+    if len(set(parts)) < len(parts):
+        raise ModelError(f"{name} names a row twice")
+    if fused := [part for part in parts if ROWS[part].kind == "fused"]:
+        raise ModelError(
+            f"{name}: {fused[0]} is fused itself; name its branches, "
+            f"{' and '.join(ROWS[fused[0]].branches)}"
+        )
+    told = f"{', '.join(parts[:-1])} and {parts[-1]}, probabilities averaged"
+    return ModelRow(name, "", "fused", parts, told, fusion="probabilities")
+
+
 ROWS: dict[str, ModelRow] = _rows()
 """Every row by name, in the order of the table; :func:`ser.models.add_row` puts more behind it."""
 
 
 def get_row(name: str) -> ModelRow:
-    """The row of that name.
+    """The row of that name; of names joined by ``+``, the row that averages their probabilities.
 
     Raises:
         ModelError: no such row; the message lists close names.
 
     >>> get_row("dual").branches
     ('mfcc-lstm', 'ds-lstm')
+    >>> get_row("prosody-lstm+egemaps-lr").summary
+    'prosody-lstm and egemaps-lr, probabilities averaged'
     """
     if name in ROWS:
         return ROWS[name]
+    parts = re.split(r"\+(?=[A-Za-z])", name)  # dual+ is a name, its plus no joint
+    if len(parts) > 1 and all(part in ROWS for part in parts):
+        return _averaged(name, tuple(parts))
     close = difflib.get_close_matches(name, ROWS, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(ROWS)}"
     raise ModelError(

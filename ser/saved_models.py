@@ -37,6 +37,7 @@ KINDS: dict[str, tuple[type, ...]] = {
     "frames": (str,),
     "hidden": (int,),
     "normalise": (str,),
+    "clip_z": (float, int),
     "options": (dict,),
     "emotions": (list,),
     "branches": (dict,),
@@ -70,8 +71,9 @@ def save_model(
     Args:
         folder: where; made if need be.
         model: of :func:`ser.models.build_model`.
-        settings: ``row``, ``preset``, ``frames``, ``hidden``, ``normalise`` and ``options``, as
-            :data:`KINDS` names them.
+        settings: ``row``, ``preset``, ``frames``, ``hidden``, ``normalise``, ``options``,
+            ``emotions`` (the classes, in the order of logits; without: the usual four) and, where
+            features are clipped, ``clip_z``, as :data:`KINDS` names them.
         trained_on: as there, under ``trained_on``, and whatever else is to be told.
         scale: mean and deviation of its inputs, for normalisation ``train`` and ``running``.
     """
@@ -119,8 +121,8 @@ def fuse_models(folder: Path, sources: dict[str, Path], settings: dict, scores: 
 def _describe(folder: Path, settings: dict, digests: dict[str, str], trained_on: dict) -> None:
     body = {
         "format": FORMAT,
-        **settings,
         "emotions": list(EMOTIONS),
+        **settings,
         "branches": digests,
         "trained_on": trained_on,
     }
@@ -143,10 +145,13 @@ def read_description(folder: Path) -> dict:
             raise ModelError(f"{path}: written by a later version of ser; update the package")
         if not unseal(body, text) and body["format"] > 1:
             raise ValueError("its digest is missing: damaged or edited")
-        body = {"normalise": "none", "options": {}} | body
+        body = {"normalise": "none", "options": {}, "clip_z": 0.0} | body
         _check_kinds(body)
-        if tuple(body["emotions"]) != EMOTIONS or not body["branches"]:
-            raise ModelError(f"{path}: other classes than {', '.join(EMOTIONS)}")
+        emotions = body["emotions"]
+        if not all(isinstance(e, str) and e for e in emotions) or len(set(emotions)) < 2:
+            raise ValueError(f"emotions is {emotions!r:.40}")
+        if len(set(emotions)) < len(emotions) or not body["branches"]:
+            raise ValueError("an emotion is named twice, or there is no branch")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, ModelError):
             raise

@@ -18,7 +18,8 @@ import numpy as np
 
 from ser.audio import resampled, stream_audio
 from ser.errors import AudioError, SerError
-from ser.prediction import Prediction, SavedModel, answer, load_model, predict, samples
+from ser.loading import SavedModel, load_model
+from ser.prediction import Prediction, answer, predict, samples
 from ser.sound_quality import Channels
 
 RATE = 16000
@@ -65,10 +66,12 @@ class WindowPrediction:
     def to_text(self) -> str:
         """One line: times, level, emotion, a bar, notes (what was heard, not what it does)."""
         value = self.prediction.probabilities[self.prediction.emotion]
+        wide = max(8, *map(len, self.prediction.probabilities))
         notes = "".join(f"  ({w.partition(': ')[0]})" for w in self.prediction.warnings)
         return (
             f"{clock(self.start)} - {clock(self.end)}  {self.level:6.1f} dB  "
-            f"{self.prediction.emotion:8} {100 * value:5.1f} %  {'#' * round(20 * value):20}{notes}"
+            f"{self.prediction.emotion:{wide}} {100 * value:5.1f} %  "
+            f"{'#' * round(20 * value):20}{notes}"
         ).rstrip()
 
 
@@ -242,7 +245,7 @@ def predict_stream(
     Args:
         source: a sound file of any length, or blocks of mono samples (n,) at 16 kHz (a microphone;
             :func:`pcm_blocks` reads a pipe), floats or signed whole numbers.
-        checkpoint: a model of :func:`ser.prediction.load_model`, or its folder.
+        checkpoint: a model of :func:`ser.loading.load_model`, or its folder.
         window: seconds of sound an answer is about; near the durations the model was trained on.
         hop: seconds from answer to answer.
         statistics: filled with latencies, if given.
@@ -254,7 +257,7 @@ def predict_stream(
     Raises:
         AudioError: the sound cannot be read on; what came before has been answered.
         SerError: *window* or *hop* make no sense.
-        ModelError: see :func:`ser.prediction.load_model`.
+        ModelError: see :func:`ser.loading.load_model`.
 
     Example:
         >>> stream = predict_stream("meeting.wav", "results/models/dual/a")  # doctest: +SKIP

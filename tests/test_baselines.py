@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ser.errors import TrainingError
-from ser.experiments.baselines import baseline_logits, by_speaker
+from ser.experiments.baselines import baseline_logits, by_speaker, tune
 
 
 def clouds(n: int = 40, classes=(0, 1, 2, 3), seed: int = 0):
@@ -77,3 +77,20 @@ def test_majority_answers_the_most_frequent_class_of_the_training_side():
 def test_functionals_are_needed():
     with pytest.raises(TrainingError, match="eGeMAPS"):
         baseline_logits("egemaps-lr", None, np.array([0, 1]), None, 1)
+
+
+def test_more_numbers_than_utterances_are_turned_and_the_answer_stays():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.preprocessing import StandardScaler
+
+    rng, (_, labels) = np.random.default_rng(3), clouds()
+    train = (rng.normal(size=(40, 300)) + labels[:, None] * rng.normal(size=300)).astype(np.float32)
+    test = rng.normal(size=(15, 300)).astype(np.float32)
+    found, parameters = baseline_logits("compare-lr", train, labels, test, 15, C=0.01)
+    scaler = StandardScaler().fit(train)
+    plain = LogisticRegression(C=0.01, max_iter=5000, tol=1e-8).fit(scaler.transform(train), labels)
+    assert np.allclose(found, plain.decision_function(scaler.transform(test)), atol=2e-3)
+    assert parameters == 301 * 4
+    chosen = tune("compare-lr", train, labels, list("ABCD") * 10)
+    assert {tuple(s) for s in chosen["scores"]} == {("C", "class_weight", "ua")}
+    assert [s["C"] for s in chosen["scores"]] == [0.0001, 0.001, 0.01]

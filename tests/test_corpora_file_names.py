@@ -40,9 +40,9 @@ def test_emodb_letters_are_german(tmp_path):
         "F": "happy",
         "T": "sad",
         "N": "neutral",
-        "L": "",
-        "E": "",
-        "A": "",
+        "L": "bored",
+        "E": "disgusted",
+        "A": "fearful",
     }
     assert set(corpus.everything.text) == {"b10"}
     assert len(corpus.table) == 4
@@ -104,7 +104,7 @@ def test_ravdess_names(tmp_path):
     assert (len(corpus.everything), len(corpus.table)) == (16, 8)
     genders = dict(zip(corpus.table.speaker, corpus.table.gender, strict=True))
     assert genders == {"01": "male", "12": "female"}
-    assert listed(corpus).emotion["03-01-02-01-02-01-01"] == ""
+    assert listed(corpus).emotion["03-01-02-01-02-01-01"] == "calm"
     assert listed(corpus).label["03-01-02-01-02-01-01"] == "calm"
     assert listed(corpus).emotion["03-01-05-01-02-01-12"] == "angry"
     assert set(corpus.table.text) == {"02"}
@@ -255,7 +255,7 @@ def test_tess_flat_and_in_folders(tmp_path):
     deep = load_corpus("tess", tmp_path / "deep")
     for corpus in (flat, deep):
         assert (len(corpus.everything), len(corpus.table)) == (7, 4)
-        assert listed(corpus).emotion["OAF_back_ps"] == ""
+        assert listed(corpus).emotion["OAF_back_ps"] == "surprised"
         assert set(corpus.everything.text) == {"back"}
         assert set(corpus.everything.gender) == {"female"}
         assert corpus.problems == ()
@@ -280,12 +280,12 @@ def test_savee_sa_and_su_come_before_the_single_letters(tmp_path):
     emotions = dict(zip(corpus.everything.label, corpus.everything.emotion, strict=True))
     assert emotions == {
         "a": "angry",
-        "d": "",
-        "f": "",
+        "d": "disgusted",
+        "f": "fearful",
         "h": "happy",
         "n": "neutral",
         "sa": "sad",
-        "su": "",
+        "su": "surprised",
     }
     assert set(corpus.table.gender) == {"male"}
     assert corpus.problems == ()

@@ -9,6 +9,7 @@ import pytest
 import trees
 
 from ser.corpora import COLUMNS, CORPORA, EMOTIONS, corpus_info, load_corpus
+from ser.corpora.emotion_names import FAMILIES
 from ser.corpora.scan import walk
 from ser.errors import CorpusError
 
@@ -58,7 +59,13 @@ def test_file_names_fill_columns_that_are_there():
         groups = set(re.compile(info.file_names["pattern"]).groupindex)
         maps = info.file_names.get("maps", {})
         assert {values["of"] for values in maps.values()} <= groups, name
-        assert set(info.file_names["emotion"].values()) == set(EMOTIONS), name
+
+
+def test_every_label_has_a_word_and_the_four_are_among_them():
+    for name, info in CORPORA.items():
+        assert info.words.keys() == info.labels.keys(), name
+        assert set(info.words.values()) <= {*FAMILIES, ""}, name
+        assert name == "manifest" or set(EMOTIONS) <= set(info.words.values()), name
 
 
 def test_unknown_corpus_lists_the_known_ones():

@@ -11,7 +11,7 @@ from made import make_corpus
 
 from ser.corpora.base import make_table
 from ser.errors import FeatureError
-from ser.features.egemaps import egemaps, egemaps_names
+from ser.features.egemaps import compare, egemaps, egemaps_names
 
 
 def test_egemaps_are_opensmiles_and_cached(tmp_path, monkeypatch):
@@ -28,6 +28,21 @@ def test_egemaps_are_opensmiles_and_cached(tmp_path, monkeypatch):
     assert egemaps_names()[0].startswith("F0semitone") and len(egemaps_names()) == 88
     monkeypatch.setattr("ser.features.egemaps._functionals", None)
     assert np.array_equal(egemaps(corpus.table, tmp_path / "c", progress=False).values, values)
+
+
+def test_compare_are_opensmiles_and_cached(tmp_path, monkeypatch):
+    opensmile = pytest.importorskip("opensmile")
+    corpus = make_corpus(tmp_path / "few", 2)
+    values = compare(corpus, tmp_path / "c", progress=False).values
+    assert values.shape == (2, 6373) and np.isfinite(values).all()
+    smile = opensmile.Smile(
+        feature_set=opensmile.FeatureSet.ComParE_2016,
+        feature_level=opensmile.FeatureLevel.Functionals,
+    )
+    wave = sf.read(corpus.table.path[1], dtype="float32")[0]
+    assert np.array_equal(values[1], smile.process_signal(wave, 16000).to_numpy()[0])
+    monkeypatch.setattr("ser.features.egemaps._functionals", None)
+    assert np.array_equal(compare(corpus, tmp_path / "c", progress=False).values, values)
 
 
 def test_egemaps_of_silence_short_and_full_scale_sounds(tmp_path):

@@ -18,9 +18,10 @@ from ser.export import Exported, clips, export_model, to_onnx
 from ser.features import mel_pair, mfcc39
 from ser.features.modules import MFCC39, MelSpectrogram, Normalise, Squash
 from ser.features.presets import get_preset
+from ser.loading import SavedModel
 from ser.models import build_model
 from ser.normalise import measure, normalised
-from ser.prediction import SavedModel, logits_of, predict
+from ser.prediction import logits_of, predict
 from ser.training import TrainConfig
 
 onnxruntime = pytest.importorskip("onnxruntime")

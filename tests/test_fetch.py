@@ -13,6 +13,7 @@ import tarfile
 import time
 import zipfile
 from dataclasses import replace
+from functools import partial
 
 import filelock
 import pytest
@@ -246,7 +247,10 @@ def test_interrupted_command_goes_on_where_it_was(server, tmp_path, how):
         "fetch", "emodb", "--yes", "--root", str(root), "--url", f"{server.url}/emodb.zip",
         "--sha256", hashlib.sha256(data).hexdigest(),
     ]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a job in the background is deaf
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, preexec_fn=heard
+    )
     while not part.exists() or part.stat().st_size < 300_000:
         assert process.poll() is None
         time.sleep(0.01)

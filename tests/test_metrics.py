@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
 from ser import metrics
 from ser.metrics import bootstrap_interval, paired_test
+from ser.metrics.paired import _swap_p, detectable
 
 
 @pytest.fixture
@@ -153,6 +154,30 @@ def test_paired_p_is_all_swaps_of_speakers(answers):
         seen = abs(differences[0]) - 1e-9
         expected = np.mean(np.abs(differences) >= seen)
         assert getattr(result, f"{name}_p") == pytest.approx(expected)
+
+
+def test_the_detectable_difference_is_found_in_four_studies_of_five():
+    """Speakers drawn anew, whose true difference is the detectable one: the swap test finds it."""
+    spread = np.random.default_rng(3).normal(size=10)
+    spread = 0.02 * (spread - spread.mean()) / spread.std(ddof=1)
+    effect = detectable(spread + 0.1)
+    assert effect == pytest.approx(detectable(spread))  # of the spread alone
+    studies = np.random.default_rng(4).normal(effect / 10, 0.02, size=(400, 10))
+    found = np.mean([_swap_p(study, 2000, 0) < 0.05 for study in studies])
+    assert 0.74 < found < 0.86
+    none = np.random.default_rng(4).normal(0, 0.02, size=(400, 10))
+    assert np.mean([_swap_p(study, 2000, 0) < 0.05 for study in none]) < 0.08
+
+
+def test_what_so_few_speakers_can_show(answers):
+    labels, a, speakers = answers
+    b = np.where(np.random.default_rng(5).random(300) < 0.5, labels, a)
+    result = paired_test(labels, a, b, speakers)
+    assert result.least_p == 2 / 2**7 and 0 < result.ua_detectable < 1
+    few = paired_test([0, 1] * 5, [0, 1] * 5, [1, 0] * 5, list("AABBCCDDEE"))
+    assert few.ua_p == few.least_p == 0.0625 and few.ua_detectable == np.inf
+    one = paired_test(labels, a, b, ["S0"] * 300)
+    assert one.least_p == 1 and np.isnan(one.ua_detectable)
 
 
 def test_a_row_against_itself_is_no_difference(answers):

@@ -259,6 +259,7 @@ def test_rows_are_complete():
         "majority",
         "egemaps-svm",
         "egemaps-lr",
+        "compare-lr",
         "ssl-lr",
         "level-lr",
         "duration-lr",
@@ -275,6 +276,19 @@ def test_rows_are_complete():
         build_model("prosody-lstm+egemaps-lr")
     for name in ("prosody-lstm", "ds-lstm-prosody", "triple"):
         assert count_parameters(build_model(name)) == ROWS[name].parameters
+
+
+def test_probabilities_of_any_rows_are_averaged_by_joining_their_names():
+    row = get_row("mfcc-lstm++egemaps-lr+")
+    assert row.branches == ("mfcc-lstm+", "egemaps-lr+") and row.fusion == "probabilities"
+    assert get_row("mfcc-lstm+prosody-lstm+compare-lr").branches[2] == "compare-lr"
+    assert get_row("mfcc+cnn-lstm-pair").fusion == "logits", "a row of the paper's"
+    with pytest.raises(ModelError, match="dual is fused itself; name its branches, mfcc-lstm and"):
+        get_row("dual+egemaps-lr")
+    with pytest.raises(ModelError, match="twice"):
+        get_row("mfcc-lstm+mfcc-lstm")
+    with pytest.raises(ModelError, match="no model is called"):
+        get_row("mfcc-lstm+nothing")
 
 
 def test_bad_names_and_options():

@@ -140,6 +140,8 @@ def test_speakers_with_too_few_calm_utterances_are_named():
     with pytest.raises(ProtocolError, match=r"Take fewer \(--normalise enrol:2\), or leave"):
         enrol(one, 3)
     with pytest.raises(ProtocolError, match="Take another rule, or leave"):
+        enrol(one[(one.emotion != "neutral") | (one.speaker != "A")].reset_index(drop=True), 1)
+    with pytest.raises(ProtocolError, match="neutral is none of the emotions here"):
         enrol(one[one.emotion != "neutral"].reset_index(drop=True), 1)
 
 
@@ -208,6 +210,14 @@ def test_enrolment_from_run_to_report(base, tmp_path, capsys):
     assert "enrol:1: 44 utterances tested" in " ".join(told.split())
 
 
+def test_a_sum_is_of_the_networks_seed_wherever_it_stands_and_of_none_without_one(base):
+    rows = ("egemaps-lr+prosody-lstm", "egemaps-lr+level-lr")
+    records = run(replace(base, models=rows, protocol="speakers", seeds=(3, 5)))
+    first, second = ([r for r in records if r["model"] == row] for row in rows)
+    assert sorted(r["seed"] for r in first) == [3, 3, 5, 5]
+    assert [r["seed"] for r in second] == [3, 3], "nothing in it depends on a seed"
+
+
 def test_each_rule_is_a_fact_of_its_record(base):
     told = {}
     for rule in ("none", "utterance", "running", "speaker"):
@@ -253,7 +263,8 @@ def test_two_views_one_memory_and_three_branches(base):
 
 def test_calm_recordings_tell_a_model_the_voice(base, tiny_root, tmp_path, capsys):
     from ser.corpora import load_corpus
-    from ser.prediction import AGAIN, enrolled, load_model, predict
+    from ser.loading import load_model
+    from ser.prediction import AGAIN, enrolled, predict
 
     out = tmp_path / "out"
     for rule in ("enrol:1", "train"):

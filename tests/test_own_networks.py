@@ -16,9 +16,9 @@ from ser.batch import Batch
 from ser.cli import main
 from ser.errors import ModelError, RecordError
 from ser.experiments import RunConfig, run, stored_records
+from ser.loading import load_model
 from ser.models import build_model, count_parameters
 from ser.nn import mean_over_time
-from ser.prediction import load_model
 from ser.rows import ROWS
 from ser.training import TrainConfig
 

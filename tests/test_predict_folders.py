@@ -14,7 +14,8 @@ from ser.cli import main
 from ser.cli.predict import recordings
 from ser.errors import FeatureError
 from ser.experiments import RunConfig, run
-from ser.prediction import load_model, predict
+from ser.loading import load_model
+from ser.prediction import predict
 from ser.training import TrainConfig
 
 
@@ -113,7 +114,7 @@ def test_what_does_not_fit_into_memory_is_told(tree, model, capsys, monkeypatch)
     def full(*arguments):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(ser.prediction, "_batch", full)
+    monkeypatch.setattr(ser.prediction, "batch_of", full)
     with pytest.raises(FeatureError, match=r"a\.wav: 1 s do not fit into memory.*--stream"):
         predict("a.wav", load_model(model, "cpu"))
     assert main(["predict", "a.wav", "--checkpoint", model]) == 2

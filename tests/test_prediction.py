@@ -17,7 +17,8 @@ from ser.cli import main
 from ser.corpora.base import EMOTIONS
 from ser.errors import AudioError, ModelError
 from ser.experiments import RunConfig, run
-from ser.prediction import FEW, load_model, predict
+from ser.loading import FEW, load_model
+from ser.prediction import predict
 from ser.training import TrainConfig
 
 

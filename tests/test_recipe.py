@@ -15,11 +15,12 @@ from ser import RunConfig, run
 from ser.batch import Batch
 from ser.errors import FeatureError, ModelError, TrainingError
 from ser.features import mel_pair, mfcc39
+from ser.loading import load_model
 from ser.models import build_model, count_parameters
 from ser.nn.time_pool import TimePool
 from ser.normalise import Normalised, measure, normalised
 from ser.paths import sealed
-from ser.prediction import load_model, predict
+from ser.prediction import predict
 from ser.rows import PLUS, ROWS, recipe_rows
 from ser.training import TrainConfig, train
 from ser.training.augment import ENERGY, WIDEST, Augmenter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -237,6 +238,18 @@ def test_gains_show_what_the_table_says(folder):
         recipe_gains(table[:1])
     with pytest.raises(ValueError):
         recipe_gains(pd.DataFrame())
+
+
+def test_long_names_of_recipes_do_not_overlap(folder):
+    table = recipe_table(load_recipes(folder))
+    base, other = table[table.gain_low.isna()], table[table.gain_low.notna()].iloc[:1]
+    long = "normalise-train+dropout-masks+average+attention"
+    many = pd.concat([base, *[other.rename(index=lambda _, k=k: f"{long}-{k}") for k in range(18)]])
+    fig = recipe_gains(many)
+    fig.canvas.draw()
+    boxes = [t.get_window_extent() for t in fig.axes[0].get_yticklabels()]
+    assert len(boxes) == 18
+    assert all(above.y0 >= below.y1 for above, below in pairwise(boxes))
 
 
 def test_panels_share_a_scale():

@@ -260,19 +260,32 @@ def test_the_tool_thins_a_folder_and_changes_no_temperature(tmp_path, capsys):
     assert "no such folder" in capsys.readouterr().err
 
 
-def test_branches_that_a_fused_row_needs_are_left_whole(tmp_path):
+def test_branches_keep_the_epochs_that_a_row_fused_from_them_chose(tmp_path):
     for fold in FOLDS:
         parts = [network(m, fold, 0) for m in BRANCHES]
-        for data in (*parts, fuse_records("dual", parts, {"fold": fold}), network("pair", fold, 0)):
+        dual = fuse_records("dual", parts, {"fold": fold})
+        for data in parts:
+            data["selection"] = {"last": data["selection"]["last"]}
+        for data in (*parts, dual):
             write(tmp_path, data)
-    before = stored_records(tmp_path)
+    rules, before = ("last", "dev", "test"), stored_records(tmp_path)
+    fits = [dev_fit(make_report(tmp_path, resamples=20), "dual", rule) for rule in rules]
     assert main(["--chosen", str(tmp_path)]) == 0
-    after = stored_records(tmp_path)
-    kept = {key[0] for key, data in before.items() if same(data, after[key])}
-    assert kept == {"mfcc-lstm", "ds-lstm", "dual"}
-    assert any(not same(before[key], after[key]) for key in before if key[0] == "pair")
-    for rule in ("last", "dev", "test"):
-        dev_fit(make_report(tmp_path, resamples=20), "dual", rule)
+    after, foreign = stored_records(tmp_path), 0
+    for key, data in after.items():
+        if key[0] == "dual":
+            assert same(before[key], data)
+            continue
+        own, joint = (
+            {s["epoch"] for s in r["selection"].values()} for r in (data, after["dual", *key[1:]])
+        )
+        foreign += len(joint - own)
+        kept = {e for e, z in enumerate(data["epoch_logits"]["dev"], 1) if np.isfinite(z).all()}
+        assert kept == own | joint
+    assert foreign and len(kept) < EPOCHS
+    for rule, fit in zip(rules, fits, strict=True):
+        again = dev_fit(make_report(tmp_path, resamples=20), "dual", rule)
+        assert again.temperatures.equals(fit.temperatures)
 
 
 @pytest.mark.parametrize("rule", ["dev", "test"])

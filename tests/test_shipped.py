@@ -13,10 +13,11 @@ import soundfile
 from conftest import ROOT
 
 import ser
-from ser import prediction
+from ser import loading
 from ser.cli import build_parser, main
 from ser.errors import ModelError
-from ser.prediction import SHIPPED, describe_shipped, load_model, predict
+from ser.loading import SHIPPED, describe_shipped, load_model
+from ser.prediction import predict
 from ser.saved_models import read_description
 from tools import ship
 
@@ -62,7 +63,7 @@ def test_a_damaged_one_is_told(name, tmp_path, monkeypatch, recording, capsys):
     data = bytearray((tmp_path / "model" / name).read_bytes())
     data[len(data) // 2] ^= 1
     (tmp_path / "model" / name).write_bytes(data)
-    monkeypatch.setattr(prediction, "SHIPPED", tmp_path / "model")
+    monkeypatch.setattr(loading, "SHIPPED", tmp_path / "model")
     with pytest.raises(ModelError, match="install the package again"):
         load_model()
     assert main(["predict", str(recording)]) == 2

@@ -11,6 +11,7 @@ from ser.batch import Batch
 from ser.cli import main
 from ser.cli.run import _train_config, configure
 from ser.errors import TrainingError
+from ser.experiments.config import RunConfig
 from ser.models import build_model
 from ser.nn import DSLSTM
 from ser.nn.recurrent_dropout import dropped, run_dropped
@@ -52,7 +53,18 @@ def test_the_releases_settings_stay_the_defaults_and_words_go_before_a_name():
 def test_settings_that_came_later_leave_old_fingerprints_as_they_were():
     assert set(TrainConfig().as_dict()) & LATER == set()
     told = TrainConfig.named("small").as_dict()
-    assert all(told[name] == value for name, value in NAMED["small"].items())
+    assert told["channels"] == [8, 8]
+    assert all(told[n] == v for n, v in NAMED["small"].items() if n != "channels")
+
+
+def test_channels_are_a_setting_of_rows_with_convolutions_alone():
+    """So runs without a spectrogram are the same runs, whatever the front ends of others are."""
+    small = RunConfig(train=given("--settings", "small"))
+    assert given("--settings", "small", "--channels", "64,16").channels == (64, 16)
+    for row in ("ds-lstm", "dual", "ds-lstm+compare-lr", "mfcc+cnn-lstm-s1"):
+        assert small.training(row).channels == (8, 8)
+    for row in ("prosody-lstm", "ds-lstm-prosody", "prosody-lstm+compare-lr", "egemaps-lr"):
+        assert small.training(row).channels == TrainConfig().channels
 
 
 def test_one_cycle_rises_falls_and_ends_at_nothing():

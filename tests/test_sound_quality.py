@@ -13,7 +13,8 @@ from ser import load_audio, load_corpus
 from ser.cli import main
 from ser.corpora.check import check
 from ser.experiments import RunConfig, run
-from ser.prediction import load_model, predict
+from ser.loading import load_model
+from ser.prediction import predict
 from ser.sound_quality import EFFECTS, Channels, listen
 from ser.streaming import predict_stream
 from ser.training import TrainConfig

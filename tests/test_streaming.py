@@ -19,7 +19,8 @@ from ser.cli import main
 from ser.corpora import EMOTIONS, load_corpus
 from ser.errors import AudioError, FeatureError, SerError
 from ser.experiments import RunConfig, run
-from ser.prediction import load_model, predict
+from ser.loading import load_model
+from ser.prediction import predict
 from ser.streaming import StreamStatistics, pcm_blocks, predict_stream, windows
 from ser.training import TrainConfig
 
@@ -126,7 +127,7 @@ def test_the_process_does_not_grow_with_the_recording(model_folder):
     code = """if True:
         import resource, sys
         import numpy as np
-        from ser.prediction import load_model
+        from ser.loading import load_model
         from ser.streaming import predict_stream
 
         def blocks(seconds):

@@ -126,9 +126,9 @@ def test_the_choice_does_not_hear_the_test_speaker(base, monkeypatch):
     before = run(config)
     fit = execution.tune
 
-    def other(row, train, labels, speakers, *more):
+    def other(row, train, labels, speakers, **given):
         assert len(set(speakers)) == len(before) - 1
-        return fit(row, train, labels, speakers, *more)
+        return fit(row, train, labels, speakers, **given)
 
     monkeypatch.setattr(execution, "tune", other)
     for a, b in zip(before, run(config), strict=True):

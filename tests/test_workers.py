@@ -24,7 +24,7 @@ from ser.experiments import RunConfig, grid, run, stored_records
 from ser.experiments.processes import imap_unordered
 from ser.features import compute as compute_module
 from ser.features import extract
-from ser.prediction import SavedModel
+from ser.loading import SavedModel
 
 SHORTAGES = (
     MemoryError("Unable to allocate 3.20 GiB"),
@@ -211,7 +211,7 @@ def test_a_recording_that_does_not_fit_into_memory_is_named(monkeypatch, capsys)
         raise MemoryError("Unable to allocate 9 GiB")
 
     monkeypatch.setattr("ser.prediction.predict", short)
-    monkeypatch.setattr("ser.prediction.load_model", lambda *_: SavedModel)
+    monkeypatch.setattr("ser.loading.load_model", lambda *_: SavedModel)
     monkeypatch.setattr(SavedModel, "trained_on", "x", raising=False)
     assert main(["predict", "long.wav", "--checkpoint", "m", "--json"]) == 2
     told = (

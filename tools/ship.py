@@ -17,8 +17,8 @@ from typing import Any
 
 from ser.corpora import CORPORA
 from ser.corpora.base import EMOTIONS
+from ser.loading import SHIPPED
 from ser.paths import atomic_write, sealed
-from ser.prediction import SHIPPED
 from ser.report import make_report
 from ser.saved_models import DESCRIPTION, read_description
 from tools.execute import ROOT

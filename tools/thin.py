@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ser.corpora.base import EMOTIONS
 from ser.errors import ProtocolError, RecordError, SerError
 from ser.experiments.record_folder import fold_records, locked, record_files
-from ser.experiments.record_table import FILE, write_table
+from ser.experiments.record_table import FILE, emotions_of, write_table
 from ser.experiments.records import thinned
 
 EPILOG = """examples:
@@ -26,9 +25,9 @@ EPILOG = """examples:
   python -m tools.thin --study variants book/results/nemo-loso-dev-hidden323
       Also says what these runs were made for, as 'ser run --study' does.
   python -m tools.thin --chosen book/results/nemo-loso-dev-hidden323
-      Also forgets the logits of epochs that no selection chose. Tables, intervals and calibration
-      stay; rows that are fused ("dual") can't be made from these records any more, so this is for
-      rows that none is made from."""
+      Also forgets the logits of epochs that neither a row's own selections chose nor those of a
+      row fused from it there ("dual"). Tables, intervals and calibration stay; another row can't
+      be fused from these records any more."""
 
 
 def folders(below: Path) -> list[Path]:
@@ -42,12 +41,16 @@ def folders(below: Path) -> list[Path]:
 def thin(folder: Path, chosen: bool = False, study: str | None = None) -> tuple[int, int, int]:
     """Rewrite the records in *folder*; their number, and their bytes before and after.
 
-    Records that a fused row there was made from keep all: its calibration needs their logits.
+    A record keeps the logits of the epochs that a row fused from it there has chosen, too: that
+    row's calibration needs them.
     """
     with locked(folder):
         before = _size(folder)
         records = fold_records(folder)
-        parts = {part for r in records.values() for part in r.get("fused_from") or ()}
+        fused: dict[str, set[int]] = defaultdict(set)
+        for record in records.values():
+            for part in record.get("fused_from") or ():
+                fused[part] |= {s["epoch"] for s in record["selection"].values() if s}
         speakers = dev_speakers(records.values())
         for record in records.values():
             protocol = record["protocol"]
@@ -55,7 +58,7 @@ def thin(folder: Path, chosen: bool = False, study: str | None = None) -> tuple[
                 protocol["dev_speakers"] = speakers[protocol["hash"]]
             if study is not None:
                 record["study"] = study
-        kept = [thinned(r) if chosen and r["id"] not in parts else r for r in records.values()]
+        kept = [thinned(r, fused[r["id"]]) if chosen else r for r in records.values()]
         if kept:
             write_table(folder / FILE, kept)
     return len(kept), before, _size(folder)
@@ -80,9 +83,10 @@ def dev_speakers(records: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for (name, folds, share), runs in grids.items():
         tests = [pd.DataFrame(run["test"]) for run in runs.values()]
+        names = np.array(emotions_of(next(iter(runs.values()))))
         table = pd.concat(tests).sort_values("utterances", kind="stable", ignore_index=True)
         table = table.rename(columns={"utterances": "utterance", "speakers": "speaker"})
-        table["emotion"], table["session"] = np.array(EMOTIONS)[table.labels], ""
+        table["emotion"], table["session"] = names[table.labels], ""
         try:
             parts = split(table, name, folds, dev=share, distinct_speakers=True)
         except ProtocolError:

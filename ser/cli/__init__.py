@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "run": "train and test rows of the ablation table: models x protocol x folds x seeds",
     "report": "tables, confusion matrices and paired tests from the records of runs",
     "predict": "emotion of your own recordings, by the model that comes along or a run's",
+    "explain": "what of a recording an answer rests on; what tells a corpus's emotions apart",
     "export": "one ONNX file of a model a run has left, its features in it",
 }
 

@@ -13,6 +13,8 @@ examples:
   ser check emodb --root /data/emodb
   ser check manifest --root my_recordings.csv
   ser check nemo --root /data/nemo --json | python -m json.tool
+  ser check ravdess --root /data/ravdess --emotions all,calm=neutral
+  ser check manifest --root my_recordings.csv --emotions bored,curious,angry
 
 Every recording is decoded. Told are files that are unreadable, empty, silent, clipped, missing,
 of a telephone's band, with a DC offset, hum, loud noise, a bang or channels that cancel, or there
@@ -25,6 +27,13 @@ without listening: a speaker with one emotion only, classes of different level.
 
 exit codes: 0 no errors, 1 there are errors, 2 no such corpus or folder"""
 
+EMOTIONS_HELP = (
+    "which emotions to tell apart, in the order of the answers (default: angry,happy,neutral,sad); "
+    "'all' that the corpus has; calm=neutral makes calm count as neutral, so RAVDESS's seven are "
+    "all,calm=neutral. A manifest may have words of its own. Excited counts as happy unless named; "
+    "synonyms are one word (anger: angry)"
+)
+
 MARKS = {"error": "ERROR", "warning": "warning", "note": "note"}
 
 
@@ -36,7 +45,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root", metavar="DIR", help="its folder (manifest: the CSV file); default: $SER_DATA/NAME"
     )
+    add_emotions(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+
+
+def add_emotions(parser: argparse.ArgumentParser) -> None:
+    """The option ``--emotions``, which several commands have."""
+    parser.add_argument("--emotions", metavar="WORD,WORD", help=EMOTIONS_HELP)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -47,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
     def bar(results, total):
         return counted("reading", total, "utterances", items=results, leave=False, delay=0.5)
 
-    report = check(args.name, args.root, progress=bar)
+    report = check(args.name, args.root, progress=bar, emotions=args.emotions)
     if args.json:
         print(json.dumps(report, indent=1, ensure_ascii=False))
     else:
@@ -60,13 +75,17 @@ def render(report: dict) -> str:
     lines = [f"{report['corpus']}: {report['root']}", ""]
     speakers = report["speaker_emotions"]
     lines.append(
-        f"{report['utterances']} utterances of the four classes by {len(speakers)} speakers, "
+        f"{report['utterances']} utterances of {_classes(report)} by {len(speakers)} speakers, "
         f"{_duration(report['seconds'])}; {report['total']} utterances listed"
     )
     if speakers:
         lines += ["", *_table(report)]
-        lines += ["", f"owners' labels   {_counts(report['labels'])}"]
-        part = " (of the four classes)" if report["total"] > report["utterances"] else ""
+        lines.append("")
+        if report["left_out"]:
+            others = {word or "(no emotion)": n for word, n in report["left_out"].items()}
+            lines.append(f"not asked for    {_counts(others)} (--emotions names others, or all)")
+        lines.append(f"owners' labels   {_counts(report['labels'])}")
+        part = f" (of {_classes(report)})" if report["total"] > report["utterances"] else ""
         lines.append(f"sample rates     {_counts(report['rates'], ' Hz')}{part}")
         shown = (f"{e} {v}" for e, v in report["levels"].items() if v is not None)
         lines.append(f"level (median)   {', '.join(shown)} dB re full scale")
@@ -79,20 +98,28 @@ def render(report: dict) -> str:
     return "\n".join(lines)
 
 
+def _classes(report: dict) -> str:
+    from ser.corpora.base import EMOTIONS
+
+    emotions = tuple(report["emotions"])
+    return "the four classes" if emotions == EMOTIONS else f"{len(emotions)} emotions"
+
+
 def _table(report: dict) -> list[str]:
     emotions = list(report["emotions"])
     rows = list(report["speaker_emotions"].items())
     shown, left = rows[:40], len(rows) - 40
     width = max(7, *(len(speaker) for speaker, _ in shown))
-    head = f"{'speaker':<{width}}" + "".join(f"{e:>9}" for e in [*emotions, "all"])
+    wide = 1 + max(8, *map(len, emotions))
+    head = f"{'speaker':<{width}}" + "".join(f"{e:>{wide}}" for e in [*emotions, "all"])
     lines = [head]
     for speaker, counts in shown:
         numbers = [*(counts[e] for e in emotions), sum(counts.values())]
-        lines.append(f"{speaker:<{width}}" + "".join(f"{n:>9}" for n in numbers))
+        lines.append(f"{speaker:<{width}}" + "".join(f"{n:>{wide}}" for n in numbers))
     if left > 0:
         lines.append(f"... and {left} more speakers (--json names them all)")
     totals = [*report["emotions"].values(), report["utterances"]]
-    return [*lines, f"{'all':<{width}}" + "".join(f"{n:>9}" for n in totals)]
+    return [*lines, f"{'all':<{width}}" + "".join(f"{n:>{wide}}" for n in totals)]
 
 
 def _problems(problems: list[dict]) -> list[str]:

@@ -6,6 +6,12 @@ import argparse
 import json
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ser.cli.check import add_emotions
+
+if TYPE_CHECKING:
+    from ser.corpora.emotion_set import EmotionSet
 
 EPILOG = """\
 examples:
@@ -13,9 +19,11 @@ examples:
   ser corpora --names             a short table
   ser corpora --json              for programs
   SER_DATA=/data ser corpora      which of them lie in /data/emodb, /data/nemo, ...
+  ser corpora --names --emotions angry,happy,sad,fear    who has these, and how much
 
-The task has four classes: angry, happy, neutral, sad. 'here' says whether the corpus's folder is in
-$SER_DATA (or this system's folder for data); anywhere else, name it with --root."""
+The task has four classes, angry, happy, neutral, sad, unless --emotions names others. 'here' says
+whether the corpus's folder is in $SER_DATA (or this system's folder for data); anywhere else, name
+it with --root."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,18 +31,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = "List the corpora: sizes, licences, where to get them, what is here."
     parser.epilog = EPILOG
     parser.add_argument("--names", action="store_true", help="the short table only")
+    add_emotions(parser)
     parser.add_argument("--json", action="store_true", help="one JSON array on standard output")
 
 
 def main(args: argparse.Namespace) -> int:
     """Print the list."""
+    from ser.corpora.emotion_set import emotion_set
     from ser.paths import data_dir
 
-    found = listing()
+    found = listing(args.emotions)
     if args.json:
         print(json.dumps(found, indent=1, ensure_ascii=False))
         return 0
-    print(_table(found))
+    print(_table(found, emotion_set(args.emotions)))
     if not args.names:
         for corpus in found:
             print("\n" + _paragraph(corpus))
@@ -42,13 +52,15 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def listing() -> list[dict]:
-    """What is known of every corpus, as JSON can hold it."""
+def listing(emotions: str | None = None) -> list[dict]:
+    """What is known of every corpus, as JSON can hold it; ``utterances`` are of *emotions*."""
     from ser.corpora import CORPORA
+    from ser.corpora.emotion_set import emotion_set
     from ser.paths import data_dir
 
-    rows = []
+    rows, chosen = [], emotion_set(emotions)
     for info in CORPORA.values():
+        counts = info.counts(chosen)
         home = data_dir() / info.name
         rows.append(
             {
@@ -56,8 +68,9 @@ def listing() -> list[dict]:
                 "title": info.title,
                 "language": info.language,
                 "total": info.total,
-                "utterances": info.four_class,
-                "emotions": info.by_emotion,
+                "utterances": sum(counts.values()) or None,
+                "emotions": counts,
+                "all_emotions": info.counts(emotion_set("all")),
                 "labels": info.labels,
                 "speakers": info.speakers,
                 "licence": info.licence,
@@ -78,15 +91,18 @@ def _filled(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
-def _table(rows: list[dict]) -> str:
-    head = ("name", "language", "listed", "4 classes", "angry", "happy", "neutral", "sad",
-            "speakers", "how", "here")  # fmt: skip
+def _table(rows: list[dict], chosen: EmotionSet) -> str:
+    from ser.corpora.emotion_set import ordered
+
+    words = chosen.words or ordered(word for row in rows for word in row["emotions"])
+    head = ("name", "language", "listed", f"{len(words)} classes", *words, "speakers", "how",
+            "here")  # fmt: skip
     body = [
         (
             row["name"],
             row["language"],
             *(_number(row[key]) for key in ("total", "utterances")),
-            *(_number(row["emotions"].get(e)) for e in ("angry", "happy", "neutral", "sad")),
+            *(_number(row["emotions"].get(e)) for e in words),
             _number(row["speakers"]),
             _how(row),
             "yes" if row["here"] else "no",
@@ -94,7 +110,7 @@ def _table(rows: list[dict]) -> str:
         for row in rows
     ]
     widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
-    left = {0, 1, 9, 10}
+    left = {0, 1, len(head) - 2, len(head) - 1}
     return "\n".join(
         "  ".join(
             cell.ljust(width) if i in left else cell.rjust(width)
@@ -118,6 +134,10 @@ def _number(value: int | None) -> str:
 
 def _paragraph(row: dict) -> str:
     fields = {"licence": row["licence"], "get": row["get"], "cite": row["citation"]}
+    if row["all_emotions"]:
+        from ser.corpora.emotion_set import told
+
+        fields = {"emotions": told(row["all_emotions"])} | fields
     return "\n".join([f"{row['name']}: {row['title']}", *map(field, fields, fields.values())])
 
 

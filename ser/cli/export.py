@@ -8,8 +8,9 @@ import os
 DESCRIPTION = """\
 Write a trained model as one ONNX file, which onnxruntime reads without Python:
 on a server, a telephone or in a web page. In goes a waveform (float32, mono,
-16 kHz, within -1..1, of any length), out come the logits of angry, happy,
-neutral, sad: the model's, and each branch's. MFCCs, spectrograms with the
+16 kHz, within -1..1, of any length), out come the logits of the model's
+emotions (angry, happy, neutral, sad unless it was trained on others): the
+model's, and each branch's. MFCCs, spectrograms with the
 floors of their logarithms, and normalisation are in the file; its metadata
 name the classes, the fewest samples and what the model was trained on. What
 'ser predict' does to a recording before is not: one channel, 16 kHz, and no

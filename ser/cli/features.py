@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
+from ser.cli.check import add_emotions
+
 DESCRIPTION = """\
 Compute the three inputs of the networks for every utterance of a corpus, and
 keep them in a cache: 39 MFCCs a frame, and two mel-spectrograms in dB, S1 fine
@@ -28,6 +30,7 @@ examples:
   ser features --corpus emodb --root data/emodb --preset paper --device auto
   ser features --corpus iemocap --root IEMOCAP_full_release --out packs/iemocap
   ser run --features packs/iemocap --model dual   trains from the pack alone
+  ser features --corpus emodb --root data/emodb --emotions all --out packs/emodb-7
 
 A pack (--out) is a folder with the table, the features and the licence, and
 no audio. It is read without any sound library: make it where the corpus is,
@@ -52,6 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the corpus, or the CSV file of a manifest (default: the data folder)",
     )
+    add_emotions(parser)
     parser.add_argument(
         "--preset",
         default="release",
@@ -82,14 +86,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Compute, cache, pack, and print a summary."""
-    from ser.corpora import load_corpus
+    from ser.corpora import EMOTIONS, load_corpus
     from ser.features import extract, save_pack
     from ser.features.pack import check_folder
     from ser.features.presets import get_preset
 
-    corpus = load_corpus(args.corpus, args.root)
+    corpus = load_corpus(args.corpus, args.root, args.emotions)
     if args.out:
-        check_folder(args.out, {"name": corpus.name}, get_preset(args.preset))
+        named = {"emotions": corpus.emotions} if corpus.emotions != EMOTIONS else {}
+        check_folder(args.out, {"name": corpus.name, **named}, get_preset(args.preset))
     features = extract(
         corpus,
         preset=args.preset,
@@ -115,6 +120,7 @@ def summarise(features) -> dict:
         "content_hash": features.content_hash,
         "preset": features.preset.name,
         "utterances": len(features),
+        "emotions": features.table.emotion.value_counts().reindex(features.emotions).to_dict(),
         "left_out": report["left_out"],
         "hours": float(features.samples.sum()) / 16000 / 3600,
         "frames": dict(zip(("mfcc", "s1", "s2"), frames, strict=True)),

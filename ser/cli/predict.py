@@ -8,8 +8,9 @@ import os
 import sys
 
 DESCRIPTION = """\
-Say which of angry, happy, neutral, sad a recording sounds like to a trained
-model, with probabilities, and what each branch of a fused model says.
+Say which emotion a recording sounds like to a trained model (angry, happy,
+neutral or sad, unless it was trained on others: ser run --emotions), with
+probabilities, and what each branch of a fused model says.
 
 Any format, rate and number of channels that 'ser check' reads; one utterance a
 file works best, of about the length the model was trained on. Of a folder all
@@ -75,7 +76,7 @@ def _shipped() -> str:
     import textwrap
 
     from ser.errors import ModelError
-    from ser.prediction import SHIPPED, describe_shipped
+    from ser.loading import SHIPPED, describe_shipped
 
     try:
         told = f"{describe_shipped()} Its card: {SHIPPED / 'CARD.md'}"
@@ -144,7 +145,8 @@ def recordings(names: list[str]) -> tuple[list[str], list[dict[str, str]]]:
 
 def _files(args: argparse.Namespace, failed: list[dict[str, str]]) -> int:
     from ser.errors import SerError, shortage
-    from ser.prediction import FEW, load_model, predict
+    from ser.loading import FEW, load_model
+    from ser.prediction import predict
     from ser.progress import counted
 
     answers, count = [], len(args.files)
@@ -195,7 +197,7 @@ def _set_threads(number: int | None) -> None:
 def _stream(args: argparse.Namespace, failed: bool) -> int:
     """Each file in turn, a line an answer; figures of speed at the end, on standard error."""
     from ser.errors import SerError
-    from ser.prediction import load_model
+    from ser.loading import load_model
     from ser.streaming import StreamStatistics, pcm_blocks, predict_stream
 
     if args.rate is not None and args.rate < 1000:

@@ -32,6 +32,7 @@ how to read it:
   n of    how much of the whole corpus was tested; UA over 3 classes is not UA over four
   folds   finished/all; the command that made the records runs the missing ones
   p       of swapping the two rows' answers for whole speakers; with n speakers never below 2/2^n
+  detect  the least true difference that 4 of 5 studies with so many speakers would find; -: none
 
 exit codes: 0 done, 1 not the same (--same-as), 2 no records, a damaged record, or wrong usage"""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
+from ser.cli.check import EMOTIONS_HELP
+
 PROTOCOLS = ("speakers", "loso", "sessions", "random", "cross")
 
 NAMED_BY = (
@@ -52,9 +54,16 @@ examples:
           --epochs 15 --batch-size 32 --out results/emodb-permuted      # UA must be about 25 %
   ser run --corpus emodb --root data/emodb --model dual --select last,dev --batch-size 32 \\
           --normalise train --dropout 0.3 --ema 0.98 --out results/emodb-options
-  ser run --corpus nemo --root data/nemo --model prosody-lstm+egemaps-lr --protocol loso \
+  ser run --corpus nemo --root data/nemo --model prosody-lstm+egemaps-lr --protocol loso \\
           --settings small --normalise enrol:3 --select last --out results/nemo-enrolled
+  ser run --corpus ravdess --root data/ravdess --emotions all,calm=neutral \\
+          --model egemaps-lr,prosody-lstm --protocol loso --settings small --out results/ravdess-7
+  ser run --corpus manifest --root mine.csv --emotions bored,curious,angry \\
+          --model egemaps-lr --out results/mine-3        # words of your own; guessing gives 33 %
+  ser run --corpus emodb --root data/emodb --also nemo=data/nemo --model prosody-lstm \\
+          --protocol loso --settings small --normalise speaker --out results/emodb-with-nemo
   ser run --features pack --model ds-lstm --device cuda --out results/gpu
+  ser run --corpus nemo --root data/nemo --protocol loso --choose options.toml --out results/nemo
   ser run --rows mine.py --model mine,mfcc-lstm --protocol loso --out results/mine
 
 The defaults of --epochs, --batch-size, --lr and the schedule are the release's
@@ -68,13 +77,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     width = max(map(len, ROWS))
     rows = "\n".join(f"  {name:<{width}}  {row.summary}" for name, row in ROWS.items())
-    rows += f"\n  {'all':<{width}}  every row but the variants, ssl-lr and those that hear prosody"
+    rows += f"""
+  {"A+B":<{width}}  any rows, their probabilities averaged: prosody-lstm+egemaps-lr
+  {"all":<{width}}  all but the variants, compare-lr, ssl-lr and what hears prosody"""
     parser.description = DESCRIPTION.format(rows=rows)
     parser.epilog = EPILOG
     add = parser.add_argument_group("what to run").add_argument
     add("--corpus", default="synthetic", metavar="NAME", help="corpus (default: synthetic)")
     add("--root", metavar="DIR", help="its folder; the CSV file of a manifest")
+    add("--emotions", metavar="WORD,WORD", help=EMOTIONS_HELP)
     add("--features", metavar="DIR", help="a feature pack of 'ser features --out', not a corpus")
+    add("--also", action="append", default=[], metavar="NAME=DIR", help="another corpus whose "
+        "utterances join the training side of every fold, and no dev or test side; give it again "
+        "for a third. Its speakers are normalised, enrolled and balanced as people of their own; "
+        "sound that both corpora have is refused")  # fmt: skip
     add("--test-corpus", metavar="NAME", help="the corpus to test on (protocol cross)")
     add("--test-root", metavar="DIR", help="its folder")
     add("--test-features", metavar="DIR", help="its feature pack")
@@ -98,12 +114,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--frames", default="preset", choices=("preset", "fixed", "true"),
         help="squash time to the preset's frames, or keep true lengths")  # fmt: skip
 
+    add("--choose", metavar="FILE", help="a TOML file of options, a table each: its name, then a "
+        "model and anything that says how to train, as here but without dashes. Each fold chooses "
+        "among them on inner folds of its training speakers, and tests its choice: row 'chosen'. "
+        "What all share is given in the command")  # fmt: skip
+    add("--inner", type=int, default=3, metavar="J", help="inner folds of --choose: K options cost "
+        "K x J + 1 trainings a fold (default: 3)")  # fmt: skip
+
     add = parser.add_argument_group("how to train").add_argument
     add("--settings", default="release", choices=("release", "small"),
-        help="by name: the release's; or small, for voices not heard before: 64 units, 8 epochs of "
-        "32, one-cycle AdamW up to 3e-3, labels smoothed by 0.1, every second row of MFCCs and "
-        "prosody, mean and deviation over time, a tenth of the recurrent weights dropped. What is "
-        "given beside it goes before it (default: release)")  # fmt: skip
+        help="by name: the release's; or small, for voices not heard before: 64 units, front ends "
+        "of 8 channels, 8 epochs of 32, one-cycle AdamW up to 3e-3, labels smoothed by 0.1, every "
+        "second row of MFCCs and prosody, mean and deviation over time, a tenth of the recurrent "
+        "weights dropped. What is given beside it goes before it (default: release)")  # fmt: skip
     add("--epochs", type=int, metavar="N")
     add("--batch-size", type=int, metavar="N")
     add("--lr", type=float, metavar="RATE")
@@ -120,22 +143,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--precision", default="float32", choices=("float32", "bfloat16"),
         help="of matrix products and convolutions; bfloat16 is faster where the processor has it "
         "and changes results a little (default: float32)")  # fmt: skip
-    add("--batches", default="shuffled", choices=("shuffled", "similar"),
+    add("--batches", default="shuffled", choices=("shuffled", "similar", "balanced"),
         help="similar: utterances of similar length share a batch, which saves padding (a GPU "
-        "pays for every step of the longest); another order, so other results")  # fmt: skip
+        "pays for every step of the longest); balanced: in every batch all training speakers, and "
+        "the emotions of each, are heard equally often; another order, so other results"
+    )  # fmt: skip
     add("--joint", action="store_true", help="train fused rows as one network")
     add("--permute-labels", type=int, metavar="SEED",
         help="shuffle the labels of each fold's training side (test labels stay true): the check "
-        "that training sees nothing of the test side, for UA must then be chance, 25 %%",
+        "that training sees nothing of the test side, for UA must then be chance, 25 %% with four",
     )  # fmt: skip
     add("--leave-dev", action="store_true",
         help="baselines, which choose no epoch, leave the dev set out of their training too, to "
         "learn from as little as the networks")  # fmt: skip
-    add("--baseline-tuning", default="nested", choices=("nested", "fixed"),
+    add("--baseline-tuning", default="nested", choices=("nested", "nested-robust", "fixed"),
         help="C and class weights of LR and SVM: nested, chosen in each fold on inner folds of its "
-        "training side, by speaker (random: at random); fixed, C = 1 without weights "
+        "training side, by speaker (random: at random); nested-robust, and with them whether "
+        "numbers are clipped, at 6, 4 or 3 deviations; fixed, C = 1 without weights "
         "(default: nested)")  # fmt: skip
-
     add("--ssl", default="WAV2VEC2_BASE", metavar="NAME", help="pipeline of torchaudio that "
         "ssl-lr has its features from; its weights must be there (WAV2VEC2_BASE)")  # fmt: skip
 
@@ -148,6 +173,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "speakers are heard in one class only, for it takes that class away). Rows that hear "
         "prosody take train for none. eGeMAPS rows take running and enrol:K (a mean) and speaker "
         "(mean and deviation); else the training side scales them")  # fmt: skip
+    add("--clip-z", type=float, default=0.0, metavar="Z", help="features and functionals beyond Z "
+        "deviations are set to Z once normalised: one odd recording can put a functional at 400 "
+        "(0: off; --baseline-tuning nested-robust chooses Z)")  # fmt: skip
     add("--allow-one-class-speakers", action="store_true",
         help="normalise by speaker (this option, or rows with a plus) even so")  # fmt: skip
     add("--spec-augment", type=int, default=0, metavar="N", help="N masks along time and N along "
@@ -156,14 +184,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "softer by up to DB")  # fmt: skip
     add("--speed", default="", metavar="F,F", help="training utterances also played at these "
         "speeds, e.g. 0.9,1.1")  # fmt: skip
+    add("--vtlp", default="", metavar="A,B", help="vocal-tract-length perturbation: in each epoch "
+        "every training utterance's frequency axis is warped by a factor drawn from A to B, e.g. "
+        "0.9,1.1, before it is normalised: formants move, pitch stays (Jaitly and Hinton 2013)"
+    )  # fmt: skip
+    add("--tempo", default="", metavar="A,B", help="in each epoch every training utterance is A to "
+        "B times as fast, e.g. 0.9,1.1: pitch and formants stay (--speed moves all)")  # fmt: skip
+    add("--pitch-shift", type=float, default=0.0, metavar="SEMITONES", help="F0 of every training "
+        "utterance up or down by as many at most, in prosody alone; with --normalise train, for "
+        "speakers who are normalised by themselves are as high or low as others")  # fmt: skip
     add("--mixup", type=float, default=0.0, metavar="ALPHA", help="mix training utterances in "
         "shares drawn from Beta(ALPHA, ALPHA)")  # fmt: skip
+    add("--adversarial", type=float, default=0.0, metavar="WEIGHT", help="a second head learns to "
+        "name the training speaker from what the last layer is given; its gradient, reversed and "
+        "growing to WEIGHT times, takes the speaker out of that (Ganin et al. 2016), e.g. 0.1; "
+        "the head is not kept")  # fmt: skip
     add("--dropout", type=float, default=0.0, metavar="SHARE", help="before recurrence and last "
         "layer")  # fmt: skip
     add("--recurrent-dropout", type=float, metavar="SHARE", help="of the weights from h")
     add("--label-smoothing", type=float, metavar="SHARE", help="of a label, over all classes")
     add("--pooling", choices=("mean", "mean-deviation", "attention"), help="over time")
-    add("--channels", default="64,16", metavar="C,C", help="of the front end's two convolutions")
+    add("--channels", metavar="C,C", help="of the front end's two convolutions (64,16)")
     add("--ema", type=float, default=0.0, metavar="DECAY", help="test the running average of the "
         "weights, e.g. 0.99")  # fmt: skip
 
@@ -186,15 +227,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the grid and print its table."""
-    from ser.experiments.config import RunConfig
-    from ser.experiments.grid import run
-    from ser.experiments.record_schema import given_options
-
     for file in args.rows:
         _read_rows(file)
-    config = RunConfig(
+    if args.choose:
+        from ser.cli.run_options import choose_among
+
+        out = choose_among(args, run_config)
+    else:
+        config = run_config(args)
+        if args.dry_run:
+            return _dry_run(config, args.json)
+        from ser.experiments.grid import run
+
+        run(config)
+        out = config.out
+
+    from ser.report import make_report
+
+    report = make_report(out)
+    print(report.to_json() if args.json else report.to_text())
+    if not args.json:
+        print(f"\nRecords: {out}. More of them: ser report {out} --help")
+    return 0
+
+
+def run_config(args: argparse.Namespace):
+    """The grid that the options of the command ask for."""
+    from ser.experiments.config import RunConfig
+    from ser.experiments.record_schema import given_options
+
+    return RunConfig(
         corpus=args.corpus,
         root=args.root,
+        emotions=args.emotions,
         features=args.features,
         test_corpus=args.test_corpus,
         test_root=args.test_root,
@@ -226,18 +291,8 @@ def main(args: argparse.Namespace) -> int:
         command=args.command_line,
         options=given_options(args.words),
         study=args.study,
+        also=tuple(args.also),
     )
-    if args.dry_run:
-        return _dry_run(config, args.json)
-    run(config)
-
-    from ser.report import make_report
-
-    report = make_report(config.out)
-    print(report.to_json() if args.json else report.to_text())
-    if not args.json:
-        print(f"\nRecords: {config.out}. More of them: ser report {config.out} --help")
-    return 0
 
 
 def _read_rows(file: str) -> None:
@@ -270,6 +325,8 @@ def _train_config(args: argparse.Namespace):
     from ser.training.config import NAMED, TrainConfig
 
     given = {name: getattr(args, name) for name in NAMED_BY if getattr(args, name) is not None}
+    if args.channels is not None:
+        given["channels"] = _numbers(args.channels, "--channels")
     schedule = {"schedule": TrainConfig.schedule, **NAMED[args.settings], **given}["schedule"]
     falls = (args.milestones, args.gamma) != ("10,20,30", 0.5)
     if schedule == "one-cycle" and falls:
@@ -283,12 +340,16 @@ def _train_config(args: argparse.Namespace):
         frames=args.frames,
         precision=args.precision,
         normalise=args.normalise,
+        clip_z=args.clip_z,
         spec_augment=args.spec_augment,
         level=args.level,
         speed=_numbers(args.speed, "--speed", float),
+        vtlp=_numbers(args.vtlp, "--vtlp", float),
+        tempo=_numbers(args.tempo, "--tempo", float),
+        pitch_shift=args.pitch_shift,
+        adversarial=args.adversarial,
         mixup=args.mixup,
         dropout=args.dropout,
-        channels=_numbers(args.channels, "--channels"),
         ema=args.ema,
         batches=args.batches,
     )

@@ -7,7 +7,7 @@ column      type     meaning
 =========== ======== =====================================================================
 utterance   str      name, unique in the corpus, wherever its root lies (the clip's own name)
 path        str      absolute path of the audio file
-emotion     str      ``angry``, ``happy``, ``neutral`` or ``sad``
+emotion     str      one of the corpus's :attr:`~Corpus.emotions`
 speaker     str      who talks
 gender      str      ``female``, ``male`` or ``""`` where unknown
 session     str      recording session, ``""`` where the corpus has none
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EMOTIONS: tuple[str, ...] = ("angry", "happy", "neutral", "sad")
-"""The four classes, in the order of every logit vector and confusion matrix."""
+"""The four classes of today's task, in the order of logits and confusion matrices; other sets:
+:mod:`ser.corpora.emotion_set`."""
 
 COLUMNS: tuple[str, ...] = (
     "utterance",
@@ -78,13 +79,15 @@ class Corpus:
     Attributes:
         name: the corpus's short name, e.g. ``"emodb"``.
         root: the folder that was read.
-        table: the four-class task, columns as in :data:`COLUMNS`.
+        table: utterances of :attr:`emotions` that can be heard, columns as in :data:`COLUMNS`.
         everything: all utterances the corpus lists, other emotions included; there
-            ``emotion`` is ``""`` where the label is none of the four.
+            ``emotion`` is ``""`` where the label says no emotion.
         licence: the owners' licence in a few words.
         citation: how to cite the corpus.
         problems: what the user should know, a line each (``ser check`` tells more).
         reader_problems: what the reader met, without *copies*: kind -> what, all of it.
+        emotions: the classes, in the order of logits.
+        asked: the set as it was asked for (:mod:`ser.corpora.emotion_set`); ``""``: the four.
         copies: files with a clip's name beside the one that was taken.
         given: the root it was read from (manifest: the table); ``""`` for the synthetic corpus.
 
@@ -104,6 +107,26 @@ class Corpus:
     copies: tuple[Copy, ...] = field(default=())
     given: str = ""
     reader_problems: dict[str, list[str]] = field(default_factory=dict)
+    emotions: tuple[str, ...] = EMOTIONS
+    asked: str = ""
+
+    @property
+    def wanted(self) -> pd.Series:
+        """Of each row of ``everything``, whether its emotion is one of the classes."""
+        return self.everything.emotion.isin(self.emotions)
+
+    @property
+    def classes_told(self) -> str:
+        """``the four classes``, or how many were asked for.
+
+        Example:
+            >>> empty = make_table([{"utterance": "", "path": "", "emotion": "", "speaker": ""}])
+            >>> Corpus("x", Path(), empty, empty, "", "", emotions=("sad", "zen")).classes_told
+            'the 2 emotions asked for'
+        """
+        if self.emotions == EMOTIONS:
+            return "the four classes"
+        return f"the {len(self.emotions)} emotions asked for"
 
     @property
     def check_command(self) -> str:
@@ -114,7 +137,8 @@ class Corpus:
             >>> Corpus("emodb", Path(), empty, empty, "", "", given="/my data").check_command
             "ser check emodb --root '/my data'"
         """
-        return f"ser check {self.name}" + (f" --root {quoted(self.given)}" if self.given else "")
+        command = f"ser check {self.name}" + (f" --root {quoted(self.given)}" if self.given else "")
+        return command + (f" --emotions {quoted(self.asked)}" if self.asked else "")
 
     def __len__(self) -> int:
         return len(self.table)

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ser.corpora.base import EMOTIONS, make_table
+from ser.corpora.base import Corpus, make_table
+from ser.corpora.emotion_set import Emotions, emotion_set, ordered
 from ser.corpora.examine import Clip, examine_all
 from ser.corpora.file_problems import compare_with_originals, file_problems
 from ser.corpora.load import corpus_info, read_corpus
@@ -32,6 +33,7 @@ def check(
     name: str,
     root: str | os.PathLike | None = None,
     progress: Callable[[Iterable, int], Iterable] | None = None,
+    emotions: Emotions = None,
 ) -> dict:
     """Read corpus *name* from *root*, every recording of it, and report.
 
@@ -39,35 +41,37 @@ def check(
         name: a key of :data:`ser.corpora.CORPORA`.
         root: its folder (manifest: the CSV file); None as in :func:`ser.load_corpus`.
         progress: wraps the iterator over recordings, given their number (a progress bar).
+        emotions: the classes, as :func:`ser.load_corpus` takes them.
 
     Returns:
-        A dictionary that JSON can hold: ``corpus``, ``root``, ``utterances`` (four-class task),
-        ``total`` (all that the corpus lists), ``emotions``, ``labels`` (the owners', all),
+        A dictionary that JSON can hold: ``corpus``, ``root``, ``utterances`` (of the classes),
+        ``total`` (all that the corpus lists), ``emotions`` (class -> utterances), ``left_out``
+        (emotion that is no class -> utterances listed), ``labels`` (the owners', all),
         ``speakers``, ``speaker_emotions``, ``texts`` (different sentences), ``seconds``,
-        ``hours``, ``rates`` and ``channels`` (of the four classes' files), ``levels`` (median dB
+        ``hours``, ``rates`` and ``channels`` (of the classes' files), ``levels`` (median dB
         re full scale by emotion), ``originals`` (``known``, ``compared``, ``matching``,
         ``differing``, ``renamed``, ``unlisted``; None where no list exists), ``problems`` (each
         with ``kind``, ``severity``, ``message``, ``count`` and up to ten ``files``; errors first)
         and ``ok`` (no error among them).
 
     Raises:
-        CorpusError: unknown corpus, or nothing at *root*. A root that is there but cannot be read
-            as this corpus is a problem of kind ``layout`` in the report.
+        CorpusError: unknown corpus, nothing at *root*, or a set that is none. A root that is there
+            but cannot be read as this corpus is a problem of kind ``layout`` in the report.
 
     Example:
         >>> report = check("emodb", "data/emodb")                        # doctest: +SKIP
         >>> report["utterances"], report["emotions"]["angry"], report["ok"]    # doctest: +SKIP
         (339, 127, True)
     """
-    info = corpus_info(name)
+    info, chosen = corpus_info(name), emotion_set(emotions)
     try:
-        corpus = read_corpus(name, root)
+        corpus = read_corpus(name, root, chosen)
     except CorpusError as error:
         if root is None or not Path(root).expanduser().exists():
             raise
         nothing = make_table([])
-        problems = [Problem("layout", "error", str(error))]
-        return _report(info.name, str(root), nothing, nothing, [], problems)
+        empty = Corpus(info.name, Path(root), nothing, nothing, "", "", emotions=chosen.words)
+        return _report(empty, [], [Problem("layout", "error", str(error))])
     listed = corpus.everything
     whole = ~listed.segment
     start = listed.start.mask(whole, 0.0).tolist()
@@ -86,31 +90,31 @@ def check(
         *table_problems(corpus, info, used),
         *not_original,
     ]
-    return _report(info.name, str(corpus.root), listed, corpus.table, used, problems, counts)
+    return _report(corpus, used, problems, counts)
 
 
 def _report(
-    name: str,
-    root: str,
-    everything: pd.DataFrame,
-    table: pd.DataFrame,
+    corpus: Corpus,
     used: list[tuple[str, Clip]],
     problems: list[Problem],
     originals: dict | None = None,
 ) -> dict:
+    everything, table, emotions = corpus.everything, corpus.table, list(corpus.emotions)
     seconds = sum(clip.seconds for _, clip in used)
+    others = Counter(everything.emotion[~corpus.wanted])
     levels = {
         emotion: [c.level for e, c in used if e == emotion and np.isfinite(c.level)]
-        for emotion in EMOTIONS
+        for emotion in emotions
     }
-    cross = pd.crosstab(table.speaker, table.emotion).reindex(columns=EMOTIONS, fill_value=0)
-    ordered = sorted(problems, key=lambda problem: SEVERITIES.index(problem.severity))
+    cross = pd.crosstab(table.speaker, table.emotion).reindex(columns=emotions, fill_value=0)
+    by_severity = sorted(problems, key=lambda problem: SEVERITIES.index(problem.severity))
     return {
-        "corpus": name,
-        "root": root,
+        "corpus": corpus.name,
+        "root": str(corpus.root),
         "utterances": len(table),
         "total": len(everything),
-        "emotions": {e: int((table.emotion == e).sum()) for e in EMOTIONS},
+        "emotions": {e: int((table.emotion == e).sum()) for e in emotions},
+        "left_out": {word: others[word] for word in [*ordered(others), *{""} & others.keys()]},
         "labels": _counts(everything.label),
         "speakers": _counts(table.speaker),
         "speaker_emotions": {str(speaker): row.to_dict() for speaker, row in cross.iterrows()},
@@ -121,7 +125,7 @@ def _report(
         "channels": _counts(clip.channels for _, clip in used),
         "levels": {e: round(float(np.median(v)), 1) if v else None for e, v in levels.items()},
         "originals": originals,
-        "problems": [problem.as_dict() for problem in ordered],
+        "problems": [problem.as_dict() for problem in by_severity],
         "ok": not any(problem.severity == "error" for problem in problems),
     }
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ser.corpora.base import EMOTIONS, Corpus
+from ser.corpora.base import Corpus
+from ser.corpora.emotion_set import emotion_set, number
 from ser.corpora.registry import CORPORA
 
 
 def completeness(corpus: Corpus) -> dict:
-    """What of the four-class task is here, and what is missing.
+    """What of the task, the corpus's emotions, is here, and what is missing.
 
     Returns:
-        A dictionary that JSON can hold: ``utterances`` (of the four classes, here), ``expected``
+        A dictionary that JSON can hold: ``utterances`` (of the classes, here), ``expected``
         (in the whole corpus; None where nobody knows, as with tables of one's own), ``classes``
         (those that are here) and ``missing`` (sentences, empty where all is here).
 
@@ -27,12 +28,14 @@ def completeness(corpus: Corpus) -> dict:
     """
     info = CORPORA.get(corpus.name, CORPORA["manifest"])
     found = Counter(corpus.table.emotion)
-    classes = [emotion for emotion in EMOTIONS if found[emotion]]
+    whole = info.counts(emotion_set(corpus.asked))
+    task = [*corpus.emotions, *(e for e in whole if e not in corpus.emotions)]  # "all" of a part
+    classes = [emotion for emotion in corpus.emotions if found[emotion]]
     missing = []
-    if absent := [emotion for emotion in EMOTIONS if not found[emotion]]:
+    if absent := [emotion for emotion in task if not found[emotion]]:
         names = " or ".join(filter(None, [", ".join(absent[:-1]), absent[-1]]))
-        left = {1: "one class", 2: "two classes", 3: "three classes"}.get(len(classes), "none")
-        missing.append(f"no utterance is {names}: scores are over {left}, not four")
+        left = f"{number(len(classes))} class{'es' * (len(classes) > 1)}" if classes else "none"
+        missing.append(f"no utterance is {names}: scores are over {left}, not {number(len(task))}")
     here = set(corpus.table.session)
     sessions = [f"Ses{number:02d}" for number in range(1, info.sessions + 1)]
     if gone := [session for session in sessions if session not in here]:
@@ -42,18 +45,19 @@ def completeness(corpus: Corpus) -> dict:
         missing.append(f"{speakers} speakers are here, the whole corpus has {info.speakers}")
     off = [
         f"{emotion} {found[emotion]} of {expected}"
-        for emotion, expected in info.by_emotion.items()
+        for emotion, expected in whole.items()
         if found[emotion] != expected
     ]
+    total = sum(whole.values())
     if off:
-        part = "a part" if len(corpus.table) < info.four_class else "another set"
+        part = "a part" if len(corpus.table) < total else "another set"
         missing.append(
-            f"{len(corpus.table)} utterances of the four classes instead of {info.four_class} "
+            f"{len(corpus.table)} utterances of {corpus.classes_told} instead of {total} "
             f"({', '.join(off)}): numbers made on {part} do not compare with published ones"
         )
     return {
         "utterances": len(corpus.table),
-        "expected": info.four_class,
+        "expected": total or None,
         "classes": classes,
         "missing": missing,
     }

@@ -1,51 +1,68 @@
-"""Names of emotions as people write them -> the four classes."""
+"""Names of emotions as people write them -> one word each (book: chapter "Corpora")."""
 
 from __future__ import annotations
 
-ALIASES: dict[str, str] = {
-    alias: emotion
-    for emotion, aliases in {
+import unicodedata
+
+from ser.corpora.base import EMOTIONS
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    word: tuple(names.split())
+    for word, names in {
         "angry": "angry anger ang",
-        "happy": "happy happiness hap joy joyful excited excitement exc",
+        "happy": "happy happiness hap joy joyful",
         "neutral": "neutral neu neutrality",
         "sad": "sad sadness",
+        "fearful": "fearful fear fea",
+        "disgusted": "disgusted disgust dis",
+        "surprised": "surprised surprise sur ps pleasant_surprise",
+        "bored": "bored boredom",
+        "calm": "calm calmness",
+        "frustrated": "frustrated frustration fru",
+        "excited": "excited excitement exc",
+        "contemptuous": "contemptuous contempt",
+        "anxious": "anxious anxiety",
     }.items()
-    for alias in aliases.split()
 }
-"""What a manifest may say for each of the four classes, in small letters."""
+"""The field's words, in the order in which ``all`` takes them, and what else they are called."""
 
-OTHERS: frozenset[str] = frozenset(
-    label
-    for family in (
-        "fear fearful fea anxiety anxious",
-        "disgust disgusted dis",
-        "surprise surprised sur ps pleasant_surprise",
-        "boredom bored calm",
-        "frustration frustrated fru contempt contemptuous",
-        "other oth xxx unknown undecided",
-    )
-    for label in family.split()
-)
-"""Emotions outside the four: such rows are listed, with ``emotion`` empty."""
+WORDS: dict[str, str] = {name: word for word, names in FAMILIES.items() for name in names}
+"""What a label or a set may say, in small letters -> the word that stands in tables."""
+
+UNDECIDED: frozenset[str] = frozenset(("other", "oth", "xxx", "unknown", "undecided"))
+"""Labels that say no emotion: such rows are listed, with ``emotion`` empty."""
+
+USUAL: dict[str, str] = {"excited": "happy"}
+"""What counts as another emotion unless a set names it: excited as happy, as with IEMOCAP."""
 
 
-def emotion_of(label: str) -> str | None:
-    """The class that *label* means, ``""`` for another emotion, None for no emotion known.
+def plain(label: str) -> str:
+    """*label* in small letters, underscores for blanks and hyphens.
 
     Example:
-        >>> emotion_of("Excited"), emotion_of(" sadness "), emotion_of("fear"), emotion_of("hpy")
-        ('happy', 'sad', '', None)
+        >>> plain(" Pleasant-Surprise ")
+        'pleasant_surprise'
     """
-    key = label.strip().lower().replace(" ", "_").replace("-", "_")
-    if key in ALIASES:
-        return ALIASES[key]
-    return "" if key in OTHERS else None
+    text = unicodedata.normalize("NFC", label).strip().lower()
+    return text.replace(" ", "_").replace("-", "_")
+
+
+def word_of(label: str) -> str | None:
+    """The field's word for *label*, ``""`` for one that says no emotion, None for an unknown one.
+
+    Example:
+        >>> word_of("Excited"), word_of(" sadness "), word_of("xxx"), word_of("hpy")
+        ('excited', 'sad', '', None)
+    """
+    key = plain(label)
+    return WORDS.get(key, "" if key in UNDECIDED else None)
 
 
 def accepted() -> str:
-    """The accepted labels, for an error message."""
-    classes: dict[str, list[str]] = {}
-    for alias, emotion in ALIASES.items():
-        classes.setdefault(emotion, []).append(alias)
-    four = "; ".join(f"{emotion}: {', '.join(names)}" for emotion, names in classes.items())
-    return f"{four}; listed but not used: {', '.join(sorted(OTHERS))}"
+    """The labels of the four classes and those listed beside them, for an error message."""
+    names = {e: list(FAMILIES[e]) for e in EMOTIONS}
+    for word, other in USUAL.items():
+        names[other] += FAMILIES[word]
+    four = "; ".join(f"{emotion}: {', '.join(some)}" for emotion, some in names.items())
+    used = {name for some in names.values() for name in some}
+    return f"{four}; listed but not used: {', '.join(sorted({*WORDS, *UNDECIDED} - used))}"

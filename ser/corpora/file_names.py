@@ -14,8 +14,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from ser.corpora.base import EMOTIONS, Corpus
+from ser.corpora.base import Corpus
 from ser.corpora.copies import choose
+from ser.corpora.emotion_names import FAMILIES
+from ser.corpora.emotion_set import FOUR, EmotionSet
 from ser.corpora.problems import Problems
 from ser.corpora.readers import finish, open_root, report_unknown, wrong_layout
 from ser.corpora.registry import CORPORA, CorpusInfo
@@ -52,7 +54,7 @@ def parse(corpus: str, path: Path) -> dict | str | None:
     for column, values in names.get("maps", {}).items():
         found[column] = values.get(found[values["of"]], "")
     row = {"utterance": names["utterance"].format(stem=path.stem, **found)}
-    row["emotion"] = names["emotion"].get(found["label"], "")
+    row["emotion"] = CORPORA[corpus].words.get(found["label"], "")
     columns = ("speaker", "gender", "text", "label", *names.get("extra", ()))
     return row | {column: found[column] for column in columns if column in found}
 
@@ -93,8 +95,8 @@ _SPECIAL: dict[str, Callable[[dict, Path], str | None]] = {
 """What a pattern and maps cannot say; they answer as :func:`parse`, "" where all is well."""
 
 
-def read(root: str | os.PathLike, info: CorpusInfo) -> Corpus:
-    """Read corpus *info* from *root*: its folder, a parent or a part of it.
+def read(root: str | os.PathLike, info: CorpusInfo, chosen: EmotionSet = FOUR) -> Corpus:
+    """Read corpus *info* from *root*: its folder, a parent or a part of it; of it what is *chosen*.
 
     Returns:
         The corpus; each clip once, also where the tree holds it several times. ``text`` is the
@@ -123,7 +125,7 @@ def read(root: str | os.PathLike, info: CorpusInfo) -> Corpus:
             rows.setdefault(row["utterance"], row)
             groups[row["utterance"]].append(path)
             said = path.parent.name.lower()
-            if said in EMOTIONS and said != row["emotion"]:
+            if said in FAMILIES and said != row["emotion"]:
                 problems.add(
                     "contradiction",
                     f"{path.parent.name}/{path.name}: the folder says {said}, the name "
@@ -138,7 +140,7 @@ def read(root: str | os.PathLike, info: CorpusInfo) -> Corpus:
     listed = [rows[name] | {"path": str(path)} for name, path in taken.items()]
     if genders is not None:
         listed = [row | {"gender": genders.get(row["speaker"], "")} for row in listed]
-    return finish(info, root, listed, problems, copies)
+    return finish(info, root, listed, problems, copies, chosen)
 
 
 def _cremad_genders(folder: Path, problems: Problems) -> dict[str, str]:

@@ -55,15 +55,15 @@ def file_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
 def _unusable(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
     """Each reason is told by itself; reasons that differ in numbers only are one."""
     groups: dict[tuple[str, str, bool], list[Clip]] = defaultdict(list)
-    for emotion, clip in zip(corpus.everything.emotion, clips, strict=True):
+    for wanted, clip in zip(corpus.wanted, clips, strict=True):
         if clip.error:
-            groups[clip.kind, reason_of(clip.error), bool(emotion)].append(clip)
+            groups[clip.kind, reason_of(clip.error), bool(wanted)].append(clip)
     problems, order = [], list(UNUSABLE)
     for (kind, _, wanted), bad in sorted(
         groups.items(), key=lambda item: (order.index(item[0][0]), not item[0][2])
     ):
         name, what, way_out = UNUSABLE[kind]
-        whose = "of the four classes" if wanted else "of other emotions"
+        whose = f"of {corpus.classes_told}" if wanted else "of other emotions"
         text = f"{what}: {many(len(bad), 'utterance')} {whose}"
         first = bad[0].error
         if kind in ("empty", "unreadable", "short"):
@@ -72,7 +72,7 @@ def _unusable(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
             folder = quoted(Path(bad[0].path).parent)
             way_out = f"type `cd {folder} && git lfs install && git lfs pull`"
         if not wanted:
-            text += "; the four-class task does not need them"
+            text += "; the task does not need them"
         elif kind in ("missing", "pointer") or ";" not in first:  # else it says the way out
             text += f"; {way_out}"
         names = [below(Path(clip.path), corpus.root) for clip in bad]

@@ -21,13 +21,13 @@ from pathlib import Path
 
 from ser.corpora.base import Copy, Corpus
 from ser.corpora.copies import choose
+from ser.corpora.emotion_set import FOUR, EmotionSet
 from ser.corpora.problems import Problems
 from ser.corpora.readers import finish, open_root, wrong_layout
 from ser.corpora.registry import CORPORA, CorpusInfo
 from ser.corpora.scan import below, find, walk
 
-EMOTION = {"ang": "angry", "hap": "happy", "exc": "happy", "neu": "neutral", "sad": "sad"}
-OTHER = ("xxx", "fru", "sur", "fea", "oth", "dis")
+WORDS = CORPORA["iemocap"].words
 
 TURN = re.compile(r"(Ses0[1-5])[FM]_(?:(impro)\d\d[ab]?|(script\d\d_\d)[ab]?)_([FM])\d{3}")
 HEAD = re.compile(r"\[\s*(\d[\d.]*)\s*-\s*(\d[\d.]*)\s*\]\s+(\S+)\s+(\S+)\s*(?:\[([^\]]*)\])?\s*")
@@ -39,12 +39,15 @@ BULKY = ("sentences", "avi", "lab", "wav", "mocap_hand", "mocap_head", "mocap_ro
 GENDER = {"F": "female", "M": "male"}
 
 
-def read(root: str | os.PathLike, info: CorpusInfo | None = None) -> Corpus:
+def read(
+    root: str | os.PathLike, info: CorpusInfo | None = None, chosen: EmotionSet = FOUR
+) -> Corpus:
     """Read IEMOCAP, or a corpus in its layout, from *root*.
 
     Args:
         root: ``IEMOCAP_full_release``, its parent, or one ``Session`` folder.
         info: the registry entry of another corpus in this layout (the synthetic one).
+        chosen: the emotions wanted; excited counts as happy unless it is named.
 
     Returns:
         The corpus. After the standard columns: ``dialog``, ``improvised`` (bool), ``script``
@@ -100,7 +103,7 @@ def read(root: str | os.PathLike, info: CorpusInfo | None = None) -> Corpus:
         expected = origin[name] / "sentences" / "wav" / row["dialog"] / f"{name}.wav"
         row["path"] = str(audio.get(name, expected))
         row["text"] = texts.get(name) or row["script"]
-    return finish(info, root, list(rows.values()), problems, copies)
+    return finish(info, root, list(rows.values()), problems, copies, chosen)
 
 
 def _label_files(root: Path) -> list[Path]:
@@ -133,7 +136,7 @@ def read_labels(file: Path, problems: Problems, root: Path) -> Iterator[dict]:
             where = f"{below(file, root)} line {number}"
             if row is None:
                 problems.add("unknown name", f"{where}: {line[:80]!r} (left out)")
-            elif row["label"] not in (*EMOTION, *OTHER):
+            elif row["label"] not in WORDS:
                 problems.add("unknown label", f"{where}: {row['label']!r}")
         elif row and (match := RATER.match(line)):
             labels = ";".join(part.strip() for part in match[2].split(";") if part.strip())
@@ -160,7 +163,7 @@ def _head(line: str) -> dict | None:
     session, improvised, script, talker = turn.groups()
     return {
         "utterance": head[3],
-        "emotion": EMOTION.get(head[4], ""),
+        "emotion": WORDS.get(head[4], ""),
         "speaker": session + talker,
         "gender": GENDER[talker],
         "session": session,

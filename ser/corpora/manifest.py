@@ -7,7 +7,8 @@
 
 Columns ``path`` (or ``file``, ``filename``, ``wav``, ``audio``), ``emotion`` and ``speaker`` are
 needed; ``gender``, ``session``, ``text`` and times are welcome, others are kept. Paths are relative
-to the CSV file's folder or absolute.
+to the CSV file's folder or absolute. An emotion may be any word once a set of emotions is named
+(:mod:`ser.corpora.emotion_set`); without, a word that nobody knows is taken for a slip of the pen.
 
 With times a row is a part of its file: ``start`` and ``end``, or ``start`` and ``seconds``, under
 any name of :mod:`ser.corpora.time_columns`. An empty start is 0; an end or a length that is empty
@@ -31,7 +32,8 @@ from pathlib import Path
 
 from ser.audio import END_TOLERANCE
 from ser.corpora.base import COLUMNS, Corpus
-from ser.corpora.emotion_names import accepted, emotion_of
+from ser.corpora.emotion_names import accepted, plain, word_of
+from ser.corpora.emotion_set import ALL, FOUR, EmotionSet
 from ser.corpora.problems import Problems
 from ser.corpora.readers import finish
 from ser.corpora.registry import CORPORA
@@ -50,7 +52,7 @@ GENDER = dict.fromkeys(("female", "f", "w", "woman"), "female") | dict.fromkeys(
 )
 
 
-def read(root: str | os.PathLike) -> Corpus:
+def read(root: str | os.PathLike, chosen: EmotionSet = FOUR) -> Corpus:
     """Read the utterances that the CSV file *root* lists.
 
     Commas, semicolons or tabs part the columns (Excel's first line ``sep=;`` is heeded); UTF-8
@@ -59,6 +61,7 @@ def read(root: str | os.PathLike) -> Corpus:
 
     Args:
         root: the CSV file, or a folder that holds one CSV file.
+        chosen: the emotions wanted; their words may be the table's own.
 
     Returns:
         The corpus; ``utterance`` is the path without its ending, for segments followed by
@@ -84,7 +87,7 @@ def read(root: str | os.PathLike) -> Corpus:
     rows: dict[tuple, dict] = {}
     folders: Listings = {}
     for number, cells in lines:
-        row = _row(dict(zip(columns, cells, strict=False)), times, file, number, problems)
+        row = _row(dict(zip(columns, cells, strict=False)), times, file, number, problems, chosen)
         key = _identity(Path(row["path"]), folders), row["start"], str(row["seconds"])
         known = rows.setdefault(key, row)
         if known is row:
@@ -108,7 +111,7 @@ def read(root: str | os.PathLike) -> Corpus:
             + (f". Look also at speakers alike: {'; '.join(one[:4])}" if one else "")
         )
     listed = _unique(list(rows.values()))
-    corpus = finish(INFO, file.parent, listed, problems)
+    corpus = finish(INFO, file.parent, listed, problems, chosen=chosen)
     _check_whole(corpus, listed)
     return corpus
 
@@ -226,16 +229,13 @@ def _row(
     file: Path,
     number: int,
     problems: Problems,
+    chosen: EmotionSet,
 ) -> dict:
     where = f"manifest: {file} line {number}"
     for name in ("path", "speaker"):
         if not cells[name]:
             raise CorpusError(f"{where}: the column {name!r} is empty")
-    emotion = emotion_of(cells["emotion"])
-    if emotion is None:
-        raise CorpusError(
-            f"{where}: nobody knows the emotion {cells['emotion']!r}. Accepted: {accepted()}"
-        )
+    emotion = _emotion(cells["emotion"], chosen, where)
     gender = GENDER.get(cells.get("gender", "").lower(), "")
     if cells.get("gender") and not gender:
         problems.note(f"line {number}: gender {cells['gender']!r} is neither female nor male")
@@ -268,6 +268,24 @@ def _row(
         "_where": f"{file.name} line {number}",
         "_whole": whole,
     } | extra
+
+
+def _emotion(label: str, chosen: EmotionSet, where: str) -> str:
+    """The word for a row's label: the field's, or the table's own where a set was named."""
+    word, own = word_of(label), plain(label)
+    if word is not None:
+        return word
+    if not own or not chosen.asked:
+        also = f". A word of your own: name the set it is in, as --emotions {own},..., or all"
+        raise CorpusError(
+            f"{where}: nobody knows the emotion {label!r}. Accepted: {accepted()}{also * bool(own)}"
+        )
+    if own == ALL or set(own) & set(",="):
+        raise CorpusError(
+            f"{where}: the emotion {label!r} cannot be named in a set (a comma, an equals sign, or "
+            "'all'); call it something else"
+        )
+    return own
 
 
 def _locate(text: str, folder: Path) -> Path:

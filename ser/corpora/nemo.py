@@ -17,6 +17,7 @@ import pandas as pd
 
 from ser.corpora.base import Corpus
 from ser.corpora.copies import choose
+from ser.corpora.emotion_set import FOUR, EmotionSet
 from ser.corpora.problems import Problems
 from ser.corpora.readers import finish, open_root, report_unknown, wrong_layout
 from ser.corpora.registry import CORPORA
@@ -25,13 +26,15 @@ from ser.errors import CorpusError
 
 INFO = CORPORA["nemo"]
 NAME = re.compile(r"([A-Z]{2}\d)_([a-z]+)_(\d+)", re.IGNORECASE)
-EMOTION = {"anger": "angry", "happiness": "happy", "neutral": "neutral", "sadness": "sad"}
-OTHER = ("fear", "surprised")
 NEEDED = ("file_id", "emotion", "speaker_id")
 
 
-def read(root: str | os.PathLike) -> Corpus:
+def read(root: str | os.PathLike, chosen: EmotionSet = FOUR) -> Corpus:
     """Read nEMO from *root*: the folder that holds ``data.tsv`` and ``samples/``, or one near.
+
+    Args:
+        root: the folder.
+        chosen: the emotions wanted.
 
     Returns:
         The corpus; ``text`` is the sentence as written, and the columns ``normalized_text`` and
@@ -81,7 +84,7 @@ def read(root: str | os.PathLike) -> Corpus:
         if not table.equals(tables[other]):
             text = f"{below(other, top)} differs from {below(listing, top)}, which was read"
             problems.add("contradiction", text)
-    return finish(INFO, top, list(rows.values()), problems, copies)
+    return finish(INFO, top, list(rows.values()), problems, copies, chosen)
 
 
 def canonical(stem: str) -> str:
@@ -121,7 +124,7 @@ def _rows(listing: Path, table: pd.DataFrame, problems: Problems) -> Iterator[di
         where, label = f"{listing.name} line {number + 2}", cells["emotion"]
         file = cells["file_id"].replace("\\", "/").rpartition("/")[2]
         name = canonical(os.path.splitext(file)[0])
-        if not name or label not in (*EMOTION, *OTHER):
+        if not name or label not in INFO.words:
             text = f"{where}: {file!r}, emotion {label!r} (left out)"
             problems.add("unknown name", text)
             continue
@@ -131,7 +134,7 @@ def _rows(listing: Path, table: pd.DataFrame, problems: Problems) -> Iterator[di
         yield {
             "file": file,
             "utterance": name,
-            "emotion": EMOTION.get(label, ""),
+            "emotion": INFO.words[label],
             "speaker": speaker,
             "gender": cells.get("gender", "").lower(),
             "text": cells.get("raw_text", ""),

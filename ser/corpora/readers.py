@@ -7,10 +7,12 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ser.audio import END_TOLERANCE
 from ser.corpora.base import Copy, Corpus, make_table
 from ser.corpora.copies import copy_problems, names_other_signal
+from ser.corpora.emotion_set import FOUR, EmotionSet, told
 from ser.corpora.originals import file_digest, originals
 from ser.corpora.problems import Problems
 from ser.corpora.registry import CorpusInfo
@@ -19,6 +21,9 @@ from ser.corpora.speaker_names import alike
 from ser.corpora.time_columns import refuse_another_unit
 from ser.errors import CorpusError
 from ser.paths import quoted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def open_root(info: CorpusInfo, root: str | os.PathLike) -> Path:
@@ -75,8 +80,12 @@ def finish(
     rows: list[dict],
     problems: Problems,
     copies: tuple[Copy, ...] = (),
+    chosen: EmotionSet = FOUR,
 ) -> Corpus:
     """Rows -> :class:`Corpus`: durations from the headers, missing and unreadable files told.
+
+    ``emotion`` of a row is the field's word, ``""`` where its label says none; *chosen* says which
+    are wanted and what counts as what.
 
     A row without audio stays in ``everything`` with its expected path and ``seconds`` NaN, and
     out of ``table``. A file that cannot be read stays in both, with ``seconds`` NaN. ``seconds``
@@ -84,12 +93,13 @@ def finish(
     *copies* are files that were not taken (see :func:`ser.corpora.copies.choose`).
 
     Raises:
-        CorpusError: nothing of the four classes has audio.
+        CorpusError: nothing of the classes has audio, or nothing of one that was asked for.
     """
     if not rows:
         detail = "; ".join(problem.message for problem in copy_problems(copies, root))
         raise CorpusError(f"{info.name}: {root} holds no clip as recorded: {detail}. {info.get}")
     rows = _in_any_case(rows, problems)
+    rows, classes = _classes(rows, chosen, f"{info.name}: {root}")
     rows = [_with_duration(row, root, problems) for row in rows]
     refuse_another_unit(rows, f"{info.name}: {root}")
     for names in alike(row["speaker"] for row in rows):
@@ -101,14 +111,14 @@ def finish(
             f"{pointers} files hold no audio but a pointer to it; type "
             f"`cd {quoted(root)} && git lfs install && git lfs pull`",
         )
-    absent = Counter(r["label"] for r in rows if r["_state"] == "missing" and not r["emotion"])
+    absent = Counter(r["label"] for r in rows if r["_state"] == "missing" and not r["_wanted"])
     if absent:
         kinds = ", ".join(f"{label} {count}" for label, count in sorted(absent.items()))
         problems.note(f"{absent.total()} utterances of other emotions have no audio here: {kinds}")
     everything = make_table(rows)
     here = everything["_state"] != "missing"
     everything = everything[[name for name in everything if not name.startswith("_")]]
-    table = everything[here & (everything.emotion != "")].reset_index(drop=True)
+    table = everything[here & everything.emotion.isin(classes)].reset_index(drop=True)
     # One's own recordings may lie anywhere; so may the owners', byte for byte.
     if info.total and names_other_signal(root.name) and not _original(info.name, table.path):
         problems.add("other signal", f"{root.name}/ by its name holds no clips as recorded")
@@ -116,8 +126,9 @@ def finish(
     if not len(table):
         first = f" First problem: {lines[0]}." if lines else ""
         raise CorpusError(
-            f"{info.name}: {root} lists {len(everything)} utterances, but none is angry, happy, "
-            f"neutral or sad and has its audio.{first} Looked for {info.layout}. {info.get}"
+            f"{info.name}: {root} lists {len(everything)} utterances, but none is {_any(classes)} "
+            f"and has its audio.{_others(everything[here])}{first} Looked for {info.layout}. "
+            f"{info.get}"
         )
     return Corpus(
         name=info.name,
@@ -129,7 +140,33 @@ def finish(
         problems=lines,
         copies=copies,
         reader_problems=dict(problems),
+        emotions=classes,
+        asked=str(chosen) if chosen.asked else "",
     )
+
+
+def _classes(
+    rows: list[dict], chosen: EmotionSet, whose: str
+) -> tuple[list[dict], tuple[str, ...]]:
+    """*rows* with their classes as emotions and whether they are wanted, and the classes."""
+    chosen.check_merged({row["emotion"] for row in rows}, whose)
+    rows = [row | {"emotion": chosen.counts_as(row["emotion"])} for row in rows]
+    listed = Counter(row["emotion"] for row in rows)
+    here = Counter(row["emotion"] for row in rows if os.path.isfile(row["path"]))
+    classes = chosen.classes(here, listed, whose)
+    return [row | {"_wanted": row["emotion"] in classes} for row in rows], classes
+
+
+def _any(classes: tuple[str, ...]) -> str:
+    """``angry, happy or sad``; of ``all``, where there is none, an emotion."""
+    named = " or ".join(filter(None, [", ".join(classes[:-1]), *classes[-1:]]))
+    return named or "an emotion"
+
+
+def _others(heard: pd.DataFrame) -> str:
+    """The emotions of a corpus of which nothing wanted can be heard, and the way out."""
+    found = Counter(word for word in heard.emotion if word)
+    return f" There are {told(found)}: name them with --emotions, or all." if found else ""
 
 
 def _original(corpus: str, paths: Iterable[str]) -> bool:
@@ -161,7 +198,7 @@ def _with_duration(row: dict, root: Path, problems: Problems) -> dict:
     name = below(path, root)
     row = row | {"_length": math.nan, "_end": math.nan}
     if not path.is_file():
-        if row["emotion"]:
+        if row["_wanted"]:
             problems.add("missing", f"{name} ({row['emotion']}) is listed but not there")
         return row | {"seconds": math.nan, "_state": "missing"}
     length, kind, reason = look(path)

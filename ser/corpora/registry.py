@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ser.corpora.emotion_set import FOUR, EmotionSet, ordered
+
 
 @dataclass(frozen=True)
 class Source:
@@ -51,7 +53,7 @@ class CorpusInfo:
         sessions: number of recording sessions, named Ses01, Ses02, ...; 0 where there are none.
         total: utterances of all labels, None where open.
         labels: owners' label -> utterances.
-        by_emotion: the four classes -> utterances.
+        words: owners' label -> the field's word, ``""`` where it says no emotion.
         sources: where ``ser fetch`` finds it, the preferred source first.
         file_names: what its files' names say, where they say everything; see
             :mod:`ser.corpora.file_names`.
@@ -70,9 +72,29 @@ class CorpusInfo:
     sessions: int = 0
     total: int | None = None
     labels: dict[str, int] = field(default_factory=dict)
-    by_emotion: dict[str, int] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
     file_names: dict[str, Any] = field(default_factory=dict)
+
+    def counts(self, chosen: EmotionSet = FOUR) -> dict[str, int]:
+        """The classes of a set -> utterances of the whole corpus, those that it has.
+
+        Example:
+            >>> from ser.corpora.emotion_set import emotion_set
+            >>> CORPORA["ravdess"].counts(emotion_set("fear,calm=neutral"))
+            {'fearful': 192, 'neutral': 288}
+        """
+        found: dict[str, int] = {}
+        for label, count in self.labels.items():
+            word = chosen.counts_as(self.words[label])
+            if chosen.takes(word):
+                found[word] = found.get(word, 0) + count
+        return {word: found[word] for word in chosen.words or ordered(found) if word in found}
+
+    @property
+    def by_emotion(self) -> dict[str, int]:
+        """The four classes -> utterances."""
+        return self.counts()
 
     @property
     def four_class(self) -> int | None:

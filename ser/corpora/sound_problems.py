@@ -20,40 +20,42 @@ NEVER = ("cancelling", "no voice")
 """Of what :mod:`ser.sound_quality` tells, what no clip of a corpus should be."""
 
 
-def _of(rows: list[tuple[str, Clip]], some: list[tuple[str, Clip]]) -> str:
-    """How many *some* of *rows* are, and how many of them the four-class task uses."""
+Rows = list[tuple[bool, Clip]]
+"""Whether an utterance is of the classes, and what was found in it."""
+
+
+def _of(rows: Rows, some: Rows, classes: str) -> str:
+    """How many *some* of *rows* are, and how many of them the task uses."""
     read = sum(not clip.error for _, clip in rows)
-    used = sum(bool(emotion) for emotion, _ in some)
-    whole = all(emotion for emotion, clip in rows if not clip.error)
-    return f"{len(some)} of {read} clips" + (
-        "" if whole else f", {used} of them of the four classes"
-    )
+    used = sum(wanted for wanted, _ in some)
+    whole = all(wanted for wanted, clip in rows if not clip.error)
+    return f"{len(some)} of {read} clips" + ("" if whole else f", {used} of them of {classes}")
 
 
 def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
     """What moves an answer (silence, clipping, band ...); audio there twice or in part."""
-    listed = corpus.everything
-    rows = list(zip(listed.emotion, clips, strict=True))
+    listed, wanted, classes = corpus.everything, corpus.wanted, corpus.classes_told
+    rows = list(zip(wanted.tolist(), clips, strict=True))
     problems: list[Problem] = []
 
-    def told(kind: str, severity: str, text: str, some: list[tuple[str, Clip]]) -> None:
+    def told(kind: str, severity: str, text: str, some: Rows) -> None:
         names = [below(Path(clip.path), corpus.root) for _, clip in some]
         problems.append(Problem(kind, severity, text, names))
 
-    def common(some: list[tuple[str, Clip]]) -> str:
+    def common(some: Rows) -> str:
         return "warning" if len(some) > 0.05 * len(rows) else "note"
 
-    for severity, wanted in (("error", True), ("note", False)):
-        silent = [row for row in rows if row[1].silent and bool(row[0]) == wanted]
+    for severity, used in (("error", True), ("note", False)):
+        silent = [row for row in rows if row[1].silent and row[0] == used]
         if silent:
-            whose = "of the four classes" if wanted else "of other emotions"
-            advice = "; leave them out: move them out of the folder" if wanted else ""
+            whose = f"of {classes}" if used else "of other emotions"
+            advice = "; leave them out: move them out of the folder" if used else ""
             text = f"silent from end to end: {many(len(silent), 'clip')} {whose}{advice}"
             told("silent", severity, text, silent)
     if clipped := [row for row in rows if row[1].clipped]:
         samples = sum(c.clipped for _, c in clipped)
         text = (
-            f"at full scale for three samples or more in a row: {_of(rows, clipped)} "
+            f"at full scale for three samples or more in a row: {_of(rows, clipped, classes)} "
             f"({samples} samples in all), recorded or made too loud, and their spectra show it"
         )
         told("clipped", common(clipped), text, clipped)
@@ -61,7 +63,7 @@ def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
     if holes:
         holes.sort(key=lambda row: -row[1].zeros)
         text = (
-            f"digital silence inside: {_of(rows, holes)}, exact zeros for up to "
+            f"digital silence inside: {_of(rows, holes, classes)}, exact zeros for up to "
             f"{1000 * holes[0][1].zeros:.0f} ms, whose logarithm needs a floor"
         )
         told("digital silence", "note", text, holes)
@@ -69,20 +71,21 @@ def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
     if len(rates) > 1:
         shown = ", ".join(f"{count} at {rate} Hz" for rate, count in rates)
         odd = [row for row in rows if not row[1].error and row[1].rate != rates[0][0]]
-        text = f"sample rates differ ({shown}): {_of(rows, odd)} unlike most; all become 16 kHz"
+        of = _of(rows, odd, classes)
+        text = f"sample rates differ ({shown}): {of} unlike most; all become 16 kHz"
         told("sample rate", "note", text, odd)
     if several := [row for row in rows if row[1].channels > 1]:
-        text = f"several channels: {_of(rows, several)}; their mean is used"
+        text = f"several channels: {_of(rows, several, classes)}; their mean is used"
         told("channels", "note", text, several)
     for kind, effect in EFFECTS.items():
         odd = [row for row in rows if kind in row[1].heard]
         odd = [row for row in odd if kind != "clipped" or not row[1].clipped]  # told above
         if odd and kind != "silence":
-            text = f"{_of(rows, odd)}, the first: {odd[0][1].heard[kind]}. {effect}"
+            text = f"{_of(rows, odd, classes)}, the first: {odd[0][1].heard[kind]}. {effect}"
             told(kind, "warning" if kind in NEVER else common(odd), text, odd)
     problems += _duplicates(corpus, clips)
     usable = [None if clip.error else clip.digest for clip in clips]
-    if found := overlapping_rows(listed, usable):
+    if found := overlapping_rows(listed.assign(emotion=listed.emotion.where(wanted, "")), usable):
         problems.append(Problem("overlapping rows", "error", *found))
     return problems
 
@@ -93,13 +96,13 @@ def _duplicates(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
         if clip.sound and not clip.silent:
             groups[clip.sound].append(index)
     known = originals(corpus.name)
-    emotions, labels = corpus.everything.emotion, corpus.everything.label
+    wanted, labels = corpus.wanted, corpus.everything.label
     sorts: dict[tuple[str, str], list[list[str]]] = defaultdict(list)
     for indices in groups.values():
         if len(indices) < 2:
             continue
         names = [below(Path(clips[i].path), corpus.root) for i in indices]
-        used = sum(bool(emotions[i]) for i in indices)
+        used = sum(wanted[i] for i in indices)
         owners = known and len(known.by_digest.get(clips[indices[0]].digest, ())) >= len(indices)
         if len({labels[i] for i in indices}) > 1:
             sorts["different", "error" if used else "note"].append(names)
@@ -125,7 +128,7 @@ def _duplicates(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
                 "tests: keep one"
             )
         if severity == "note":
-            text += " (not in the four-class task)"
+            text += f" (not of {corpus.classes_told})"
         elif severity == "warning":
             text += " (so the owners ship it)"
         problems.append(Problem(kind, severity, text, [n for names in found for n in names]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ser.corpora.base import EMOTIONS, Corpus
+from ser.corpora.base import Corpus
 from ser.corpora.completeness import completeness
 from ser.corpora.examine import Clip
 from ser.corpora.problems import Problem
@@ -13,6 +13,8 @@ from ser.corpora.registry import CorpusInfo
 
 LEVEL_SPREAD = 10.0
 """dB between the loudest and the softest class's median from which loudness is a giveaway."""
+FEW_SPEAKERS = 5
+"""Folds that a run makes where nobody asks for another number."""
 SPEAKER_GAIN = 0.25
 """By how much naming each speaker's commonest class may beat naming the commonest of all."""
 
@@ -23,19 +25,19 @@ def table_problems(corpus: Corpus, info: CorpusInfo, used: list[tuple[str, Clip]
     Args:
         corpus: the corpus.
         info: what is known of it.
-        used: (emotion, clip) of the four classes' readable clips.
+        used: (emotion, clip) of the classes' readable clips.
     """
     missing = completeness(corpus)["missing"]
     problems = [Problem("incomplete", "warning", text) for text in missing]
     total = len(corpus.everything)
     if info.total and total != info.total:
-        rest = "" if missing else "; the four classes are complete"
+        rest = "" if missing else f"; {corpus.classes_told} are complete"
         text = f"{total} utterances are listed, the whole corpus has {info.total}{rest}"
         problems.append(Problem("count", "note", text))
     problems += _speaker_problems(corpus.table)
     levels = {
         emotion: float(np.median(values))
-        for emotion in EMOTIONS
+        for emotion in corpus.emotions
         if len(values := [c.level for e, c in used if e == emotion and not c.silent]) >= 3
     }
     if levels and max(levels.values()) - min(levels.values()) > LEVEL_SPREAD:
@@ -49,8 +51,8 @@ def table_problems(corpus: Corpus, info: CorpusInfo, used: list[tuple[str, Clip]
     lengths = {round(clip.seconds, 3) for _, clip in used}
     if len(lengths) == 1 and len(used) >= 10 and not corpus.everything.segment.any():
         text = (
-            f"every clip of the four classes lasts exactly {lengths.pop():.3f} s: they were cut or "
-            "padded to one length; look for the originals"
+            f"every clip of {corpus.classes_told} lasts exactly {lengths.pop():.3f} s: they were "
+            "cut or padded to one length; look for the originals"
         )
         problems.append(Problem("one length", "warning", text))
     return problems
@@ -63,6 +65,13 @@ def _speaker_problems(table: pd.DataFrame) -> list[Problem]:
         return [Problem("one speaker", "warning", text)]
     problems = []
     cross = pd.crosstab(table.speaker, table.emotion)
+    heard = (cross > 0).sum()
+    if few := [f"{e} from {n}" for e, n in heard.items() if n < min(FEW_SPEAKERS, speakers)]:
+        text = (
+            f"heard from few of the {speakers} speakers: {', '.join(few)}; in folds by speaker "
+            "some test sides lack them, and UA there is over the others"
+        )
+        problems.append(Problem("few speakers", "note", text, count=len(few)))
     single = cross.index[(cross > 0).sum(axis=1) == 1]
     if cross.shape[1] > 1 and len(single):
         text = (

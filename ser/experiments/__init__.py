@@ -5,6 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "choice": ["choose"],
         "config": ["RunConfig"],
         "grid": ["plan", "run"],
         "record_folder": ["fold_records", "stored_records"],

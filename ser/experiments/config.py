@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ser.corpora.emotion_set import Emotions, emotion_set
 from ser.errors import ModelError, ProtocolError, SerError
 from ser.experiments.baselines import TUNINGS
 from ser.threads import cores
@@ -20,8 +21,12 @@ class RunConfig:
 
     Attributes:
         corpus, root: corpus name and folder (see :func:`ser.load_corpus`).
+        emotions: the classes, as :func:`ser.load_corpus` takes them; None: angry, happy, neutral
+            and sad, of a pack its own.
         features: folder of a feature pack (``ser features --out``), instead of a corpus.
         test_corpus, test_root, test_features: the other corpus of protocol ``cross``.
+        also: other corpora whose utterances join the training side of every fold, each ``NAME`` or
+            ``NAME=FOLDER`` (:mod:`ser.experiments.mixing`).
         models: row names (:data:`ser.models.ROWS`).
         protocol, folds, split_seed: see :func:`ser.protocols.split`.
         distinct_speakers: names that may be one person's (``3`` and ``03``) are different people;
@@ -37,13 +42,13 @@ class RunConfig:
         joint: train fused rows as one network instead of fusing their branches' logits.
         permute: None, or a seed: the labels of each fold's training side (dev included) change
             places among each other. The check that no test label finds its way into training: UA
-            must then be chance, 25 %. Such networks are not kept.
+            must then be chance, 25 % with four classes. Such networks are not kept.
         leave_dev: baselines, which choose no epoch, are trained without the dev set too, so that
             they learn from as little as the networks.
         baseline_tuning: ``nested``: C and class weights of baselines are chosen in each fold, on
             inner folds of its training side, by speaker but for ``random``
-            (:func:`ser.experiments.baselines.tune`); ``fixed``:
-            C = 1 and no class weights.
+            (:func:`ser.experiments.baselines.tune`); ``nested-robust``: the clip as well, none or
+            one of :data:`ser.experiments.baselines.CLIPS`; ``fixed``: C = 1 and no class weights.
         ssl: pipeline of torchaudio whose features the row ``ssl-lr`` reads
             (:func:`ser.features.learnt.learnt`).
         allow_one_class_speakers: normalise by speaker even where a speaker is heard in one class
@@ -55,12 +60,16 @@ class RunConfig:
         progress: tell how far it is: a bar in a terminal, elsewhere lines of ``logging``.
         command: the command line, for the records.
         options: its options, name -> value as given, for the records.
+        inner: not 0: instead of each fold so many inner folds of its training side, by speaker,
+            named ``FOLD / 1`` and so on (:func:`ser.experiments.choice.choose`).
+        only: names of the folds that are run; empty: all.
         study: what the runs are made for, a word for the records (``main``, ``recipe``), by which
             a page finds them.
     """
 
     corpus: str = "synthetic"
     root: str | None = None
+    emotions: Emotions = None
     features: str | None = None
     test_corpus: str | None = None
     test_root: str | None = None
@@ -92,10 +101,15 @@ class RunConfig:
     command: str = ""
     options: dict[str, str] = field(default_factory=dict)
     study: str = ""
+    inner: int = 0
+    only: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         from ser.rows import get_row
 
+        if self.emotions is not None:
+            object.__setattr__(self, "emotions", emotion_set(self.emotions))
         for name in ("models", "select"):
             value = getattr(self, name)
             value = value.split(",") if isinstance(value, str) else value
@@ -132,6 +146,10 @@ class RunConfig:
             raise ModelError(
                 f"unknown tuning {self.baseline_tuning!r}; choose from {', '.join(TUNINGS)}"
             )
+        if self.train.clip_z and self.baseline_tuning == "nested-robust":
+            raise SerError(
+                "--clip-z sets the clip, --baseline-tuning nested-robust chooses it: give one"
+            )
         for name in ("jobs", "threads", "split_seed"):
             if getattr(self, name) < 0:
                 raise SerError(f"--{name.replace('_', '-')} {getattr(self, name)}: give 0 or more")
@@ -151,7 +169,8 @@ class RunConfig:
         """The settings *row* is trained with: those of the run, and the row's own recipe.
 
         A row that hears prosody is normalised by the training side where the run normalises by
-        nothing: its columns have units of their own, from hundredths to thousands.
+        nothing: its columns have units of their own, from hundredths to thousands. A row without
+        a spectrogram has no convolutions, so their channels are no setting of its.
         """
         from ser.rows import get_row
 
@@ -160,6 +179,13 @@ class RunConfig:
         prosody = "prosody" in own.needs or (self.joint and row == "triple")
         if prosody and train.normalise == "none":
             train = replace(train, normalise="train")
+        if not any(get_row(branch).needs & {"s1", "s2"} for branch in own.branches):
+            train = replace(train, channels=TrainConfig().channels)
+        if train.clip_z and train.normalise == "none" and own.kind != "baseline":
+            raise SerError(
+                f"--clip-z {train.clip_z:g} counts in deviations, and {row}'s features are not "
+                "normalised: say by whom, e.g. --normalise train"
+            )
         return train
 
     @property

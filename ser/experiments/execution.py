@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ser.corpora.base import EMOTIONS
 from ser.errors import FeatureError, TrainingError
 from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits, tune
 from ser.experiments.fold_run import FoldRun
@@ -35,7 +35,7 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
     if fold_run.own is not None:  # a worker process does not know it yet
         ROWS[fold_run.row] = fold_run.own
     rows = test.table.iloc[fold_run.fold.test]
-    labels = [EMOTIONS.index(e) for e in rows.emotion]
+    labels = test.labels[fold_run.fold.test].tolist()
     base = {
         "schema": SCHEMA,
         "id": fold_run.run_id(corpus),
@@ -57,10 +57,12 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
             "dev_speakers": sorted(set(corpus.table.speaker.iloc[fold_run.fold.dev])),
             "test_speakers": sorted(set(rows.speaker)),
             "test": len(fold_run.fold.test),
+            **({"also": corpus.also} if corpus.also else {}),
             **_enrolled(fold_run, test),
             "leak": {k: v for k, v in fold_run.leak.items() if k != "told"},
             "leak_told": fold_run.leak["told"],
         },
+        **fold_run.classes,
         "preset": fold_run.preset,
         "model": fold_run.row,
         "normaliser": fold_run.normaliser,
@@ -88,6 +90,8 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
         raise TrainingError(f"{base['id']}: {corpus.completed(str(error))}") from error
     except FeatureError as error:
         raise FeatureError(f"{base['id']}: {error}; {shortest(corpus, test)}") from error
+    if corpus.also:
+        record["config"] = record["config"] | {"also": [part["name"] for part in corpus.also]}
     record["transductive"] = record["config"].get("normalise") == "speaker"
     record["wall_seconds"] = round(time.monotonic() - started, 3)
     write_record(fold_run.record, record)
@@ -133,8 +137,10 @@ def _baseline(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> di
             given.append(values)
     given = given or [None, None]
     labels, tuning = fold_run.training_labels(corpus)[train], {}
-    if fold_run.tuning == "nested" and given[0] is not None:
-        tuning = tune(fold_run.row, given[0], labels, speakers, fold_run.seed, fold_run.threads)
+    clip = {"clip_z": recipe["clip_z"]} if "clip_z" in recipe else {}
+    if fold_run.tuning != "fixed" and given[0] is not None:
+        way = {"seed": fold_run.seed, "threads": fold_run.threads, "tuning": fold_run.tuning}
+        tuning = tune(fold_run.row, given[0], labels, speakers, **way, **clip)
     logits, parameters = baseline_logits(
         fold_run.row,
         given[0],
@@ -142,7 +148,8 @@ def _baseline(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> di
         given[1],
         len(fold_run.fold.test),
         fold_run.seed,
-        **tuning.get("chosen", {}),
+        classes=len(fold_run.emotions),
+        **clip | tuning.get("chosen", {}),
     )
     history = [{"epoch": 0}]
     return {
@@ -173,6 +180,7 @@ def _network(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs, notes:
         model = build_model(
             fold_run.row,
             preset=fold_run.preset,
+            classes=len(fold_run.emotions),
             hidden=fold_run.train.hidden,
             seed=fold_run.seed,
             **fold_run.train.model_options,
@@ -224,6 +232,7 @@ def _trained_on(
         "corpus": corpus.name,
         "licence": corpus.licence,
         "content_hash": corpus.content_hash,
+        **({"also": corpus.also} if corpus.also else {}),
         "utterances": len(rows),
         "speakers": sorted(set(rows.speaker)),
         "seconds": [round(float(rows.seconds.min()), 3), round(float(rows.seconds.max()), 3)],
@@ -244,12 +253,13 @@ def _datasets(
     where a rule needs it."""
     from ser.batch import Dataset
     from ser.normalise import measure, normalised
+    from ser.training.voices import Voices
 
     rule, scale, sides = fold_run.train.normalise, None, {}
     if rule in ("train", "running"):
         scale = measure(corpus.features, fold_run.fold.train, needs)
     told = fold_run.training_labels(corpus)
-    true = np.array([EMOTIONS.index(e) for e in test.table.emotion])
+    true = test.labels
     for name, source, labels, rows, drawn in (
         ("data", corpus, told, fold_run.fold.train, fold_run.enrolled),
         ("dev", corpus, told, fold_run.fold.dev, fold_run.enrolled),
@@ -263,17 +273,21 @@ def _datasets(
                 "scale": scale,
                 "enrolled": drawn,
                 "seed": fold_run.split_seed,
+                "clip_z": fold_run.train.clip_z,
             }
-            faster = [source.speeds[s] for s in fold_run.train.speed] if name == "data" else []
-            sides[name] = Dataset(
-                normalised(source.features, rule, needs, **given),
-                rows,
-                labels[rows],
-                needs=needs,
-                frames=fold_run.frames,
-                device=fold_run.device,
-                versions=[normalised(f, rule, needs, **given) for f in faster],
-            )
+            seen = functools.partial(normalised, rule=rule, needs=needs, **given)
+            common = {"needs": needs, "frames": fold_run.frames, "device": fold_run.device}
+            if name != "data":
+                sides[name] = Dataset(seen(source.features), rows, labels[rows], **common)
+                continue
+            common |= {"speakers": given["speakers"]}
+            sources = [source.features, *(source.speeds[s] for s in fold_run.train.speed)]
+            if fold_run.train.voices:
+                common |= {"factors": fold_run.train.factors, "grow": rule != "utterance"}
+                sides[name] = Voices(sources, rows, labels[rows], normalise=seen, **common)
+            else:
+                first, *faster = map(seen, sources)
+                sides[name] = Dataset(first, rows, labels[rows], versions=faster, **common)
     for source in (corpus.features, test.features, *corpus.speeds.values()):
         source.unmap()  # what is trained on has been copied
     return sides, scale

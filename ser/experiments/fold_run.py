@@ -48,6 +48,7 @@ class FoldRun:
     first_seed: int = 0
     enrolled: dict[str, list[int]] = field(default_factory=dict)
     test_enrolled: dict[str, list[int]] = field(default_factory=dict)
+    emotions: tuple[str, ...] = EMOTIONS
 
     def __str__(self) -> str:
         return f"{self.row}, fold {self.fold.name}, seed {self.seed}"
@@ -89,15 +90,23 @@ class FoldRun:
         return permuted | ({"leave_dev": True} if self.leave_dev else {}) | learnt
 
     @property
+    def classes(self) -> dict:
+        """What a record says of the emotions, in the order of logits; nothing of the usual four."""
+        return {} if self.emotions == EMOTIONS else {"emotions": list(self.emotions)}
+
+    @property
     def recipe(self) -> dict:
-        """What a baseline takes of the settings for networks: who normalises its functionals.
+        """What a baseline takes of the settings for networks: who normalises, and the clip.
 
         Their classifier scales by the training side whatever else is done, so ``none`` and
         ``train`` are one to it, and an utterance is one row of numbers, which has no deviation.
         """
         rule = self.train.normalise
         by_speaker = rule in ("speaker", "running") or enrolled_by(rule)
-        return {"normalise": rule} if by_speaker and self.row in INPUTS else {}
+        if self.row not in INPUTS:
+            return {}
+        clip = {"clip_z": self.train.clip_z} if self.train.clip_z else {}
+        return ({"normalise": rule} if by_speaker else {}) | clip
 
     @property
     def normaliser(self) -> str:
@@ -110,15 +119,18 @@ class FoldRun:
         """Everything that decides the result; its hash is the record's fingerprint."""
         baseline = self.row in BASELINES
         tuned: dict = {"order": self.split_seed} if self.normaliser == "running" else {}
-        if self.tuning == "nested":
-            tuned["tuning"] = {"inner": INNER, **grid_of(self.row)}
+        if self.tuning != "fixed":
+            tuned["tuning"] = {"inner": INNER, **grid_of(self.row, self.tuning)}
             tuned["tuning"] |= {"speakers": "shared"} if self.fold.protocol == "random" else {}
         learnt = {"ssl_weights": corpus.ssl_weights} if "ssl" in self.unusual else {}
+        also = {"also": [part["content_hash"] for part in corpus.also]} if corpus.also else {}
         source = {"source": self.own.source} if self.own is not None else {}
         return (
             self.unusual
+            | self.classes
             | tuned
             | learnt
+            | also
             | source
             | {
                 "corpus": corpus.content_hash,
@@ -143,6 +155,8 @@ class FoldRun:
             "hidden": self.train.hidden,
             "normalise": self.train.normalise,
             "options": self.train.model_options,
+            **({"clip_z": self.train.clip_z} if self.train.clip_z else {}),
+            "emotions": list(self.emotions),
             **({"source": self.own.source} if self.own is not None else {}),
         }
 
@@ -153,7 +167,7 @@ class FoldRun:
         each other; the classes stay as frequent as they are. Only what the training side is told
         changes: test labels are read from the table, never from here.
         """
-        labels = np.array([EMOTIONS.index(e) for e in corpus.table.emotion])
+        labels = corpus.labels
         if self.permute is not None:
             rows = np.concatenate([self.fold.train, self.fold.dev])
             seed = derived_seed("permute", self.permute, self.fold.hash, self.seed)

@@ -24,6 +24,7 @@ from ser.experiments.config import RunConfig
 from ser.experiments.execution import execute
 from ser.experiments.fold_run import FoldRun
 from ser.experiments.grid_inputs import CorpusInputs, check_speakers, load_inputs
+from ser.experiments.mixing import with_others
 from ser.experiments.processes import KEPT, LIGHTER, imap_unordered
 from ser.experiments.progress import GridProgress
 from ser.experiments.record_folder import fold_records, locked, run_name
@@ -31,7 +32,7 @@ from ser.experiments.record_json import read_record, write_record
 from ser.experiments.record_table import FILE
 from ser.experiments.records import fingerprint, fuse_probabilities, fuse_records
 from ser.normalise import enrolled_by
-from ser.protocols import Fold, find_leaks, split
+from ser.protocols import Fold, find_leaks, inner_split, split
 from ser.rows import get_row
 from ser.saved_models import ANEW, DESCRIPTION, fuse_models
 from ser.threads import cores
@@ -77,19 +78,36 @@ def plan(
     config: RunConfig, corpus: CorpusInputs, test: CorpusInputs
 ) -> tuple[list[FoldRun], list[FoldRun]]:
     """The runs of a grid: those that train (or fit), and those that fuse their records."""
+    own = corpus.own or len(corpus.table)
+    table, keys = corpus.table.iloc[:own], corpus.keys[:own]
     try:
         folds = split(
-            corpus.table,
+            table,
             config.protocol,
             config.folds,
             config.split_seed,
             config.dev_share,
             test.table if config.protocol == "cross" else None,
-            corpus.keys,
+            keys,
             config.distinct_speakers,
         )
     except ProtocolError as error:
         raise ProtocolError(corpus.completed(str(error))) from None
+    folds = [fold for fold in folds if not config.only or fold.name in config.only]
+    if config.inner:
+        folds = [
+            part
+            for fold in folds
+            for part in inner_split(
+                fold,
+                table,
+                config.inner,
+                config.split_seed,
+                keys,
+                config.distinct_speakers,
+            )
+        ]
+    folds = [with_others(fold, corpus) for fold in folds]
     device = _device(config)
     fused, trained = _rows(config)
     fold_runs: dict[str, list[FoldRun]] = {"trained": [], "fused": []}
@@ -102,7 +120,7 @@ def plan(
         for row in rows:
             train = config.training(row)
             divided, drawn, leaks = sides[train.normalise]
-            for seed in config.seeds[:1] if row in BASELINES else config.seeds:
+            for seed in config.seeds if _learns(row) else config.seeds[:1]:
                 for fold, leak in zip(divided, leaks, strict=True):
                     fold_runs[kind].append(
                         FoldRun(
@@ -133,9 +151,15 @@ def plan(
                             first_seed=config.seeds[0],
                             enrolled=drawn[0],
                             test_enrolled=drawn[1],
+                            emotions=corpus.emotions,
                         )
                     )
     return fold_runs["trained"], fold_runs["fused"]
+
+
+def _learns(row: str) -> bool:
+    """Whether the result depends on the seed: not that of a baseline, nor of several together."""
+    return not set(get_row(row).branches) <= set(BASELINES)
 
 
 def _divided(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from ser.corpora.base import EMOTIONS, Corpus
+from ser.corpora.emotion_set import ordered, told
 from ser.errors import CorpusError, ProtocolError
 from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig
+from ser.experiments.mixing import also_of, joined
 from ser.features.utterance_values import log_seconds
 from ser.normalise import one_class_speakers
 from ser.protocols import Fold
@@ -34,12 +38,22 @@ class CorpusInputs:
     features: Any = field(default=None, repr=False)
     licence: str = ""
     egemaps: np.ndarray | None = field(default=None, repr=False)
+    compare: np.ndarray | None = field(default=None, repr=False)
     speeds: dict[float, Any] = field(default_factory=dict, repr=False)
     level: np.ndarray | None = field(default=None, repr=False)
     ssl: np.ndarray | None = field(default=None, repr=False)
     ssl_weights: str = ""
     whole: dict = field(default_factory=dict, repr=False)
+    also: list[dict] = field(default_factory=list, repr=False)
+    own: int = 0
     check: str = "ser check"
+    emotions: tuple[str, ...] = EMOTIONS
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class number of each utterance, int64 (utterances,): its emotion's place in the set."""
+        place = {emotion: number for number, emotion in enumerate(self.emotions)}
+        return np.array([place[e] for e in self.table.emotion], dtype=np.int64)
 
     @property
     def duration(self) -> np.ndarray:
@@ -57,7 +71,7 @@ class CorpusInputs:
         which does not know what it was made of, nothing.
         """
         return {"name": self.name, "content_hash": self.content_hash, **self.whole} | {
-            "utterances": len(self.table)
+            "utterances": self.own or len(self.table)
         }
 
 
@@ -103,9 +117,31 @@ def load_inputs(config: RunConfig, rows: set[str]) -> tuple[CorpusInputs, Corpus
         return _from_corpus(config, name, root, inputs, bool(networks), speeds, prosody)
 
     corpus = read(config.corpus, config.root, config.features, speeds)
+    others = [read(name, root, None, speeds) for name, root in also_of(config.also)]
     if config.protocol != "cross":
+        corpus = joined(corpus, others) if others else corpus
         return corpus, corpus
-    return corpus, read(config.test_corpus or "", config.test_root, config.test_features, ())
+    test = read(config.test_corpus or "", config.test_root, config.test_features, ())
+    _same_emotions(corpus, test)
+    return joined(corpus, others, test) if others else corpus, test
+
+
+def _same_emotions(corpus: CorpusInputs, test: CorpusInputs) -> None:
+    """ProtocolError where a network of the one could not answer about the other."""
+    if corpus.emotions == test.emotions:
+        return
+    shared = [e for e in corpus.emotions if e in test.emotions]
+    alone = [
+        f"{part.name} alone has {', '.join(sorted(only))}"
+        for part, only in ((corpus, {*corpus.emotions} - {*shared}),
+                           (test, {*test.emotions} - {*shared}))
+        if only
+    ]  # fmt: skip
+    way_out = f"--emotions {','.join(shared)}" if len(shared) > 1 else "other corpora"
+    raise ProtocolError(
+        f"protocol 'cross' asks both corpora for the same emotions in the same order: "
+        f"{'; '.join(alone) or 'the order differs'}. What both have: {way_out}"
+    )
 
 
 def check_speakers(
@@ -148,15 +184,16 @@ def _from_pack(
 ) -> CorpusInputs:
     from ser.features import load_pack
 
-    features = load_pack(Path(pack))
+    features = load_pack(Path(pack)).chosen(config.emotions)
     if features.preset.name != config.preset:
         raise CorpusError(
             f"{pack}: made with preset {features.preset.name!r}, but --preset "
             f"{config.preset!r} is asked for"
         )
-    if "egemaps" in inputs:
+    if {"egemaps", "compare"} & inputs:
         raise CorpusError(
-            f"{pack}: a feature pack holds no eGeMAPS; run the egemaps rows from the corpus"
+            f"{pack}: a feature pack holds no functionals (eGeMAPS, ComParE); run rows that read "
+            "them from the corpus"
         )
     if {"level", "ssl"} & inputs:
         raise CorpusError(
@@ -179,6 +216,7 @@ def _from_pack(
         content_hash=features.content_hash,
         features=features,
         licence=features.corpus.get("licence", ""),
+        emotions=features.emotions,
     )
 
 
@@ -193,23 +231,26 @@ def _from_corpus(
 ) -> CorpusInputs:
     from ser.corpora import load_corpus
     from ser.corpora.completeness import completeness
-    from ser.features.egemaps import egemaps, installed
+    from ser.features.egemaps import compare, egemaps, installed
     from ser.features.learnt import learnt, weights_digest
     from ser.features.table import content_hash
     from ser.features.utterance_values import levels
 
     given = {"cache": config.cache, "progress": config.progress}
-    corpus = load_corpus(name, root)
+    corpus = load_corpus(name, root, config.emotions)
+    _tell_left_out(corpus)
     for problem in corpus.problems[:5]:
         log.info("%s: %s", name, problem)
     if len(corpus.problems) > 5:
         more = len(corpus.problems) - 5
         log.info("%s: and %d more problems; see `%s`", name, more, corpus.check_command)
     if len(corpus.table) == 0:
-        raise CorpusError(f"{name}: no utterances of the four classes under {corpus.root}")
-    if networks and "egemaps" in inputs and not config.skip_bad and not installed():
-        # All from the cache, or the error now, not after long work.
-        egemaps(corpus.table, config.cache, progress=False)
+        raise CorpusError(f"{name}: no utterances of {corpus.classes_told} under {corpus.root}")
+    functionals = {"egemaps": egemaps, "compare": compare}
+    for kind in functionals.keys() & inputs:
+        if networks and not config.skip_bad and not installed():
+            # All from the cache, or the error now, not after long work.
+            functionals[kind](corpus.table, config.cache, progress=False)
     digest = weights_digest(config.ssl) if "ssl" in inputs else ""  # or the error, now
     sound = features = None  # sound: which utterances can be read, and how long they are
     others, values = {}, {}
@@ -222,7 +263,7 @@ def _from_corpus(
         others = {s: extract(corpus, config.preset, speed=s, **given) for s in speeds}
         del given["prosody"]
     described = functools.partial(learnt, model=config.ssl)
-    for kind, read in (("egemaps", egemaps), ("ssl", described), ("level", levels)):
+    for kind, read in (functionals | {"ssl": described, "level": levels}).items():
         if kind in inputs or (kind == "level" and sound is None):
             found = read(corpus, skip_bad=config.skip_bad, **given)
             values[kind] = found.values
@@ -237,10 +278,21 @@ def _from_corpus(
         features=features,
         licence=corpus.licence,
         egemaps=values.get("egemaps"),
+        compare=values.get("compare"),
         level=values.get("level"),
         ssl=values.get("ssl"),
         ssl_weights=digest,
         speeds=others,
         whole=completeness(corpus),
         check=corpus.check_command,
+        emotions=corpus.emotions,
     )
+
+
+def _tell_left_out(corpus: Corpus) -> None:
+    """What the set that was asked for takes of a corpus, and what it leaves out."""
+    if corpus.asked:
+        left = Counter(corpus.everything.emotion[~corpus.wanted])
+        more = f"; left out: {told({w: left[w] for w in ordered(left)})}" if any(left) else ""
+        here = corpus.table.emotion.value_counts()
+        log.info("%s: %s%s", corpus.name, told({e: here[e] for e in corpus.emotions}), more)

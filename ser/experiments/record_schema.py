@@ -48,6 +48,9 @@ class ProtocolFacts(Facts):
     test_speakers: list[str] | None = None
     leak: dict[str, int] | None = Field(None, description="what training and test share, counted")
     leak_told: str | None = None
+    also: list[CorpusFacts] | None = Field(
+        None, description="other corpora, trained on in every fold and never tested"
+    )
     enrolled: list[str] | None = Field(
         None, description="neutral utterances that normalise the tested speakers; not tested"
     )
@@ -58,7 +61,7 @@ class TestFacts(Facts):
 
     utterances: list[str]
     speakers: list[str]
-    labels: list[int] = Field(description="true classes, places in ser.corpora.base.EMOTIONS")
+    labels: list[int] = Field(description="true classes, places in the record's emotions")
     genders: list[str | None] | None = None
     texts: list[str | None] | None = None
 
@@ -91,6 +94,16 @@ class TuningFacts(Facts):
     scores: list[dict[str, float | str | None]]
 
 
+class ChoiceFacts(Facts):
+    """Which option a fold chose, on its training side (:func:`ser.experiments.choice.choose`)."""
+
+    inner: str = Field(description="what the inner folds were")
+    chosen: str
+    row: str = Field(description="of the chosen option")
+    source: str = Field(description="fingerprint of the run that was tested")
+    scores: list[dict[str, float | str]] = Field(description="option and inner UA of each")
+
+
 class RunRecord(Facts):
     """The facts of one run."""
 
@@ -105,6 +118,9 @@ class RunRecord(Facts):
     corpus: CorpusFacts
     test_corpus: CorpusFacts | None = Field(None, description="of protocol cross")
     protocol: ProtocolFacts
+    emotions: list[str] | None = Field(
+        None, description="the classes, in the order of logits; None: angry, happy, neutral, sad"
+    )
     preset: str | None
     model: str = Field(description="the row of the table")
     transductive: bool = Field(False, description="normalised by speaker, the tested ones too")
@@ -120,6 +136,7 @@ class RunRecord(Facts):
     selection: dict[Literal["last", "dev", "test"] | str, Selection | None]
     fused_from: list[str] | None = Field(None, description="ids of the branches' runs")
     tuning: TuningFacts | None = None
+    choice: ChoiceFacts | None = None
     wall_seconds: float | None = None
 
 
@@ -151,8 +168,11 @@ def check_record(record: Mapping[str, Any]) -> None:
     test, labels = record["test"], record["test"]["labels"]
     if not labels:
         raise ValueError("it has no test utterances")
-    if min(labels) < 0 or max(labels) >= len(EMOTIONS):
-        raise ValueError(f"labels outside 0..{len(EMOTIONS) - 1}")
+    classes = len(record.get("emotions") or EMOTIONS)
+    if len(set(record.get("emotions") or EMOTIONS)) < classes:
+        raise ValueError("an emotion is named twice")
+    if min(labels) < 0 or max(labels) >= classes:
+        raise ValueError(f"labels outside 0..{classes - 1}")
     for name in ("utterances", "speakers", "genders", "texts"):
         if test.get(name) is not None and len(test[name]) != len(labels):
             raise ValueError(f"{len(test[name])} {name} for {len(labels)} labels")
@@ -163,9 +183,9 @@ def check_record(record: Mapping[str, Any]) -> None:
         raise ValueError("it has no selection")
     for name, part in chosen.items():
         values = np.array(part["logits"], dtype=float)
-        if values.shape != (len(labels), len(EMOTIONS)):
+        if values.shape != (len(labels), classes):
             raise ValueError(
-                f"logits of {name!r} have shape {values.shape}, not {(len(labels), 4)}"
+                f"logits of {name!r} have shape {values.shape}, not {(len(labels), classes)}"
             )
         if not np.isfinite(values).all():
             raise ValueError(f"logits of {name!r} contain NaN or infinity")
@@ -215,18 +235,21 @@ def given_options(words: Sequence[str]) -> dict[str, str]:
         words: of the command, as a shell has taken it apart.
 
     Returns:
-        Name -> value; ``""`` for an option without one, several values joined by a blank.
+        Name -> value; ``""`` for an option without one, several values, also of an option that is
+        given again, joined by a blank.
 
     Example:
         >>> given_options(["run", "--model", "dual", "--seeds=3", "--quiet"])
         {'--model': 'dual', '--seeds': '3', '--quiet': ''}
+        >>> given_options(["run", "--also", "nemo=a", "--also", "tess=b"])
+        {'--also': 'nemo=a tess=b'}
     """
     options: dict[str, str] = {}
     name = ""
     for word in words:
+        value = word
         if word.startswith("--"):
             name, _, value = word.partition("=")
-            options[name] = value
-        elif name:
-            options[name] = f"{options[name]} {word}".strip()
+        if name:
+            options[name] = f"{options.get(name, '')} {value}".strip()
     return options

@@ -2,7 +2,7 @@
 
 Columns are named by the way to the fact (``protocol.fold``, ``config.epochs``, ``history.loss``);
 what a run has not is null, and what no run of the folder has is no column. Logits are lists of
-float32, utterance by utterance in the order of :data:`ser.corpora.base.EMOTIONS`; read by this
+float32, utterance by utterance in the order of :func:`emotions_of` the record; read by this
 module they are rounded to five decimals, as they were before they were written, which gives the
 same number back. ``selection.dev.logits`` is null where the same epoch's are in a selection before.
 With pandas::
@@ -40,7 +40,7 @@ SELECTIONS: tuple[str, ...] = ("last", "dev", "test")
 META = b"ser.records"
 DIGESTS = ("digest", "epoch_digest")
 EPOCHS = ("epoch_logits.test", "epoch_logits.dev")
-_TABLES = ("history", "tuning.scores")
+_TABLES = ("history", "tuning.scores", "choice.scores")
 _ALWAYS: dict[str, Any] = {
     "study": "", "command": None, "options": {}, "package": {"commit": None}, "versions": {},
     "corpus": {}, "test_corpus": None, "protocol": {}, "preset": None, "transductive": False,
@@ -48,6 +48,16 @@ _ALWAYS: dict[str, Any] = {
     "selection": {},
 }  # fmt: skip
 """What a record says even where its row is null."""
+
+
+def emotions_of(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """The classes of a record, in the order of its logits; one that names none has the four.
+
+    Example:
+        >>> emotions_of({"emotions": ["calm", "angry"]}), len(emotions_of({}))
+        (('calm', 'angry'), 4)
+    """
+    return tuple(record.get("emotions") or EMOTIONS)
 
 
 class RecordFile:
@@ -104,9 +114,9 @@ class RecordFile:
                 counts = {"test": len(record["test"]["labels"]), "dev": len(record["dev_labels"])}
                 found.append(
                     {
-                        side: row[name].reshape(-1, counts[side], len(EMOTIONS))
+                        side: row[name].reshape(-1, counts[side], len(emotions_of(record)))
                         if counts[side]
-                        else np.zeros((0, 0, len(EMOTIONS)), np.float16)
+                        else np.zeros((0, 0, len(emotions_of(record))), np.float16)
                         for name in names
                         if (side := name.rpartition(".")[2]) and row[name] is not None
                     }
@@ -290,9 +300,10 @@ def _nested(row: Mapping[str, Any]) -> dict[str, Any]:
     record["selection"] = {
         k: record["selection"][k] for k in sorted(record["selection"], key=_rule)
     }
+    classes = len(emotions_of(record))
     for chosen in record["selection"].values():
         if "logits" in chosen:
-            chosen["logits"] = chosen["logits"].reshape(-1, len(EMOTIONS)).tolist()
+            chosen["logits"] = chosen["logits"].reshape(-1, classes).tolist()
         chosen["logits"] = chosen.get("logits") or first[chosen["epoch"]]
         first.setdefault(chosen["epoch"], chosen["logits"])
     if "tuning" in record:

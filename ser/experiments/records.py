@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 
 from ser import __version__, metrics
-from ser.corpora.base import EMOTIONS
 from ser.errors import RecordError
-from ser.experiments.record_table import SELECTIONS
+from ser.experiments.record_table import SELECTIONS, emotions_of
 
 
 def fingerprint(settings: dict) -> str:
@@ -71,7 +70,11 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
     """
     first = parts[0]
     same = [
-        (p["corpus"]["content_hash"], p["protocol"]["hash"], p["seed"], p["preset"]) for p in parts
+        (
+            *(p["corpus"]["content_hash"], p["protocol"]["hash"], p["seed"], p["preset"]),
+            emotions_of(p),
+        )
+        for p in parts
     ]
     asked = [[p["test"][k] for k in ("utterances", "speakers", "labels")] for p in parts]
     if len(set(same)) != 1 or any(a != asked[0] for a in asked):
@@ -96,7 +99,8 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
             known = logits[side].shape[0] > 0 and len(labels[side]) > 0
             guess = logits[side][index].argmax(1) if known else None
             for name, metric in (("ua", metrics.ua), ("wa", metrics.wa)):
-                value = round(metric(labels[side], guess), 6) if known else None
+                classes = len(emotions_of(first))
+                value = round(metric(labels[side], guess, classes), 6) if known else None
                 entry[f"{side}_{name}"] = value
         history.append(entry)
     chosen = [p["selection"].get("last") for p in parts]
@@ -110,6 +114,7 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
         "normaliser": ", ".join(dict.fromkeys(map(normaliser_of, parts))),
         "wall_seconds": round(sum(p["wall_seconds"] for p in parts), 3),
         "parameters": sum(p["parameters"] for p in parts),
+        "config": _settings_of(first, parts),
         "history": history,
         "selection": select(history, logits["test"], wanted, last),
         "fused_from": [p["id"] for p in parts],
@@ -128,11 +133,17 @@ def normaliser_of(record: Mapping[str, Any]) -> str:
     return record.get("normaliser") or str(told)
 
 
-def fuse_probabilities(row: str, parts: Sequence[dict], settings: dict) -> dict:
-    """The record of a row that adds a network's probabilities to those of a classifier.
+def _settings_of(first: dict, parts: Sequence[dict]) -> dict:
+    """Of a fused row: its *first* network's, and the channels of one that has a front end."""
+    told = [p["config"]["channels"] for p in parts if "channels" in (p["config"] or {})]
+    return {**first["config"], **({"channels": told[0]} if told else {})}
 
-    Its logits are the logarithms of the mean probabilities. A selection is that of the network; a
-    classifier has one answer, which goes with each.
+
+def fuse_probabilities(row: str, parts: Sequence[dict], settings: dict) -> dict:
+    """The record of a row that averages the probabilities of others, networks and classifiers.
+
+    Its logits are the logarithms of the mean probabilities. Selections and seed are those of the
+    first network; a classifier has one answer, which goes with each.
 
     Raises:
         RecordError: branches of different folds or utterances.
@@ -141,7 +152,7 @@ def fuse_probabilities(row: str, parts: Sequence[dict], settings: dict) -> dict:
         >>> softmax(np.zeros((1, 4))).tolist()
         [[0.25, 0.25, 0.25, 0.25]]
     """
-    first = parts[0]
+    first = next((p for p in parts if p["history"]), parts[0])
     same = {(p["corpus"]["content_hash"], p["protocol"]["hash"]) for p in parts}
     asked = [[p["test"][k] for k in ("utterances", "speakers", "labels")] for p in parts]
     if len(same) != 1 or any(a != asked[0] for a in asked):
@@ -163,6 +174,7 @@ def fuse_probabilities(row: str, parts: Sequence[dict], settings: dict) -> dict:
         "normaliser": ", ".join(dict.fromkeys(map(normaliser_of, parts))),
         "wall_seconds": round(sum(p["wall_seconds"] for p in parts), 3),
         "parameters": sum(p["parameters"] for p in parts),
+        "config": _settings_of(first, parts),
         "history": [],
         "selection": chosen,
         "fused_from": [p["id"] for p in parts],
@@ -183,19 +195,23 @@ def every_epoch(record: Mapping[str, Any], side: str) -> np.ndarray:
     """
     try:
         logits = np.asarray(record["epoch_logits"][side], np.float32)
-        return logits if logits.size else np.zeros((0, 0, len(EMOTIONS)), np.float32)
+        return logits if logits.size else np.zeros((0, 0, len(emotions_of(record))), np.float32)
     except KeyError as error:
         raise RecordError(
             f"{record['id']}: a record without {error}; choose another --out and run it again"
         ) from None
 
 
-def thinned(record: dict[str, Any]) -> dict[str, Any]:
+def thinned(record: dict[str, Any], also: Iterable[int] = ()) -> dict[str, Any]:
     """*record* with the logits of no other epochs than those that a selection chose.
 
     Tables, intervals and calibration stay as they were. What is lost: the row can't be fused with
     another any more, and no other epoch can be chosen. A record without logits of its epochs (a
     baseline's, a fused row's) comes back as it is.
+
+    Args:
+        record: of a run.
+        also: epochs that a row fused from it has chosen; their logits stay as well.
 
     Raises:
         RecordError: a selection of an epoch that is not in the record's history.
@@ -206,6 +222,7 @@ def thinned(record: dict[str, Any]) -> dict[str, Any]:
     chosen = {s["epoch"] for s in record["selection"].values() if s}
     if not chosen <= set(epochs):
         raise RecordError(f"{record['id']}: it chose an epoch which is not in its history")
+    chosen |= set(also)
     kept = {side: np.array(logits) for side, logits in record["epoch_logits"].items()}
     for logits in kept.values():
         if len(logits) == len(epochs):

@@ -1,11 +1,12 @@
-"""eGeMAPS: 88 hand-made numbers an utterance, the feature set the baselines use.
+"""Functionals of openSMILE: eGeMAPS, 88 hand-made numbers an utterance, and ComParE, 6,373.
 
-Computed by openSMILE (extended Geneva Minimalistic Acoustic Parameter Set v02, functionals) on the
-waveform that ``load_audio`` gives, and kept in the same kind of cache as the other features.
-openSMILE works on 16-bit integers: samples are cut to full scale and truncated. Digital silence
-gives finite values (F0 and jitter 0, equivalent sound level -120 dB). openSMILE has no value for
-sounds shorter than 60 ms; they are followed by zeros up to that. A value that openSMILE leaves
-undefined is 0 here. Book: chapter "EmoDB, measured".
+eGeMAPS (extended Geneva Minimalistic Acoustic Parameter Set v02) was chosen by people, small;
+ComParE 2016, of the challenges of that name, is many statistics of 65 descriptors and their slopes.
+Both are computed on the waveform that ``load_audio`` gives, and kept in the same kind of cache as
+the other features. openSMILE works on 16-bit integers: samples are cut to full scale and truncated.
+Digital silence gives finite values (F0 and jitter 0, equivalent sound level -120 dB). openSMILE has
+no value for sounds shorter than 60 ms; they are followed by zeros up to that. A value that
+openSMILE leaves undefined is 0 here. Book: chapter "EmoDB, measured".
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from ser.features.utterance_values import UtteranceValues, utterance_values
 if TYPE_CHECKING:
     from ser.corpora.base import Corpus
 
-SIZE = 88
+SETS: dict[str, int] = {"eGeMAPSv02": 88, "ComParE_2016": 6373}
+"""openSMILE's name of a set -> how many numbers."""
 SHORTEST = 960
 """60 ms in samples: openSMILE's longest frame."""
 
@@ -61,6 +63,33 @@ def egemaps(
     return utterance_values(corpus, parameters, _functionals, cache, progress, skip_bad, task=4)
 
 
+def compare(
+    corpus: Corpus | pd.DataFrame,
+    cache: str | Path | None = None,
+    progress: bool = True,
+    skip_bad: bool = False,
+) -> UtteranceValues:
+    """ComParE 2016 functionals of every utterance; arguments and errors as :func:`egemaps`.
+
+    Returns:
+        UtteranceValues with values (utterances, 6373), columns as openSMILE names them.
+
+    Source: Schuller et al., "The INTERSPEECH 2016 Computational Paralinguistics Challenge:
+    Deception, Sincerity and Native Language", Interspeech 2016.
+
+    Example:
+        >>> from ser import load_corpus
+        >>> compare(load_corpus("emodb", root)).values.shape     # doctest: +SKIP
+        (339, 6373)
+    """
+    parameters = {"set": "ComParE_2016", "level": "functionals", "version": 1}
+
+    def many(waves: list[np.ndarray]) -> list[list[np.ndarray]]:
+        return _functionals(waves, "ComParE_2016")
+
+    return utterance_values(corpus, parameters, many, cache, progress, skip_bad, task=4)
+
+
 def egemaps_names() -> list[str]:
     """openSMILE's names of the 88 columns.
 
@@ -83,25 +112,25 @@ def installed() -> bool:
     return True
 
 
-def _smile() -> Any:
+def _smile(which: str = "eGeMAPSv02") -> Any:
     try:
         import opensmile
     except ImportError as error:
         raise FeatureError(
-            f"eGeMAPS needs the opensmile package ({error}); run: pip install 'ser-book[egemaps]'"
+            f"{which} needs the opensmile package ({error}); run: pip install 'ser-book[egemaps]'"
         ) from error
     return opensmile.Smile(
-        feature_set=opensmile.FeatureSet.eGeMAPSv02,
+        feature_set=opensmile.FeatureSet[which],
         feature_level=opensmile.FeatureLevel.Functionals,
     )
 
 
-def _functionals(waves: list[np.ndarray]) -> list[list[np.ndarray]]:
-    smile = _smile()
+def _functionals(waves: list[np.ndarray], which: str = "eGeMAPSv02") -> list[list[np.ndarray]]:
+    smile = _smile(which)
     rows = []
     for wave in waves:
         wave = np.clip(wave, -1.0, 32767 / 32768)
         wave = np.pad(wave, (0, max(SHORTEST - len(wave), 0)))
         values = smile.process_signal(wave, SAMPLE_RATE).to_numpy(dtype=np.float32)
-        rows.append([np.nan_to_num(values.reshape(SIZE), nan=0.0, posinf=0.0, neginf=0.0)])
+        rows.append([np.nan_to_num(values.reshape(SETS[which]), nan=0.0, posinf=0.0, neginf=0.0)])
     return rows

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ser.corpora.base import EMOTIONS
 from ser.devices import resolve_device
 from ser.errors import FeatureError
 from ser.features import mel, mfcc
@@ -115,7 +116,8 @@ def extract(
         keys=done.keys,
         preset=preset,
         store=store,
-        corpus={"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation},
+        corpus={"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation}
+        | ({} if corpus.emotions == EMOTIONS else {"emotions": list(corpus.emotions)}),
         report={
             "computed": done.computed,
             "left_out": done.errors,

@@ -88,14 +88,18 @@ class Normalise(nn.Module):
 
     Args:
         scale: mean and deviation (dimensions,) of the training side; None: the utterance's own.
+        clip_z: what is beyond so many deviations is set to them; 0: nothing is.
 
     Example:
         >>> Normalise()(torch.tensor([[1.0, 3.0]])).tolist()
         [[-1.0, 1.0]]
     """
 
-    def __init__(self, scale: tuple[np.ndarray, np.ndarray] | None = None) -> None:
+    def __init__(
+        self, scale: tuple[np.ndarray, np.ndarray] | None = None, clip_z: float = 0.0
+    ) -> None:
         super().__init__()
+        self.clip_z = clip_z
         for name, values in zip(("mean", "deviation"), scale or (None, None), strict=True):
             self.register_buffer(name, None if values is None else torch.as_tensor(values)[:, None])
 
@@ -108,4 +112,5 @@ class Normalise(nn.Module):
             squares = wide.square().mean(1, keepdim=True) - mean.square()
             deviation = squares.clamp(min=0).sqrt().clamp(min=LEAST).float()
             mean = mean.float()
-        return (features - mean) / deviation
+        values = (features - mean) / deviation
+        return values.clamp(-self.clip_z, self.clip_z) if self.clip_z else values

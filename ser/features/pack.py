@@ -275,9 +275,11 @@ def _refuse_other(folder: Path, new: dict) -> None:
 
 
 def _identity(meta: dict) -> tuple:
-    """Name of the corpus, preset, format."""
+    """Name of the corpus with its emotions where not the usual four, preset, format."""
     corpus = meta["corpus"]
     name = corpus.get("name") if isinstance(corpus, dict) else corpus
+    if isinstance(corpus, dict) and corpus.get("emotions"):
+        name = f"{name} ({', '.join(corpus['emotions'])})"
     return name, meta["preset"], meta["format"]
 
 

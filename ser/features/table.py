@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from ser.corpora.base import EMOTIONS
+from ser.corpora.emotion_set import Emotions, emotion_set
 from ser.errors import FeatureError
 from ser.features.cache import FeatureStore
 from ser.features.presets import Preset
@@ -40,7 +42,7 @@ class Features:
             ``@start+seconds``. Equal keys mean equal audio.
         preset: the spectrograms' settings.
         store: where the arrays are.
-        corpus: name, licence and citation of the corpus.
+        corpus: name, licence and citation of the corpus, its emotions where not the usual four.
         report: what :func:`ser.features.extract` did (counts, seconds, folder of the cache).
         prosody_store: where the descriptors of :mod:`ser.features.prosody` are; None: not computed.
 
@@ -98,6 +100,29 @@ class Features:
                 "with `ser features --prosody --out`"
             )
         return np.array(self.prosody_store.read(self.keys[i])[0])
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The classes, in the order of logits."""
+        return tuple(self.corpus.get("emotions", EMOTIONS))
+
+    def chosen(self, emotions: Emotions) -> Features:
+        """Those of a set of emotions; None: as they are.
+
+        Raises:
+            CorpusError: the set names an emotion that these have not.
+        """
+        if emotions is None:
+            return self
+        wanted, whose = emotion_set(emotions), self.corpus.get("name", "features")
+        wanted.check_merged(self.table.emotion, whose)
+        words = self.table.emotion.map(wanted.counts_as)
+        counts = words.value_counts().to_dict()
+        classes = wanted.classes(counts, counts, whose)
+        part = self.subset(np.flatnonzero(words.isin(classes)).tolist())
+        table = part.table.assign(emotion=words[words.isin(classes)].to_numpy())
+        corpus = self.corpus | {"emotions": list(classes)}
+        return replace(part, table=table, corpus=corpus)
 
     def unmap(self) -> None:
         """Let go of the mapped files (:meth:`ser.features.cache.FeatureStore.unmap`)."""

@@ -31,16 +31,19 @@ class Interval(NamedTuple):
         return "" if np.isfinite(self.low) else "no interval: it needs at least two speakers"
 
 
-def runs(predictions: ArrayLike, utterances: int) -> np.ndarray:
+def runs(predictions: ArrayLike, utterances: int, classes: int = len(EMOTIONS)) -> np.ndarray:
     """Predictions as (seeds, n) codes, from (n,) or (seeds, n)."""
-    codes = np.atleast_2d(as_codes(predictions))
+    codes = np.atleast_2d(as_codes(predictions, classes))
     if codes.ndim != 2 or codes.shape[1] != utterances:
         raise ValueError(f"predictions {codes.shape} do not fit {utterances} labels")
     return codes
 
 
 def speaker_counts(
-    labels: ArrayLike, predictions: ArrayLike, speakers: Sequence[str]
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    speakers: Sequence[str],
+    classes: int = len(EMOTIONS),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Confusion matrix of every speaker and seed.
 
@@ -48,23 +51,24 @@ def speaker_counts(
         labels: (n,) true classes.
         predictions: (n,) or (seeds, n) answers.
         speakers: (n,) who talks.
+        classes: how many there are.
 
     Returns:
-        Speakers' names (S,), sorted, and counts (S, seeds, 4, 4).
+        Speakers' names (S,), sorted, and counts (S, seeds, classes, classes).
 
     Example:
         >>> names, counts = speaker_counts([0, 1, 1], [0, 1, 0], ["A", "A", "B"])
         >>> names.tolist(), counts.shape, counts[1, 0, 1].tolist()
         (['A', 'B'], (2, 1, 4, 4), [1, 0, 0, 0])
     """
-    truth = as_codes(labels)
-    answers = runs(predictions, len(truth))
+    truth = as_codes(labels, classes)
+    answers = runs(predictions, len(truth), classes)
     if len(speakers) != len(truth):
         raise ValueError(f"{len(speakers)} speakers do not fit {len(truth)} labels")
     if len(truth) == 0:
         raise ValueError("no utterances to score")
     names, who = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
-    size = len(EMOTIONS)
+    size = classes
     seed = np.arange(len(answers))[:, None]
     cell = ((who * len(answers) + seed) * size + truth) * size + answers
     flat = np.bincount(cell.ravel(), minlength=len(names) * len(answers) * size * size)
@@ -79,7 +83,7 @@ def draw(speakers: int, resamples: int, seed: int) -> np.ndarray:
 
 
 def resampled(counts: np.ndarray, weights: np.ndarray, metric: str) -> np.ndarray:
-    """The metric (resamples,), mean over seeds, of counts (S, seeds, 4, 4) under weights."""
+    """The metric (resamples,), mean over seeds, of counts (S, seeds, k, k) under weights."""
     flat = weights @ counts.reshape(len(counts), -1)
     return METRICS[metric](flat.reshape(len(weights), *counts.shape[1:])).mean(-1)
 
@@ -97,7 +101,7 @@ def counts_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """As :func:`bootstrap_interval`, from counts (S, seeds, 4, 4) of :func:`speaker_counts`."""
+    """As :func:`bootstrap_interval`, from the counts of :func:`speaker_counts`."""
     if metric not in METRICS:
         raise ValueError(f"unknown metric {metric!r}; choose from {', '.join(METRICS)}")
     if resamples < 1 or not 0 < level < 1:
@@ -115,6 +119,7 @@ def bootstrap_interval(
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
+    classes: int = len(EMOTIONS),
 ) -> Interval:
     """Percentile bootstrap interval of WA or UA, whole speakers resampled with replacement.
 
@@ -130,6 +135,7 @@ def bootstrap_interval(
         resamples: number of resamples.
         level: share of resamples inside the interval.
         seed: of the resampling; the same seed gives the same interval.
+        classes: how many there are.
 
     Returns:
         Interval ``(low, high)``; both NaN with fewer than two speakers, where nothing is known
@@ -145,5 +151,5 @@ def bootstrap_interval(
         (0.0, 1.0)
     """
     return counts_interval(
-        speaker_counts(labels, predictions, by)[1], metric, resamples, level, seed
+        speaker_counts(labels, predictions, by, classes)[1], metric, resamples, level, seed
     )

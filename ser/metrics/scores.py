@@ -1,7 +1,7 @@
 """WA, UA, recalls, confusion and calibration of one set of predictions.
 
-Labels and predictions are class numbers 0..3 in the order of
-:data:`ser.corpora.base.EMOTIONS`, or the emotions' names.
+Labels and predictions are class numbers from 0 in the order of a set of emotions, or, of the usual
+four (:data:`ser.corpora.base.EMOTIONS`), the emotions' names.
 """
 
 from __future__ import annotations

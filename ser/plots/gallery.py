@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from ser.corpora.emotion_set import set_name
 from ser.paths import atomic_write
 from ser.plots.results import confusion_matrix, paired_difference, results_table_plot
 from ser.plots.style import describe, png
@@ -55,14 +57,31 @@ def figures(
     last = [r for r in report.rows if r.selection == "last"] or report.rows
     for row in last:
         place = [row.corpus, row.test_corpus, row.protocol, row.preset, row.model]
+        place += [file_word(row.emotions)]
         name = "-".join(filter(None, [*place, "" if row.selection == "last" else row.selection]))
         heading = f"{row.label}, {row.test_corpus or row.corpus}, {row.protocol}"
+        heading += f", {len(row.emotions)} emotions" if set_name(row.emotions) else ""
         heading += ", test-chosen*" if row.test_chosen else f", {row.selection} epoch"
-        yield f"confusion-{name}", confusion_matrix(row.confusion, heading)
+        yield f"confusion-{name}", confusion_matrix(row.confusion, heading, classes=row.emotions)
         yield f"reliability-{name}", reliability_diagram(row.labels, row.logits[0], heading)
         history = [r.data["history"] for r in row.records if r.data.get("history")]
         if history:
             yield f"learning-{name}", learning_curves(history, heading)
+
+
+def file_word(emotions: Sequence[str]) -> str:
+    """A set of emotions in a file's name; ``""`` for the usual four.
+
+    Example:
+        >>> file_word(("angry", "sad"))
+        'angry+sad'
+    """
+    if not set_name(emotions):
+        return ""
+    word = "+".join(emotions)
+    if len(word) > 90:
+        word = f"{len(emotions)}-emotions-{hashlib.sha256(word.encode()).hexdigest()[:8]}"
+    return word
 
 
 def _file_name(text: str) -> str:

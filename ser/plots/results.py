@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from ser.corpora.base import EMOTIONS
+from ser.corpora.emotion_set import set_name
 from ser.metrics import row_percent
 from ser.normalise import MARK, TRANSDUCTIVE
 from ser.plots.style import (
@@ -49,7 +50,7 @@ def confusion_matrix(
     """Confusion matrix: counts and rows in percent; the colour is the row's percent.
 
     Args:
-        counts: (4, 4) whole numbers, rows true, as :func:`ser.metrics.confusion`.
+        counts: (classes, classes) whole numbers, rows true, as :func:`ser.metrics.confusion`.
         title: of the figure.
         ax: axes to draw into.
         classes: names of rows and columns.
@@ -59,13 +60,17 @@ def confusion_matrix(
     """
     counts = np.asarray(counts)
     shares = row_percent(counts)
+    many = len(classes) > 5  # no room for a sign in every cell, nor for names side by side
+    sign = "" if many else " %"
     words = [
-        [f"{'–' if np.isnan(v) else f'{v:.0f} %'}\n{n}" for v, n in zip(*row, strict=True)]
+        [f"{'–' if np.isnan(v) else f'{v:.0f}{sign}'}\n{n}" for v, n in zip(*row, strict=True)]
         for row in zip(shares, counts, strict=True)
     ]
     with drawing(ax, height=4.6) as (fig, ax):
-        heatmap(ax, shares / 100, words, classes, classes)
-        ax.set(xlabel="answered", ylabel="true")
+        heatmap(ax, shares / 100, words, classes, classes, size=10 if many else 12)
+        ax.set(xlabel=f"answered{', percent of the row above counts' * many}", ylabel="true")
+        if many:
+            ax.tick_params(axis="x", rotation=60)
         set_title(ax, title)
     return set_alt(fig, _say_confusion(counts, shares, title, classes))
 
@@ -77,6 +82,7 @@ def heatmap(
     columns: Sequence[str],
     rows: Sequence[str],
     square: bool = True,
+    size: float = 12,
 ) -> None:
     """A matrix of words on blue, readable on every shade; those of the diagonal are bold.
 
@@ -86,6 +92,7 @@ def heatmap(
         words: what stands in each cell.
         columns, rows: their names.
         square: whether cells are square, and the diagonal means something.
+        size: of the words, in points.
     """
     import seaborn  # brings pyplot and takes half a second: for those who draw a matrix
 
@@ -96,7 +103,7 @@ def heatmap(
     )  # fmt: skip
     for text, place in zip(ax.texts, np.ndindex(shade.shape), strict=True):
         # seaborn's white is too faint on a middle blue: a contrast of 2.3, where 4.5 is needed
-        text.set(color=ink_on(matplotlib.colormaps["Blues"](shade[place])), fontsize=12)
+        text.set(color=ink_on(matplotlib.colormaps["Blues"](shade[place])), fontsize=size)
         text.set_fontweight("bold" if square and place[0] == place[1] else "normal")
     ax.tick_params(length=0, rotation=0)
 
@@ -195,9 +202,16 @@ def _points(ax: Axes, part: pd.DataFrame, metric: str, y: Sequence[float], selec
     ax.plot(middle, y, marker, color=colour, markerfacecolor=face, markersize=7, label=label)
 
 
+def _asked(line: Any) -> str:
+    """The emotions of a line of the table, where they are not the usual four."""
+    emotions = getattr(line, "emotions", None)
+    return set_name(emotions.split(", ")) if isinstance(emotions, str) else ""
+
+
 def _where(table: pd.DataFrame) -> list[str]:
     return [
         f"{r.corpus}{f' → {r.test_corpus}' if isinstance(r.test_corpus, str) else ''}, {r.protocol}"
+        + (f"; {asked}" if (asked := _asked(r)) else "")
         for r in table.itertuples()
     ]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ser.corpora.base import EMOTIONS
+from ser.corpora.emotion_set import set_name
 from ser.errors import RecordError
 from ser.report.comparison import Comparison, compare
 from ser.report.load import Source, records_of
@@ -35,6 +35,7 @@ class Report:
             ``model``, ``label`` (the model, marked where it is transductive), ``selection``,
             ``seeds`` and ``folds`` (how many), ``folds_total``, ``n``
             utterances, ``n_expected`` (of the whole corpus), ``classes`` (how many were tested),
+            ``emotions`` (the whole set),
             ``missing`` (of the corpus, in words), ``speakers``, ``wa``, ``wa_sd``, ``wa_low``,
             ``wa_high``, ``ua`` and so on (fractions of 1; sd over seeds is NaN with one seed),
             ``parameters``, ``epochs``, ``test_chosen``, ``transductive``, ``tuning`` (of
@@ -53,11 +54,12 @@ class Report:
         self.rows = list(rows)
         self.resamples = resamples
         self._dicts = [row_dict(row, resamples) for row in self.rows]
-        wide = ("recalls", "confusion", "confusion_percent", "leak", "notes")
+        wide = ("choice", "recalls", "confusion", "confusion_percent", "leak", "notes")
         self.table = pd.DataFrame(
             [{k: v for k, v in d.items() if k not in wide} for d in self._dicts]
         )
         self.table["classes"] = self.table["classes"].map(len)
+        self.table["emotions"] = self.table["emotions"].map(", ".join)
         self.table["missing"] = self.table["missing"].map("; ".join)
         self.table["n_expected"] = self.table["n_expected"].astype("Int64")
         for column in ("wa_sd", "wa_low", "wa_high", "ua_sd", "ua_low", "ua_high"):
@@ -68,16 +70,21 @@ class Report:
     def confusions(self) -> dict[tuple[str, str, str, str, str], pd.DataFrame]:
         """Counts of every row, summed over seeds; rows true, columns answered.
 
-        The keys are (row, selection, protocol, corpus tested on, preset).
+        The keys are (row, selection, protocol, corpus tested on, preset); behind the corpus stand
+        its emotions where they are not the usual four.
         """
         return {
-            (r.model, r.selection, r.protocol, r.test_corpus or r.corpus, r.preset): pd.DataFrame(
+            (r.model, r.selection, r.protocol, _tested_on(r), r.preset): pd.DataFrame(
                 r.confusion,
-                index=pd.Index(EMOTIONS, name="true"),
-                columns=pd.Index(EMOTIONS, name="answered"),
+                index=pd.Index(r.emotions, name="true"),
+                columns=pd.Index(r.emotions, name="answered"),
             )
             for r in self.rows
         }
+
+    @property
+    def _one_set(self) -> bool:
+        return len({row.emotions for row in self.rows}) == 1
 
     def row(self, model: str, selection: str = "last", **where: str) -> Row:
         """The first row of *model*; *where* narrows by corpus, protocol, preset.
@@ -153,7 +160,7 @@ class Report:
             comparisons = self.default_pairs()
         return {
             "schema": 1,
-            "emotions": list(EMOTIONS),
+            "emotions": list(self.rows[0].emotions) if self._one_set else None,
             "resamples": self.resamples,
             "rows": self._dicts,
             "paired": [c.as_dict() for c in comparisons],
@@ -210,6 +217,11 @@ class Report:
             what = f"{model} ({selection})" if selection else model
             raise RecordError(f"no row {what} in these records; there are: {have}")
         return found
+
+
+def _tested_on(row: Row) -> str:
+    corpus, asked = row.test_corpus or row.corpus, set_name(row.emotions)
+    return f"{corpus} ({asked})" if asked else corpus
 
 
 def make_report(

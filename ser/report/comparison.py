@@ -45,6 +45,8 @@ def compare(a: Row, b: Row, resamples: int = 2000) -> Comparison:
     on the seeds that both have, if any: else one seed's luck would be taken for what fusion adds.
     """
     common, at_a, at_b = np.intersect1d(a.utterances, b.utterances, return_indices=True)
+    if a.emotions != b.emotions:
+        raise RecordError(f"{a.name} and {b.name} tell other emotions apart")
     if len(common) == 0 or not np.array_equal(a.labels[at_a], b.labels[at_b]):
         raise RecordError(f"{a.name} and {b.name} were not tested on the same utterances")
     seeds = _compared(a, b)
@@ -52,7 +54,11 @@ def compare(a: Row, b: Row, resamples: int = 2000) -> Comparison:
         row.predictions[[row.seeds.index(s) for s in kept]][:, at]
         for row, kept, at in ((a, seeds[0], at_a), (b, seeds[1], at_b))
     )
-    result = paired_test(a.labels[at_a], first, second, a.speakers[at_a], resamples=resamples)
+    result = paired_test(
+        *(a.labels[at_a], first, second, a.speakers[at_a]),
+        resamples=resamples,
+        classes=len(a.emotions),
+    )
     return Comparison(a, b, result, seeds)
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ser.corpora.base import EMOTIONS
+from ser.corpora.emotion_set import set_name
 from ser.errors import RecordError
 from ser.experiments.record_table import SELECTIONS
 from ser.experiments.records import normaliser_of
@@ -23,6 +25,7 @@ ORDER: tuple[str, ...] = (
     "duration-lr",
     "egemaps-lr",
     "egemaps-svm",
+    "compare-lr",
     "ssl-lr",
     "mfcc-lstm",
     "cnn-lstm-s1",
@@ -66,11 +69,12 @@ class Row:
         seeds: training seeds that count.
         folds, folds_total: folds finished, and folds of the split.
         utterances, speakers, labels: (n,) the pooled test set, sorted by utterance.
-        logits: (seeds, n, 4).
+        logits: (seeds, n, classes).
         records: the runs that count.
         base: the row's name without tags.
         tags: what sets its runs apart from the row's usual ones (:mod:`ser.report.variants`).
         notes: what the reader should know about the row.
+        emotions: the classes, in the order of logits.
     """
 
     corpus: str
@@ -90,11 +94,16 @@ class Row:
     base: str
     tags: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    emotions: tuple[str, ...] = EMOTIONS
 
     @property
-    def block(self) -> tuple[str, str, str]:
-        """(corpus, test corpus, protocol): rows of a block can stand side by side."""
-        return self.corpus, self.test_corpus, self.protocol
+    def block(self) -> tuple[str, ...]:
+        """(corpus, test corpus, protocol): rows of a block can stand side by side.
+
+        Behind them the set of emotions, in words, where it is not the usual four.
+        """
+        asked = set_name(self.emotions)
+        return self.corpus, self.test_corpus, self.protocol, *([asked] if asked else [])
 
     @property
     def transductive(self) -> bool:
@@ -119,7 +128,8 @@ class Row:
     def name(self) -> str:
         """For messages: model, selection and where."""
         other = f" -> {self.test_corpus}" if self.test_corpus else ""
-        return f"{self.label} ({self.selection}; {self.corpus}{other}, {self.protocol})"
+        asked = f", {set_name(self.emotions)}" if set_name(self.emotions) else ""
+        return f"{self.label} ({self.selection}; {self.corpus}{other}, {self.protocol}{asked})"
 
     @property
     def test_chosen(self) -> bool:
@@ -133,22 +143,23 @@ class Row:
 
     @property
     def confusions(self) -> np.ndarray:
-        """(seeds, 4, 4) counts."""
-        return np.stack([confusion(self.labels, p) for p in self.predictions])
+        """(seeds, classes, classes) counts."""
+        classes = len(self.emotions)
+        return np.stack([confusion(self.labels, p, classes) for p in self.predictions])
 
     @property
     def confusion(self) -> np.ndarray:
-        """(4, 4) counts, rows true, summed over seeds."""
+        """(classes, classes) counts, rows true, summed over seeds."""
         return self.confusions.sum(0)
 
     @property
     def confusion_percent(self) -> np.ndarray:
-        """(4, 4) rows of the confusion in percent; NaN where the class is absent."""
+        """(classes, classes) rows of the confusion in percent; NaN where the class is absent."""
         return row_percent(self.confusion)
 
     @property
     def recalls(self) -> np.ndarray:
-        """(4,) recall of each class, mean over seeds; NaN where the class is absent."""
+        """(classes,) recall of each class, mean over seeds; NaN where the class is absent."""
         return count_recalls(self.confusion)
 
     @property
@@ -163,7 +174,8 @@ class Row:
 
     def interval(self, metric: str = "ua", resamples: int = 2000) -> Interval:
         """95 % interval over speakers, all seeds together."""
-        _, counts = speaker_counts(self.labels, self.predictions, self.speakers)
+        classes = len(self.emotions)
+        _, counts = speaker_counts(self.labels, self.predictions, self.speakers, classes)
         return counts_interval(counts, metric, resamples)
 
 
@@ -241,9 +253,9 @@ def _pool(runs: list[Record], selection: str) -> Row:
     for pool in pools[1:]:
         if any(not np.array_equal(a, b) for a, b in zip(pool[:3], pools[0][:3], strict=True)):
             _apart(used[0][0], used[1][0], "their seeds tested different utterances")
-    corpus, test_corpus, protocol, preset, model = runs[0].group
+    _, test_corpus, protocol, preset, model = runs[0].group
     return Row(
-        corpus=corpus,
+        corpus=runs[0].corpus,
         test_corpus=test_corpus,
         protocol=protocol,
         preset=preset,
@@ -260,6 +272,7 @@ def _pool(runs: list[Record], selection: str) -> Row:
         base=runs[0].data["model"],
         tags=runs[0].tags,
         notes=tuple(notes),
+        emotions=runs[0].emotions,
     )
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ser.corpora.emotion_set import set_name
 from ser.experiments.record_folder import name_of
-from ser.experiments.record_table import RecordFile
+from ser.experiments.record_table import RecordFile, emotions_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Record:
 
     @cached_property
     def logits(self) -> Mapping[str, np.ndarray]:
-        """For each selection (``last``, ``dev``, ``test``) an array (n, 4)."""
+        """For each selection (``last``, ``dev``, ``test``) an array (n, classes)."""
         chosen = self.data["selection"]
         return {k: np.asarray(v["logits"], dtype=float) for k, v in chosen.items() if v}
 
@@ -44,7 +45,7 @@ class Record:
 
     @property
     def epoch_logits(self) -> Mapping[str, np.ndarray]:
-        """Side (``test``, ``dev``) -> (epochs, n, 4); empty for baselines and fused rows.
+        """Side (``test``, ``dev``) -> (epochs, n, classes); empty for baselines and fused rows.
 
         Raises:
             RecordError: this part of the file is damaged.
@@ -80,6 +81,11 @@ class Record:
         return other["name"] if other else None
 
     @property
+    def emotions(self) -> tuple[str, ...]:
+        """The classes, in the order of logits."""
+        return emotions_of(self.data)
+
+    @property
     def content(self) -> tuple[str, str | None]:
         """Content hashes of the corpus and of the test corpus."""
         other = self.data.get("test_corpus")
@@ -93,9 +99,13 @@ class Record:
 
     @property
     def group(self) -> tuple[str, str, str, str, str]:
-        """(corpus, test corpus or "", protocol, preset or "", model with its tags)."""
-        data = self.data
-        names = (self.corpus, self.test_corpus, data["protocol"]["name"], data["preset"])
+        """(corpus, test corpus or "", protocol, preset or "", model with its tags).
+
+        Behind the corpus stand its emotions where they are not the usual four.
+        """
+        data, asked = self.data, set_name(self.emotions)
+        corpus = f"{self.corpus} ({asked})" if asked else self.corpus
+        names = (corpus, self.test_corpus, data["protocol"]["name"], data["preset"])
         return (*(n or "" for n in names), self.model)  # type: ignore[return-value]
 
     @property

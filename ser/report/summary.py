@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ser.corpora.base import EMOTIONS
-from ser.corpora.registry import CORPORA
+from ser.corpora.registry import CORPORA, CorpusInfo
 from ser.experiments.baselines import INPUTS
 from ser.normalise import enrolled_by, one_class_speakers
 from ser.report.pool import Row
@@ -41,6 +42,7 @@ def row_dict(row: Row, resamples: int) -> dict[str, Any]:
             "transductive": row.transductive,
             "normaliser": row.normaliser,
             "tuning": tuning(row),
+            "choice": choice(row),
             "seeds": len(row.seeds),
             "folds": row.folds,
             "folds_total": row.folds_total,
@@ -60,7 +62,8 @@ def row_dict(row: Row, resamples: int) -> dict[str, Any]:
             "first_epoch": epochs[0] or None,
             "last_epoch": epochs[-1] or None,
             "wall_seconds": float(sum(r.data.get("wall_seconds") or 0 for r in row.records)),
-            "recalls": dict(zip(EMOTIONS, row.recalls.tolist(), strict=True)),
+            "emotions": list(row.emotions),
+            "recalls": dict(zip(row.emotions, row.recalls.tolist(), strict=True)),
             "confusion": row.confusion.tolist(),
             "confusion_percent": row.confusion_percent.tolist(),
             "leak": leak_counts(row),
@@ -76,30 +79,41 @@ def completeness(row: Row) -> dict[str, Any]:
         ``n_expected`` (utterances of the whole corpus; None where nobody knows), ``classes`` (those
         that were tested, by name), ``missing`` (sentences, as the run's record has them).
     """
-    name, tested = row.test_corpus or row.corpus, np.bincount(row.labels, minlength=len(EMOTIONS))
+    name = row.test_corpus or row.corpus
+    tested = np.bincount(row.labels, minlength=len(row.emotions))
     told = [r.data.get("test_corpus") or r.data["corpus"] for r in row.records]
     known = CORPORA.get(name)
-    expected = known.four_class if known else None
+    expected = _expected(row, known) if known else None
     return {
         "n_expected": expected,
-        "classes": [e for e, count in zip(EMOTIONS, tested, strict=True) if count],
+        "classes": [e for e, count in zip(row.emotions, tested, strict=True) if count],
         "missing": list(dict.fromkeys(str(m) for each in told for m in each.get("missing") or ())),
     }
 
 
+def _expected(row: Row, known: CorpusInfo) -> int | None:
+    """Utterances of the row's emotions in the whole corpus; None where the record cannot say."""
+    if row.emotions == EMOTIONS:
+        return known.four_class
+    told = [r.data.get("test_corpus") or r.data["corpus"] for r in row.records]
+    return told[0].get("expected")
+
+
 def tuning(row: Row) -> str | None:
-    """``nested`` or ``fixed``: how C and class weights of a baseline came about; None: it has none.
+    """How C and class weights of a baseline came about, of ``TUNINGS``; None: it has none.
 
     See :func:`ser.experiments.baselines.tune`.
     """
     if row.records[0].data["model"] not in INPUTS:
         return None
-    return "nested" if any(r.data.get("tuning") for r in row.records) else "fixed"
+    if not any(r.data.get("tuning") for r in row.records):
+        return "fixed"
+    return str((row.records[0].data.get("config") or {}).get("tuning", "nested"))
 
 
 def tuning_told(row: Row) -> str:
     """What the folds of a tuned baseline chose, in words."""
-    if tuning(row) != "nested":
+    if tuning(row) == "fixed":
         return "C = 1, no class weights, the same in every fold"
     found = [r.data.get("tuning") or {} for r in row.records]
     chosen = [f["chosen"] for f in found if f.get("chosen")]
@@ -109,10 +123,46 @@ def tuning_told(row: Row) -> str:
     values = sorted(float(c["C"]) for c in chosen)
     weighted = sum(c["class_weight"] == "balanced" for c in chosen)
     ends = f"{values[0]:g}" if values[0] == values[-1] else f"{values[0]:g} to {values[-1]:g}"
+    clips = Counter(float(c["clip_z"]) for c in chosen if "clip_z" in c)
+    where = ", ".join(
+        f"{f'at {z:g}' if z else 'nowhere'} in {count}" for z, count in sorted(clips.items())
+    )
     return (
         f"chosen in each fold on its training side ({inner}): C {ends}, classes weighted in "
-        f"{weighted} of {len(found)}"
+        f"{weighted} of {len(found)}" + f", numbers clipped {where}" * bool(clips)
     )
+
+
+def choice(row: Row) -> dict[str, Any] | None:
+    """What the folds of a row chose, each on its training side; None: nothing was chosen.
+
+    Returns:
+        ``inner`` (what the inner folds were) and ``options``: for each ``option`` its ``ua``, the
+        mean over folds of its inner UA, with the ``least`` and ``most``, and ``chosen``, by how
+        many folds. See :func:`ser.experiments.choice.choose`.
+    """
+    seed = row.seeds[0]  # all seeds share the choice
+    found = [r.data["choice"] for r in row.records if r.data.get("choice") and r.seed == seed]
+    if not found:
+        return None
+    scores: dict[str, list[float]] = {}
+    for fold in found:
+        for score in fold["scores"]:
+            scores.setdefault(str(score["option"]), []).append(float(score["ua"]))
+    counts = Counter(fold["chosen"] for fold in found)
+    return {
+        "inner": ", ".join(sorted({fold["inner"] for fold in found})),
+        "options": [
+            {
+                "option": name,
+                "ua": float(np.mean(values)),
+                "least": min(values),
+                "most": max(values),
+                "chosen": counts[name],
+            }
+            for name, values in scores.items()
+        ],
+    }
 
 
 def leak_counts(row: Row) -> dict[str, int]:

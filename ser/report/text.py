@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 
 from tabulate import tabulate
 
-from ser.corpora.base import EMOTIONS
+from ser.corpora.emotion_set import number
 from ser.normalise import ENROLMENT, TRANSDUCTIVE, enrolled_by
 from ser.report.comparison import Comparison
 from ser.report.pool import Row
@@ -38,8 +39,8 @@ def render(
         comparisons: of rows.
     """
     blocks: dict[tuple, list[tuple[Row, dict]]] = {}
-    for row, number in zip(rows, numbers, strict=True):
-        blocks.setdefault(row.block, []).append((row, number))
+    for row, one in zip(rows, numbers, strict=True):
+        blocks.setdefault(row.block, []).append((row, one))
     parts = [_block(block) for block in blocks.values()]
     if any(r.test_chosen for r in rows):
         parts.append(
@@ -60,7 +61,7 @@ def render(
 
 
 def _block(rows: Sequence[tuple[Row, dict]]) -> str:
-    corpus, other, protocol = rows[0][0].block
+    corpus, other, protocol, *asked = rows[0][0].block
     presets = sorted({r.preset for r, _ in rows if r.preset})
     title = f"{corpus} -> {other}" if other else corpus
     meaning = f" ({PROTOCOLS[protocol]})" if protocol in PROTOCOLS else ""
@@ -81,7 +82,12 @@ def _block(rows: Sequence[tuple[Row, dict]]) -> str:
         lines = [line[:1] + line[2:] for line in lines]
     left = 3 if with_preset else 2
     return "\n".join(
-        [f"{title}, protocol {protocol}{meaning}{preset}", *columns(lines, left), *_under(rows)]
+        [
+            f"{title}, protocol {protocol}{meaning}{preset}",
+            *asked,
+            *columns(lines, left),
+            *_under(rows),
+        ]
     )
 
 
@@ -101,6 +107,9 @@ def _under(rows: Sequence[tuple[Row, dict]]) -> list[str]:
         if tuning(row) and row.selection == "last":
             told.setdefault(tuning_told(row), []).append(row.label)
     lines += [f"{', '.join(names)}: {words}" for words, names in told.items()]
+    for row, d in rows:
+        if d["choice"] and row.selection == "last":
+            lines += _choice(row.label, d["choice"], d["folds"])
     leaks = [d["leak"] for _, d in rows if d["leak"]]
     if leaks:
         every = dict.fromkeys(kind for leak in leaks for kind in leak)
@@ -115,6 +124,16 @@ def _under(rows: Sequence[tuple[Row, dict]]) -> list[str]:
     return lines
 
 
+def _choice(label: str, told: dict, folds: int) -> list[str]:
+    """Every option that was tried, its score on training speakers, how often it was chosen."""
+    lines = [["option", "inner UA %", "from", "to", "chosen"]]
+    for option in told["options"]:
+        scores = [percent(option[k]) for k in ("ua", "least", "most")]
+        lines.append([option["option"], *scores, f"{option['chosen']} of {folds}"])
+    head = f"{label}: in each fold the best of these options on its training side ({told['inner']})"
+    return [head, *("  " + line for line in columns(lines))]
+
+
 def whole(rows: Sequence[dict]) -> list[str]:
     """How much of the corpus was tested, over which classes UA is, and what is missing.
 
@@ -124,8 +143,9 @@ def whole(rows: Sequence[dict]) -> list[str]:
     most = max(rows, key=lambda d: d["n"])
     of = f" of {most['n_expected']}" if most["n_expected"] else ""
     classes = max((d["classes"] for d in rows), key=len)
-    absent = [e for e in EMOTIONS if e not in classes]
-    over = "all four classes"
+    emotions = most["emotions"]
+    absent = [e for e in emotions if e not in classes]
+    over = f"all {number(len(emotions))} classes"
     if absent:
         count = f"{len(classes)} class{'es' * (len(classes) > 1)}"
         over = f"UA over {count} (no {' or '.join(absent)})"
@@ -137,8 +157,9 @@ def whole(rows: Sequence[dict]) -> list[str]:
 def _confusion(row: Row) -> str:
     counts, shares = row.confusion, row.confusion_percent
     several = f", sum over {len(row.seeds)} seeds" if len(row.seeds) > 1 else ""
-    lines = [["true \\ answered", *EMOTIONS, "|", *[f"{e} %" for e in EMOTIONS]]]
-    for name, count, share in zip(EMOTIONS, counts, shares, strict=True):
+    emotions = row.emotions
+    lines = [["true \\ answered", *emotions, "|", *[f"{e} %" for e in emotions]]]
+    for name, count, share in zip(emotions, counts, shares, strict=True):
         cells = ["-" if v != v else f"{v:.1f}" for v in share]
         lines.append([name, *map(str, count), "|", *cells])
     star = "*" if row.test_chosen else ""
@@ -148,12 +169,17 @@ def _confusion(row: Row) -> str:
 
 
 def _comparisons(comparisons: Sequence[Comparison]) -> str:
-    lines = [["a - b", "where", "metric", "a %", "b %", "difference", "95 % interval", "p"]]
+    lines = [
+        ["a - b", "where", "metric", "a %", "b %", "difference", "95 % interval", "p", "detect"]
+    ]
     for c in comparisons:
         where = f"{c.a.corpus}{' -> ' + c.a.test_corpus if c.a.test_corpus else ''} {c.a.protocol}"
         star = "*" if c.a.test_chosen else ""
         for metric in ("wa", "ua"):
-            value = {k: getattr(c.result, f"{metric}_{k}") for k in ("a", "b", "low", "high", "p")}
+            value = {
+                k: getattr(c.result, f"{metric}_{k}")
+                for k in ("a", "b", "low", "high", "p", "detectable")
+            }
             difference = 100 * getattr(c.result, f"{metric}_difference")
             lines.append(
                 [
@@ -166,18 +192,29 @@ def _comparisons(comparisons: Sequence[Comparison]) -> str:
                     ),
                     span(value["low"], value["high"], sign=True),
                     p_value(value["p"]),
+                    f"{100 * value['detectable']:.1f}" if isfinite(value["detectable"]) else "-",
                 ]
             )
-    result = comparisons[0].result
-    swaps = "all swaps" if result.exact else "a sample of swaps"
-    return "\n".join(
-        [
-            "paired comparisons, in points",
-            *columns(lines, 3),
+    return "\n".join(["paired comparisons, in points", *columns(lines, 3), *_limits(comparisons)])
+
+
+def _limits(comparisons: Sequence[Comparison]) -> list[str]:
+    """Below comparisons: how intervals and p came about, and what so few speakers can show."""
+    lines = []
+    for result in {c.result.speakers: c.result for c in comparisons}.values():
+        swaps = "all swaps" if result.exact else "a sample of swaps"
+        lines.append(
             f"intervals: speakers resampled; p: {swaps} of the two rows' answers over "
-            f"{result.speakers} speaker{'' if result.speakers == 1 else 's'}",
-        ]
-    )
+            f"{result.speakers} speaker{'' if result.speakers == 1 else 's'}"
+        )
+        few = ": no difference, however large, would be found" * (result.least_p > 0.05)
+        lines.append(f"with so many speakers p is never below {result.least_p:.2g}{few}")
+    if any(isfinite(c.result.ua_detectable) for c in comparisons):
+        lines.append(
+            "detect: the least true difference that 4 of 5 studies with as many other speakers "
+            "would find\n(p < 0.05), if those differ as these do; by a paired t-test"
+        )
+    return lines
 
 
 def columns(lines: Sequence[Sequence[str]], left: int = 1) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ser.report.record import Record
 
-ALWAYS: tuple[str, ...] = ("frames", "hidden", "tuning", "ssl", "normalise")
+ALWAYS: tuple[str, ...] = ("frames", "hidden", "tuning", "ssl", "normalise", "clip_z")
 """Settings that set runs of a row apart even where no two of them are of one fold and seed."""
 
 _OWN_WAY = frozenset({"seed", "permute", "leave_dev"})
@@ -108,4 +108,7 @@ def _of(run: Record, name: str, own: Mapping[str, Any]) -> Any:
 def _words(name: str, value: Any) -> str:
     if value is None or isinstance(value, bool):
         return name if value else f"no {name}"
+    if isinstance(value, list):
+        between = " to " if [type(each) for each in value] == [float, float] else " and "
+        value = between.join(map(str, value))
     return f"{name} {value}"

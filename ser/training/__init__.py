@@ -7,7 +7,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "checkpoint": ["Progress", "load_checkpoint", "save_checkpoint"],
         "config": ["TrainConfig", "derived_seed"],
-        "loop": ["Outcome", "batches", "epoch_batches", "epoch_order", "logits_of", "train"],
+        "loop": ["Outcome", "logits_of", "train"],
         "optimiser": ["make_optimiser"],
+        "order": ["batches", "epoch_batches", "epoch_order"],
     },
 )

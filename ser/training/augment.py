@@ -1,4 +1,4 @@
-"""Training batches changed at random: speed, masks, level, mixtures; never dev or test.
+"""Training batches changed at random: voice, speed, masks, level, mixtures; never dev or test.
 
 Random numbers come from a generator of their own, seeded by run and epoch, and are drawn for all
 inputs whether a network reads them or not: so branches trained apart see what they would see when
@@ -21,6 +21,7 @@ from ser.batch import Batch
 from ser.errors import TrainingError
 from ser.normalise import Scale
 from ser.training.config import TrainConfig, derived_seed
+from ser.training.voices import Voice
 
 WIDEST = 0.15
 """Largest share of the frames or bands that one mask covers."""
@@ -32,7 +33,7 @@ class Augmenter:
     """What :class:`TrainConfig` asks for, applied to the batches of one epoch in turn.
 
     Args:
-        config: ``spec_augment``, ``level`` and ``mixup`` are read.
+        config: ``spec_augment``, ``level``, ``mixup`` and what gives other voices are read.
         seed, epoch: of the random numbers.
         scale: mean and deviation that the features were divided by, for ``level``.
 
@@ -49,6 +50,7 @@ class Augmenter:
         self.config, self.scale = config, scale or {}
         self.own = torch.Generator().manual_seed(derived_seed("augment prosody", seed, epoch))
         self.generator = torch.Generator().manual_seed(derived_seed("augment", seed, epoch))
+        self.voices = torch.Generator().manual_seed(derived_seed("voices", seed, epoch))
 
     @property
     def active(self) -> bool:
@@ -56,11 +58,24 @@ class Augmenter:
         return bool(self.config.spec_augment or self.config.level or self.config.mixup)
 
     def pick(self, data: Any, part: np.ndarray) -> Batch:
-        """The utterances *part* of *data*, each in one of its versions at random."""
-        if getattr(data, "versions", 1) == 1:
-            return data.batch(part)
-        version = (self._uniform(len(part)) * data.versions).long()
-        return data.batch(part, version)
+        """The utterances *part* of *data*, each in one of its versions and a voice at random."""
+        version = None
+        if getattr(data, "versions", 1) > 1:
+            version = (self._uniform(len(part)) * data.versions).long()
+        if self.config.voices:
+            return data.voiced(part, version, self._voice(len(part)))
+        return data.batch(part) if version is None else data.batch(part, version)
+
+    def _voice(self, size: int) -> Voice:
+        """All is drawn whatever is asked for: one option does not change another's numbers."""
+        config = self.config
+        tract, tempo, pitch = torch.rand(3, size, generator=self.voices, dtype=torch.float64)
+        low, high = config.tempo or (1.0, 1.0)
+        return Voice(
+            (tract * len(config.factors)).long(),
+            low + tempo * (high - low) if config.tempo else None,
+            config.pitch_shift * (2 * pitch - 1) if config.pitch_shift else None,
+        )
 
     def __call__(self, batch: Batch) -> Batch:
         """A changed copy of *batch*; ``batch.mixed`` and ``batch.share`` describe a mixture."""

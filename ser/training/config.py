@@ -28,10 +28,19 @@ LATER = frozenset(
         "recurrent_dropout",
         "schedule",
         "label_smoothing",
+        "clip_z",
+        "vtlp",
+        "tempo",
+        "pitch_shift",
+        "adversarial",
     }
 )
 """Settings that came after the first records."""
 
+BATCHES: tuple[str, ...] = ("shuffled", "similar", "balanced")
+"""Which utterances share a batch."""
+FACTORS = 11
+"""Factors of ``vtlp`` that are drawn from: of the range 0.9 to 1.1 every fiftieth."""
 SCHEDULES: tuple[str, ...] = ("steps", "one-cycle")
 WARM, START, END = 0.3, 25.0, 1e4
 """Of one-cycle: share of the run in which the rate rises; start is top / 25, end start / 10,000."""
@@ -47,6 +56,7 @@ NAMED: dict[str, dict[str, object]] = {
         "schedule": "one-cycle",
         "label_smoothing": 0.1,
         "hidden": 64,
+        "channels": (8, 8),
         "stride": 2,
         "pooling": "mean-deviation",
         "recurrent_dropout": 0.1,
@@ -90,8 +100,9 @@ class TrainConfig:
         channels: of the two convolutions of a front end.
         ema: decay of the average of the weights that dev and test are given (0: the weights of
             the last step themselves).
-        batches: ``shuffled``, or ``similar``: utterances of similar length share a batch, so that
-            less of it is padding; see :func:`ser.training.loop.epoch_batches`.
+        batches: ``shuffled``; ``similar``: utterances of similar length share a batch, so that
+            less of it is padding; or ``balanced``: in every batch speakers, and the classes of
+            each, are heard equally often. See :mod:`ser.training.order`.
         layers: of every LSTM and DS-LSTM.
         stride: of so many rows of MFCCs and prosody (10 ms each) one is read; spectrograms are
             read whole.
@@ -101,6 +112,18 @@ class TrainConfig:
             Topin 2019): from ``lr`` / 25 up to ``lr`` in the first 30 % of all steps, then down to
             almost nothing, along cosines.
         label_smoothing: share of a label that is spread over all classes (Szegedy et al. 2016).
+        clip_z: features beyond so many deviations are set to them once they are normalised
+            (:func:`ser.normalise.clipped`), functionals of baselines too; 0: none is.
+        vtlp: (A, B): in each epoch every training utterance comes from a vocal tract changed by a
+            factor from A to B (Jaitly and Hinton 2013; :mod:`ser.features.vtlp`), drawn among
+            :data:`FACTORS` of equal distance; with a factor above 1 formants are lower.
+        tempo: (A, B): in each epoch every training utterance is so many times as fast, its pitch
+            and formants as they were (:mod:`ser.training.voices`).
+        pitch_shift: F0 of every training utterance is moved by up to so many semitones, of prosody
+            alone; MFCCs and spectrograms hear little of F0.
+        adversarial: weight of the reversed gradient of a head that names the training speaker from
+            what enters a branch's last linear layer (:mod:`ser.training.adversary`); it grows from
+            0 to this along the run. 0: no head.
 
     Raises:
         TrainingError: a value that cannot be trained with.
@@ -136,6 +159,11 @@ class TrainConfig:
     recurrent_dropout: float = 0.0
     schedule: str = "steps"
     label_smoothing: float = 0.0
+    clip_z: float = 0.0
+    vtlp: tuple[float, ...] = ()
+    tempo: tuple[float, ...] = ()
+    pitch_shift: float = 0.0
+    adversarial: float = 0.0
 
     @classmethod
     def named(cls, name: str, **changes: object) -> TrainConfig:
@@ -155,7 +183,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         for name in ("milestones", "channels"):
             object.__setattr__(self, name, tuple(int(m) for m in getattr(self, name)))
-        object.__setattr__(self, "speed", tuple(float(s) for s in self.speed))
+        for name in ("speed", "vtlp", "tempo"):
+            object.__setattr__(self, name, tuple(float(s) for s in getattr(self, name)))
         wrong = [
             f"{name} = {getattr(self, name)}"
             for name, fine in {
@@ -180,12 +209,18 @@ class TrainConfig:
                 "pooling": self.pooling in ("mean", "mean-deviation", "attention"),
                 "channels": len(self.channels) == 2 and min(self.channels) >= 1,
                 "ema": 0 <= self.ema < 1,
-                "batches": self.batches in ("shuffled", "similar"),
+                "batches": self.batches in BATCHES,
                 "layers": self.layers >= 1,
                 "stride": 1 <= self.stride <= 20,
                 "recurrent_dropout": 0 <= self.recurrent_dropout < 1,
                 "schedule": self.schedule in SCHEDULES,
                 "label_smoothing": 0 <= self.label_smoothing < 1,
+                "clip_z": 0 <= self.clip_z < float("inf"),
+                "vtlp": _range(self.vtlp),
+                "tempo": _range(self.tempo),
+                "adversarial": 0 <= self.adversarial < float("inf"),
+                "pitch_shift": 0 <= self.pitch_shift <= 24
+                and not (self.pitch_shift and self.normalise not in ("none", "train")),
             }.items()
             if not fine
         ]
@@ -195,6 +230,13 @@ class TrainConfig:
                 void = f" (normalisation {self.normalise!r} takes the level away again)"
             elif self.level and self.normalise not in ("none", "train"):
                 void = " (level goes with normalise none or train, one scale for all)"
+            elif self.pitch_shift and self.normalise not in ("none", "train"):
+                void = (
+                    f" (normalisation {self.normalise!r} takes the speaker's own mean away, and "
+                    "with it a higher or lower voice; pitch_shift goes with none or train)"
+                )
+            elif not (_range(self.vtlp) and _range(self.tempo)):
+                void = " (two factors A,B from 0.5 to 2, A not above B, as 0.9,1.1)"
             if not known_rule(self.normalise):
                 void = f" (normalise is one of {', '.join(NORMALISATIONS)}, K a number from 1)"
             raise TrainingError(f"cannot train with {', '.join(wrong)}{void}; see 'ser run --help'")
@@ -232,11 +274,34 @@ class TrainConfig:
         return settings
 
     @property
+    def voices(self) -> bool:
+        """Whether training utterances are given other voices (:mod:`ser.training.voices`)."""
+        return bool(self.vtlp or self.tempo or self.pitch_shift)
+
+    @property
+    def factors(self) -> list[float]:
+        """Of the vocal tract, that are drawn from.
+
+        Example:
+            >>> TrainConfig(vtlp=(0.9, 1.1)).factors[:3], TrainConfig().factors
+            ([0.9, 0.92, 0.94], [1.0])
+        """
+        if not self.vtlp:
+            return [1.0]
+        low, high = self.vtlp
+        way = (high - low) / (FACTORS - 1)
+        return sorted({round(low + way * i, 6) for i in range(FACTORS)})
+
+    @property
     def model_options(self) -> dict:
         """What :func:`ser.models.build_model` is told beside row, preset and hidden size."""
         names = ("dropout", "pooling", "channels", "layers", "stride", "recurrent_dropout")
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
         return {n: getattr(self, n) for n in names if getattr(self, n) != defaults[n]}
+
+
+def _range(factors: tuple[float, ...]) -> bool:
+    return not factors or (len(factors) == 2 and 0.5 <= factors[0] <= factors[1] <= 2)
 
 
 def derived_seed(*parts: object) -> int:

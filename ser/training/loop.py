@@ -9,9 +9,10 @@ similar length excepted: those depend on the lengths that a branch sees).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -22,11 +23,13 @@ import torch
 from ser import metrics
 from ser.errors import TrainingError
 from ser.nn.precision import precision_context
+from ser.training.adversary import Adversaries, strength
 from ser.training.augment import Augmenter
 from ser.training.average import WeightAverage
 from ser.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ser.training.config import TrainConfig, derived_seed
 from ser.training.optimiser import make_optimiser
+from ser.training.order import epoch_batches
 
 if TYPE_CHECKING:
     from ser.batch import Batch
@@ -37,8 +40,6 @@ log = logging.getLogger(__name__)
 EVALUATION_BATCH = {"cpu": 32, "cuda": 128}
 """Utterances at a time where none is trained on: on a CPU no more than a step of training, so that
 a run's peak of memory is that of its steps; logits differ by rounding (4e-9 of 0.02)."""
-SHAKE = 0.05
-"""Share by which lengths are shaken before similar ones are put together."""
 DIVERGED = 1e4
 """A loss above this (guessing costs 1.39) is taken for a run that will not come back."""
 
@@ -46,7 +47,9 @@ DIVERGED = 1e4
 class Data(Protocol):
     """What the loop needs of a dataset (:class:`ser.batch.Dataset` is one).
 
-    It may have ``lengths``, the frames of each utterance; batches of similar length need them.
+    It may have ``lengths``, the frames of each utterance, which batches of similar length need,
+    and ``speakers`` and ``labels``, which balanced ones need; ``speakers`` are what an adversarial
+    head is to name.
     """
 
     def __len__(self) -> int: ...
@@ -100,16 +103,26 @@ def train(
         scale: mean and deviation by which *data* was normalised, for ``config.level``.
 
     Raises:
-        TrainingError: fewer than two utterances, or a loss that is not finite or above 10,000.
+        TrainingError: fewer than two utterances, a loss that is not finite or above 10,000, or
+            other voices (``config.voices``) of data that cannot give them.
     """
     if len(data) < 2:
         raise TrainingError(f"{len(data)} training utterances; batch norm needs at least two")
+    if config.voices and not hasattr(data, "voiced"):
+        raise TrainingError(
+            "vtlp, tempo and pitch_shift change features before they are normalised: give the "
+            "training side as ser.training.voices.Voices, as ser.run does"
+        )
     model.to(device)
-    optimiser = make_optimiser(model, config)
+    adversaries = _adversaries(model, config, data, seed)
+    trained = model
+    if adversaries is not None:
+        trained = torch.nn.ModuleList([model, adversaries.to(device)])
+    optimiser = make_optimiser(trained, config)
     average = WeightAverage(model, config.ema) if config.ema else None
     progress = None
     if checkpoint is not None:
-        progress = load_checkpoint(checkpoint, fingerprint, model, optimiser, average)
+        progress = load_checkpoint(checkpoint, fingerprint, trained, optimiser, average)
     progress = progress or Progress()
     resumed = len(progress.history)
 
@@ -118,25 +131,41 @@ def train(
         _set_rate(optimiser, config.rate(epoch))
         entry = {"epoch": epoch, "lr": config.rate(epoch)}
         augment = Augmenter(config, seed, epoch, scale)
-        entry |= _one_epoch(model, optimiser, config, data, seed, epoch, augment, average)
+        more = augment, average, adversaries
+        entry |= _one_epoch(model, optimiser, config, data, seed, epoch, *more)
         judged = average.model if average is not None else model
         for side, part in (("test", test), ("dev", dev)):
             entry |= _evaluate(judged, part, side, progress, config)
         progress.history.append(entry)
         if checkpoint is not None:
-            save_checkpoint(checkpoint, fingerprint, model, optimiser, progress, average)
+            save_checkpoint(checkpoint, fingerprint, trained, optimiser, progress, average)
         if on_epoch is not None:
             on_epoch(entry)
-    if progress.history[-1]["loss"] > math.log(4) * 1.5:
+    kept = [p for p in (progress.test_logits, progress.dev_logits) if p.numel()]
+    classes = kept[0].shape[-1] if kept else 4
+    if progress.history[-1]["loss"] > math.log(classes) * 1.5:
         log.warning(
             "the last epoch's loss, %.2f, is worse than guessing (%.2f): the run did not learn; "
             "try a smaller --lr, --clip 1 or more epochs",
             progress.history[-1]["loss"],
-            math.log(4),
+            math.log(classes),
         )
     logits = [p.numpy() for p in (progress.test_logits, progress.dev_logits)]
     kept = average.model if average is not None else model
     return Outcome(kept, progress.history, *logits, resumed)
+
+
+def _adversaries(
+    model: torch.nn.Module, config: TrainConfig, data: Data, seed: int
+) -> Adversaries | None:
+    if not config.adversarial:
+        return None
+    if (speakers := getattr(data, "speakers", None)) is None:
+        raise TrainingError(
+            "an adversarial head needs to know who speaks: give the data speakers "
+            "(ser.batch.Dataset), or train with adversarial 0"
+        )
+    return Adversaries(model, int(speakers.max()) + 1, seed)
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
@@ -155,7 +184,7 @@ def unlabelled(batch: Batch) -> Batch:
 
     if not isinstance(batch, Batch):  # another's own kind of data
         return batch
-    return replace(batch, labels=None, mixed=None, share=1.0)
+    return replace(batch, labels=None, mixed=None, share=1.0, speakers=None)
 
 
 def branch_logits(model: torch.nn.Module, batch: Batch) -> list[torch.Tensor]:
@@ -169,63 +198,6 @@ def branch_logits(model: torch.nn.Module, batch: Batch) -> list[torch.Tensor]:
     return [model(batch)]
 
 
-def epoch_order(n: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of *n* utterances in *epoch*; depends on nothing else.
-
-    >>> sorted(epoch_order(5, seed=0, epoch=1).tolist())
-    [0, 1, 2, 3, 4]
-    """
-    return np.random.default_rng(derived_seed("order", seed, epoch)).permutation(n)
-
-
-def batches(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """Cut *order* into pieces of *size*; a last piece of one joins the piece before it.
-
-    Batch norm cannot take the statistics of one utterance; the release crashes there.
-
-    >>> [len(b) for b in batches(np.arange(9), 4)]
-    [4, 5]
-    """
-    cuts = list(range(size, len(order), size))
-    if cuts and len(order) - cuts[-1] == 1:
-        cuts.pop()
-    yield from np.split(order, cuts)
-
-
-def epoch_batches(
-    data: Data, size: int, seed: int, epoch: int, kind: str = "shuffled"
-) -> list[np.ndarray]:
-    """Positions of the utterances of every training batch of *epoch*, in order.
-
-    A padded batch costs as many steps as its longest sequence has. ``similar`` sorts the shuffled
-    utterances by length, each length shaken by up to 5 % so that no two epochs have the same
-    batches, cuts, and shuffles the batches (bucketing; Khomenko et al. 2017). Where no utterance
-    has a length of its own (spectrograms squashed to fixed frames), both are the same.
-
-    Args:
-        data: the training side.
-        size: utterances a batch.
-        seed, epoch: decide the order, with the lengths and nothing else.
-        kind: ``shuffled`` or ``similar``.
-
-    Example:
-        >>> class Corpus:
-        ...     lengths = np.array([100, 900, 120, 800])
-        ...     def __len__(self): return 4
-        >>> pairs = epoch_batches(Corpus(), 2, seed=0, epoch=1, kind="similar")
-        >>> sorted(sorted(pair.tolist()) for pair in pairs)
-        [[0, 2], [1, 3]]
-    """
-    order = epoch_order(len(data), seed, epoch)
-    lengths = getattr(data, "lengths", None)
-    if kind != "similar" or lengths is None:
-        return list(batches(order, size))
-    draw = np.random.default_rng(derived_seed("batches", seed, epoch))
-    shaken = np.asarray(lengths)[order] * (1 + SHAKE * draw.uniform(-1, 1, len(order)))
-    parts = list(batches(order[np.argsort(shaken, kind="stable")], size))
-    return [parts[i] for i in draw.permutation(len(parts))]
-
-
 def _one_epoch(
     model: torch.nn.Module,
     optimiser: torch.optim.Optimizer,
@@ -235,6 +207,7 @@ def _one_epoch(
     epoch: int,
     augment: Augmenter,
     average: WeightAverage | None,
+    adversaries: Adversaries | None,
 ) -> dict:
     model.train()
     total, labels, guesses = 0.0, [], []
@@ -243,7 +216,10 @@ def _one_epoch(
         if config.schedule == "one-cycle":
             _set_rate(optimiser, config.rate(epoch, (step - 1) / len(parts)))
         batch = augment(augment.pick(data, part))
-        with precision_context(config.precision, batch.labels.device):
+        with (
+            precision_context(config.precision, batch.labels.device),
+            adversaries or contextlib.nullcontext(),
+        ):
             each = branch_logits(model, unlabelled(batch))
         if config.precision != "float32":
             each = [logits.float() for logits in each]
@@ -255,19 +231,26 @@ def _one_epoch(
                 "Look for broken audio with `ser check`, or use a smaller --lr (now "
                 f"{config.rate(epoch):g}) or --clip 1. Finished runs are kept."
             )
+        if adversaries is not None:
+            done = (epoch - 1 + (step - 1) / len(parts)) / config.epochs
+            weight = config.adversarial * strength(done)
+            loss = loss + adversaries.loss(batch.speakers, weight, batch.mixed, batch.share)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if config.clip:
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+            weights = [w for group in optimiser.param_groups for w in group["params"]]
+            torch.nn.utils.clip_grad_norm_(weights, config.clip)
         optimiser.step()
         if average is not None:
             average.update(model)
         total += value * len(part)
         guesses.append(sum(logits.detach() for logits in each).argmax(1))
+        classes = each[0].shape[1]
         labels.append(batch.labels)
         del loss, each  # the graph of this step, and what it keeps, before the next one is built
     truth, guess = (torch.cat(x).cpu().numpy() for x in (labels, guesses))
-    return {"loss": round(total / len(data), 6), "train_ua": round(metrics.ua(truth, guess), 6)}
+    ua = round(metrics.ua(truth, guess, classes), 6)
+    return {"loss": round(total / len(data), 6), "train_ua": ua}
 
 
 @torch.no_grad()
@@ -307,6 +290,6 @@ def _evaluate(
     setattr(progress, name, torch.cat([before, logits[None]]) if before.numel() else logits[None])
     guess = logits.argmax(1).numpy()
     return {
-        f"{side}_ua": round(metrics.ua(labels, guess), 6),
-        f"{side}_wa": round(metrics.wa(labels, guess), 6),
+        f"{side}_ua": round(metrics.ua(labels, guess, logits.shape[1]), 6),
+        f"{side}_wa": round(metrics.wa(labels, guess, logits.shape[1]), 6),
     }

@@ -90,10 +90,12 @@ def recipe_gains(table: pd.DataFrame, title: str | None = None) -> Figure:
     there = table[table.gain_low.notna()] if "gain_low" in table else table[:0]
     if there.empty:
         raise ValueError("no recipe to compare with the base")
-    at = np.arange(len(there))
+    labels = [textwrap.fill(str(n), 20) for n in there.index]
+    rooms = np.array([max(0.42, 0.1 + 0.19 * len(label.split("\n"))) for label in labels])
+    at = np.cumsum(rooms) - rooms / 2
     looks = {False: (BLUE, "o", BLUE), True: (VERMILLION, "s", CARD)}
     names = {False: "inductive", True: "transductive"}
-    with drawing(None, 1.9 + 0.42 * len(there)) as (fig, ax):
+    with drawing(None, 1.9 + rooms.sum()) as (fig, ax):
         ax.axvline(0, color=INK, linewidth=1)
         for kind, (colour, marker, face) in looks.items():
             mine = (there.transductive == kind).to_numpy(dtype=bool)
@@ -105,8 +107,8 @@ def recipe_gains(table: pd.DataFrame, title: str | None = None) -> Figure:
                 part.gain, at[mine], marker, color=colour, markerfacecolor=face, markersize=8,
                 markeredgewidth=1.6, label=names[kind],
             )  # fmt: skip
-        ax.set_yticks(at, [textwrap.fill(str(n), 20) for n in there.index])
-        ax.set_ylim(len(there) - 0.5, -0.5)
+        ax.set_yticks(at, labels)
+        ax.set_ylim(rooms.sum(), 0)
         ax.tick_params(axis="y", length=0)
         ax.grid(axis="x")
         ax.set_xlabel("gain in UA on test speakers, points")

@@ -19,6 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from ser.corpora.base import Corpus
+from ser.corpora.emotion_set import FOUR, EmotionSet
 from ser.corpora.registry import CORPORA
 from ser.corpora.synthetic.build import NAME, Size, find, make
 from ser.corpora.synthetic.script import FACTORS, VERSION
@@ -35,12 +36,13 @@ CITATION = (
 """How the corpus is cited; it holds its version."""
 
 
-def read(root: str | os.PathLike | None = None) -> Corpus:
+def read(root: str | os.PathLike | None = None, chosen: EmotionSet = FOUR) -> Corpus:
     """Read the corpus; make it first where there is none.
 
     Args:
         root: its folder; ``None``: ``data_dir() / "synthetic"``. Where the folder is absent or
             empty, the default corpus (480 utterances) is made there.
+        chosen: the emotions wanted, of the four that are acted and excited.
 
     Returns:
         The corpus. Its table has the IEMOCAP reader's columns and after them those of
@@ -61,7 +63,7 @@ def read(root: str | os.PathLike | None = None) -> Corpus:
     if marker is None:
         make(root)
         marker = find(root) or {}
-    whole = iemocap.read(root, CORPORA[NAME])
+    whole = iemocap.read(root, CORPORA[NAME], chosen)
     factors = _read_factors(root)
     altered = []
     listed = len(whole.everything)

@@ -10,7 +10,7 @@ A CUDA graph holds :data:`SEGMENT` waves. A batch replays it as often as its lon
 each time from where the last one ended, and what the backward pass will read is copied out in
 between; so one graph serves batches of all lengths, and none is padded by more than a segment. That
 longest sequence decides what a batch costs: see ``similar`` batches in
-:func:`ser.training.loop.epoch_batches`.
+:func:`ser.training.order.epoch_batches`.
 
 Book: chapter "Making it fast".
 """

@@ -1,0 +1,185 @@
+"""Why a network answers as it does about one recording.
+
+Book: chapter "Mistakes and certainty, in full".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ser.audio import load_audio
+from ser.errors import SerError
+from ser.explain.explanation import Explained, Explanation, ranks_alike
+from ser.loading import SavedModel, load_model
+from ser.normalise import enrolled_by
+from ser.prediction import Prediction, answer, batch_of, enrolled, samples
+from ser.sound_quality import Channels, listen
+
+if TYPE_CHECKING:
+    from ser.explain.patches import View
+
+LONGEST = 60.0
+"""Seconds; what is longer is no utterance, and has too many patches to be looked at."""
+SHUFFLES = 3
+"""Networks with shuffled weights that the control asks."""
+
+
+def explain(
+    recording: str | os.PathLike | np.ndarray,
+    checkpoint: SavedModel | str | os.PathLike | None = None,
+    neutral: Sequence[str | os.PathLike | np.ndarray] = (),
+    gradients: bool = True,
+    progress: bool = False,
+) -> Explanation:
+    """What of a recording an answer rests on.
+
+    Args:
+        recording, checkpoint, neutral: as for :func:`ser.predict`.
+        gradients: also integrated gradients (needs captum) and their control.
+        progress: show a progress bar.
+
+    Raises:
+        AudioError, FeatureError, ModelError: as :func:`ser.predict`.
+        SerError: captum is not installed, or the recording is longer than :data:`LONGEST`.
+
+    Example:
+        >>> from ser.explain import explain
+        >>> explain("me.wav").views[0].strongest                 # doctest: +SKIP
+    """
+    from ser.progress import counted
+
+    if gradients:
+        from ser.explain.gradients import captum_gradients
+
+        captum_gradients()
+    model = checkpoint if isinstance(checkpoint, SavedModel) else load_model(checkpoint, "cpu")
+    if len(neutral) or enrolled_by(model.normalise):
+        model = enrolled(model, neutral)
+    channels, name = Channels(), "samples"
+    if isinstance(recording, (str, os.PathLike)):
+        name = str(recording)
+        wave = load_audio(recording, heed=channels.add)
+    else:
+        wave = samples(recording)
+    if len(wave) > LONGEST * 16000:
+        raise SerError(
+            f"{name}: {len(wave) / 16000:.0f} s; an utterance is explained, of {LONGEST:.0f} s at "
+            "most: cut one out (ser predict --stream says where it sounds like what)"
+        )
+    prediction = answer(wave, model, name, channels)
+    if "offset" in listen(wave):
+        wave = wave - np.float32(np.mean(wave, dtype=np.float64))
+    classes = list(prediction.probabilities)
+    work = len(model.branches) * (2 + SHUFFLES if gradients else 1)
+    with counted("explaining", work, "steps", progress, leave=False) as bar:
+        return _explained(wave, model, prediction, classes, gradients, bar)
+
+
+def _explained(
+    wave: np.ndarray,
+    model: SavedModel,
+    prediction: Prediction,
+    classes: list[str],
+    gradients: bool,
+    bar: Any,
+) -> Explanation:
+    import torch
+
+    from ser.explain.gradients import integrated_gradients, shuffled
+    from ser.explain.patches import (
+        VIEW_OF,
+        cells_of,
+        mean_of,
+        middles,
+        occlusion,
+        repeated,
+        view_of,
+    )
+    from ser.features.presets import get_preset
+
+    target, seconds = classes.index(prediction.emotion), len(wave) / 16000
+    share, preset = 1 / len(model.branches), get_preset(model.preset)
+    views: dict[str, View] = {}
+    lost: dict[str, np.ndarray] = {}
+    added: dict[str, np.ndarray] = {}
+    others: dict[str, list[np.ndarray]] = {}
+    logits, mean_logit, gap = {}, 0.0, 0.0
+    for row, network in model.branches.items():
+        batch = batch_of(wave, model, row, prediction.path)
+        cells: dict[str, Any] = {}
+        for field in sorted(network.needs):
+            values = getattr(batch, field)
+            frames = values.shape[1 if field in ("mfcc", "prosody") else 2]
+            at = middles(field, frames, len(wave), preset, model.frames == "fixed")
+            view = views.setdefault(VIEW_OF[field], view_of(VIEW_OF[field], seconds))
+            cells[field] = cells_of(view, field, tuple(values.shape[1:]), at)
+        mean = mean_of(batch, cells, known=model.normalise != "none")
+        with torch.no_grad():
+            logits[row] = tuple(round(v, 6) for v in network(batch)[0].tolist())
+            nothing = float(network(repeated(batch, mean))[0, target])
+        mean_logit += share * nothing
+        for name in dict.fromkeys(VIEW_OF[field] for field in cells):
+            own = {field: cell for field, cell in cells.items() if VIEW_OF[field] == name}
+            count = int(np.prod(views[name].shape))
+            found = share * occlusion(network, batch, own, mean, target, count)
+            lost[name] = lost.get(name, 0.0) + found.reshape(views[name].shape)
+        bar.update()
+        if not gradients:
+            continue
+        parts, _, missed = integrated_gradients(network, batch, mean, target)
+        gap += share * missed
+        for name, table in _by_patch(parts, cells, views, share).items():
+            added[name] = added.get(name, 0.0) + table
+        bar.update()
+        for seed in range(SHUFFLES):
+            parts, _, _ = integrated_gradients(shuffled(network, seed), batch, mean, target, 0)
+            for name, table in _by_patch(parts, cells, views, share).items():
+                tables = others.setdefault(name, [np.zeros(table.shape)] * SHUFFLES)
+                tables[seed] = tables[seed] + table
+            bar.update()
+    control = {
+        name: round(float(np.mean([ranks_alike(abs(added[name]), abs(t)) for t in tables])), 3)
+        for name, tables in others.items()
+    }
+    return Explanation(
+        prediction=prediction,
+        model=model.describe(),
+        logits=logits,
+        baseline=_mean_is(model),
+        views=tuple(Explained(view, lost[n], added.get(n)) for n, view in views.items()),
+        mean_logit=mean_logit,
+        gap=gap if gradients else None,
+        control=control,
+        wave=wave,
+        preset=model.preset,
+    )
+
+
+def _by_patch(
+    parts: dict[str, Any], cells: dict[str, Any], views: dict[str, View], share: float
+) -> dict[str, np.ndarray]:
+    """Attributions of every number, summed over each patch of its view."""
+    from ser.explain.patches import VIEW_OF
+
+    found: dict[str, np.ndarray] = {}
+    for field, values in parts.items():
+        name = VIEW_OF[field]
+        shape = views[name].shape
+        weights = values.flatten().double().numpy()
+        sums = np.bincount(cells[field].flatten().numpy(), weights, int(np.prod(shape)))
+        found[name] = found.get(name, 0.0) + share * sums.reshape(shape)
+    return found
+
+
+def _mean_is(model: SavedModel) -> str:
+    if enrolled_by(model.normalise):
+        return "the mean of the speaker's neutral recordings"
+    return {
+        "none": "each band's or column's mean over this recording",
+        "train": "the mean of the training corpus",
+        "running": "the mean of this recording and the training corpus",
+    }.get(model.normalise, "the mean of this recording")
