@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from benchmarks.inputs import noise
+from ser.loading import SavedModel
 from ser.models import build_model
-from ser.prediction import SavedModel
 from ser.streaming import StreamStatistics, predict_stream
 
 WINDOW, HOP = 3.0, 1.0

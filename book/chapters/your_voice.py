@@ -30,10 +30,22 @@ from ser.plots.style import (
     set_title,
 )
 
+from chapters.shared.channels import telephone
 from chapters.shared.probabilities import checked
 
 if TYPE_CHECKING:
-    from ser.prediction import SavedModel
+    from ser.loading import SavedModel
+
+__all__ = [
+    "answer_bars",
+    "as_your_own",
+    "ask_all",
+    "moved_by",
+    "noisy",
+    "stand_in",
+    "telephone",
+    "terminal",
+]
 
 SMALLEST = 0.12
 """Shares below this have no room for their number."""
@@ -105,16 +117,6 @@ def as_your_own(table: pd.DataFrame, home: Path, speakers: int, clips: int) -> p
     mine = pd.DataFrame(lines, columns=["path", "emotion", "speaker", "text"])
     mine.to_csv(home / "mine.csv", index=False)
     return mine
-
-
-def telephone(wave: np.ndarray) -> np.ndarray:
-    """The band of an old telephone: 300 to 3400 Hz at 8,000 samples a second, and back."""
-    import soxr
-    from scipy.signal import butter, sosfiltfilt
-
-    band = butter(4, [300, 3400], "bandpass", fs=16000, output="sos")
-    narrow = soxr.resample(sosfiltfilt(band, wave), 16000, 8000)
-    return soxr.resample(narrow, 8000, 16000).astype("f4")
 
 
 def noisy(wave: np.ndarray, snr: float) -> np.ndarray:

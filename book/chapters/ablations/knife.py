@@ -45,7 +45,7 @@ def test_side_networks(runs: Path, model: str = "ds-lstm") -> list[Side]:
     """
     from ser.batch import Dataset
     from ser.features import load_pack
-    from ser.prediction import load_model
+    from ser.loading import load_model
     from ser.report import load_records
 
     pack = load_pack(runs / "work" / "pack")

@@ -3,16 +3,15 @@
 (() => {
   'use strict';
 
-  function start(root) {
-    const data = JSON.parse(root.querySelector('script[type="application/json"]').textContent);
+  function start(root, data) {
     const [low, high] = data.range, [top, bottom] = data.gates;
     const time = root.querySelector('input'), unit = root.querySelector('select');
     const said = root.querySelector('output'), audio = root.querySelector('audio');
 
     function curve(key, values) {
       const height = v => bottom - (v - low) / (high - low) * (bottom - top);
-      const points = values.map((v, t) => `${data.x[t]},${height(v).toFixed(1)}`);
-      root.querySelector(`polyline.${key}`).setAttribute('points', points.join(' '));
+      root.querySelector(`polyline.${key}`).setAttribute('points',
+        serPage.points(values.length, t => data.x[t], t => height(values[t]).toFixed(1)));
     }
 
     function move() {
@@ -45,12 +44,8 @@
       move();
     });
     if (audio) audio.addEventListener('play', follow);
-    root.querySelector('.controls').hidden = false;
     move();
   }
 
-  for (const root of document.querySelectorAll('figure.ser-gates:not([data-started])')) {
-    root.dataset.started = '';
-    start(root);
-  }
+  serPage.takeUp('gates', start);
 })();

@@ -16,8 +16,7 @@
     });
   }
 
-  function start(root) {
-    const data = JSON.parse(root.querySelector('script[type="application/json"]').textContent);
+  function start(root, data) {
     const ink = data.colours, emotions = data.emotions;
     const svg = root.querySelector('svg'), said = root.querySelector('output');
     const corpus = root.querySelector('select.corpus'), model = root.querySelector('select.model');
@@ -25,12 +24,7 @@
 
     const picked = key => root.querySelector(`fieldset.${key} input:checked`).value;
 
-    function put(tag, attributes, text) {
-      const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
-      for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-      if (text !== undefined) element.textContent = text;
-      svg.appendChild(element);
-    }
+    const put = (...what) => serPage.put(svg, ...what);
 
     const word = (x, y, text, ...more) => put('text', Object.assign({x, y}, ...more), text);
 
@@ -104,7 +98,8 @@
         if (!runs[name].length) continue;
         put('polyline', {class: name, fill: 'none', stroke, 'stroke-width': 2.6,
           'stroke-dasharray': dash,
-          points: runs[name].map((v, k) => `${x(k).toFixed(1)},${y(v).toFixed(1)}`).join(' ')});
+          points: serPage.points(runs[name].length, k => x(k).toFixed(1),
+            k => y(runs[name][k]).toFixed(1))});
         rule(at, bottom - 14, at + 22, bottom - 14, stroke, 2.6, dash);
         word(at + 27, bottom - 9, name, SMALL);
       }
@@ -187,13 +182,9 @@
     corpus.addEventListener('change', () => { listModels(); draw(); });
     model.addEventListener('change', draw);
     for (const input of root.querySelectorAll('input')) input.addEventListener('change', draw);
-    root.querySelector('.controls').hidden = false;
     listModels();
     draw();
   }
 
-  for (const root of document.querySelectorAll('figure.ser-protocols:not([data-started])')) {
-    root.dataset.started = '';
-    start(root);
-  }
+  serPage.takeUp('protocols', start);
 })();

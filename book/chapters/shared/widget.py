@@ -1,9 +1,10 @@
 """The frame of a page's interactive drawing: markup, values as JSON, and a script from a file.
 
 A drawing works without a kernel and without a network: what its script needs stands in the page.
-The script lies beside the Python module of the same name, as ``.js``; it takes up every
-``figure.ser-KIND`` that has not been taken up, reads the values from the JSON in it, and shows
-``.controls``, which stay hidden without JavaScript.
+The script lies beside the Python module of the same name, as ``.js``. What all scripts share is
+``page.js`` here: ``serPage.takeUp`` gives a script every ``figure.ser-KIND`` that has not been
+taken up with the values from the JSON in it, and shows ``.controls``, which stay hidden without
+JavaScript.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ import numpy as np
 from ser.plots.html import Html
 from ser.plots.style import CARD, INK, MUTED
 
+PAGE = Path(__file__).with_name("page.js")
+"""What every script has at hand, as ``serPage``."""
+
 FIELD = f"font:inherit;color:{INK};background:#fff;border:1px solid {MUTED};border-radius:4px"
 """Style of a field to choose from."""
 
@@ -33,6 +37,8 @@ def widget(
     described: str,
     caption: str = "",
     below: str = "",
+    uses: Sequence[Path] = (),
+    width: str = "640px",
 ) -> Html:
     """An interactive drawing for a page.
 
@@ -44,6 +50,8 @@ def widget(
         title: what its plain text begins with.
         caption, described: below the drawing; *described* says in words what it shows.
         below: markup after the caption, such as a player.
+        uses: further files of JavaScript that the script needs, in their order.
+        width: the figure's greatest width, as CSS.
 
     Returns:
         :class:`ser.plots.Html`.
@@ -55,13 +63,14 @@ def widget(
     """
     packed = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     name = f"{kind}-{hashlib.sha256((packed + caption).encode()).hexdigest()[:10]}"
+    code = "".join(file.read_text(encoding="utf-8") for file in (PAGE, *uses, script))
     html = (
-        f'<figure class="ser-{kind}" id="{name}" style="margin:1em 0;max-width:640px">'
+        f'<figure class="ser-{kind}" id="{name}" style="margin:1em 0;max-width:{width}">'
         f'<div style="background:{CARD};color:{INK};color-scheme:light;padding:.7em;'
         f'border-radius:6px;font-size:.95rem">{inside(name)}</div>'
         f"<figcaption>{escape(caption)} {escape(described)}</figcaption>{below}"
         f'<script type="application/json">{packed}</script>'
-        f"<script>{script.read_text(encoding='utf-8')}</script></figure>"
+        f"<script>{code}</script></figure>"
     )
     return Html(html, " ".join(filter(None, [f"[{title}]", caption, described])))
 

@@ -4,8 +4,7 @@
 (() => {
   'use strict';
 
-  function start(root) {
-    const steps = JSON.parse(root.querySelector('script[type="application/json"]').textContent);
+  function start(root, steps) {
     const slider = root.querySelector('input');
 
     function curve(key, points, colour, dash) {
@@ -27,12 +26,8 @@
     }
 
     slider.addEventListener('input', move);
-    root.querySelector('.controls').hidden = false;
     move();
   }
 
-  for (const root of document.querySelectorAll('figure.ser-window:not([data-started])')) {
-    root.dataset.started = '';
-    start(root);
-  }
+  serPage.takeUp('window', start);
 })();

@@ -1,0 +1,1 @@
+"""Chapter "The listening lab": the network in the page, ear training, a voice with knobs."""

@@ -1,0 +1,1 @@
+"""The course kit, made from the chapters and from ``course/``: ``make course``."""
