@@ -6,7 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help book test test-all outputs bench clean
+.PHONY: help book pdf epub test test-all outputs course bench clean
 
 # Python 3.11 or later that makes .venv; `make book PYTHON=/path/to/python3.12` overrides it.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -23,6 +23,12 @@ help:  ## this list
 book: $(STAMP)  ## run every chapter on the built-in corpus and build the book: _build/html/index.html
 	@$(RUN) tools.book build
 
+pdf: $(STAMP)  ## the book for paper, with Chromium: _build/book.pdf
+	@$(RUN) tools.printing pdf
+
+epub: $(STAMP)  ## the book for a reader of books, with Chromium: _build/book.epub
+	@$(RUN) tools.printing epub
+
 test: $(STAMP)  ## lint, unit tests, doctests, every notebook, the built pages
 	@$(RUN) tools.check
 
@@ -31,6 +37,11 @@ test-all: $(STAMP)  ## the same, and what is slow: every notebook once more on a
 
 outputs: $(STAMP)  ## run the chapters and store their outputs in book/*.ipynb, before a commit
 	@$(RUN) tools.book store
+
+SEED ?= 2026
+
+course: $(STAMP)  ## the kit for teachers: _build/course and _build/course.zip
+	@$(RUN) tools.course build --seed $(SEED)
 
 bench: $(STAMP)  ## speed, as ratios within one run: a table, and book/results/benchmarks/cpu.json
 	@$(RUN) benchmarks --out book/results/benchmarks/cpu.json

@@ -13,12 +13,13 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
+
+from tools.browser import QUIET, chromium, running
 
 HARNESS = Path(__file__).with_name("browser_harness.html")
 COLLECT = b"""<script>
@@ -28,16 +29,6 @@ addEventListener("error", keep, true);
 addEventListener("unhandledrejection", keep);
 console.error = (...words) => __errors.push(words.join(" "));
 </script>"""
-
-QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--mute-audio"]
-QUIET += ["--no-first-run", "--disable-background-networking", "--disable-sync"]
-QUIET += ["--disable-component-update"]
-
-
-def chromium() -> str | None:
-    """Path of a Chromium or Chrome, None where there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
 
 
 def after(html: str, act: str, folder: Path, milliseconds: int = 3000) -> BeautifulSoup:
@@ -121,20 +112,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
-
-
-@contextlib.contextmanager
-def running(command: list[str]) -> Iterator[subprocess.Popen]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def look(

@@ -14,9 +14,9 @@ from bs4 import BeautifulSoup
 from conftest import ROOT
 from filelock import FileLock
 
+from tools.book import SOURCES
 from tools.execute import tree_digest
 
-SOURCES = ("book", "ser", "tools", "_config.yml", "_toc.yml", "CITATION.cff", "requirements.txt")
 KEPT_SECONDS = 3600
 
 

@@ -38,7 +38,8 @@ def prose(notebook: nbformat.NotebookNode) -> str:
 
 
 def code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [cell for cell in cells if "launch" not in cell.metadata.get("tags", [])]
 
 
 def tables(notebook: nbformat.NotebookNode) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -252,6 +253,28 @@ def test_a_failing_cell_fails_the_build(project, capsys):
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_standard_error_is_told_and_on_no_page(project, monkeypatch, capsys):
+    """A library may say something on one machine alone: the page is the same, and a store fails."""
+    path = project / "book" / "one.ipynb"
+    words = "import sys; sys.stderr.write('a font was not found'); print(42)"
+    cells = [nbformat.v4.new_markdown_cell("# One"), nbformat.v4.new_code_cell(words)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    (project / "book" / "run_times.md").write_text(book.RUN_TIMES)
+    for name in ("_config.yml", "_toc.yml"):
+        (project / name).write_text("")
+    staged = book.stage(project / "stage", project)
+    done = book.execute_all(project / "build", staged, project)
+    told = "cell 2 wrote on standard error: a font was not found"
+    assert done["book/one.ipynb"]["stderr"] == [told]
+    assert f"book/one.ipynb, {told}" in capsys.readouterr().err
+    (shown,) = nbformat.read(staged / "book" / "one.ipynb", 4).cells[1].outputs
+    assert (shown.name, shown.text) == ("stdout", "42\n")
+    monkeypatch.setattr(book, "prepare", lambda _: None)
+    monkeypatch.setattr(book, "ROOT", project)
+    monkeypatch.setattr(book, "execute_all", lambda *_, **__: done)
+    assert book.make(argparse.Namespace(command="store", only=[]), project, staged) == 1
+
+
 def test_single_notebooks_can_be_stored(project, monkeypatch):
     two = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")])
     nbformat.write(two, project / "book" / "two.ipynb")
@@ -343,3 +366,12 @@ def test_the_records_stay_small():
     files = list(record_files(folder))
     assert sum(len(pd.read_parquet(p, columns=["id"])) for p in files if p.name == FILE) > 1500
     assert sum(p.stat().st_size for p in files) < 20_000_000
+
+
+def test_no_record_names_a_folder_of_one_machine():
+    """A command beside a number is one that a reader can give."""
+    paths = re.compile(r"(?<![\w.])(?:~|/(?:home|root|tmp|work|Users|mnt|content))/|[A-Z]:\\")
+    for path in record_files(ROOT / "book" / "results"):
+        if path.name == FILE:
+            for command in pd.read_parquet(path, columns=["command"]).command.dropna().unique():
+                assert not paths.search(command), f"{path.parent.name}: {command}"

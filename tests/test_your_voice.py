@@ -7,7 +7,7 @@ import pandas as pd
 from chapters.your_voice import as_your_own, moved_by, noisy, stand_in, telephone, terminal
 
 from ser.corpora import EMOTIONS, load_corpus
-from ser.prediction import load_model
+from ser.loading import load_model
 
 
 def test_clips_become_a_corpus_that_can_be_read(tiny_root, tmp_path):

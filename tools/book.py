@@ -4,7 +4,8 @@ The sources are copied to a folder of its own below ``_build``, the notebooks ar
 (see :mod:`tools.execute`), and Jupyter Book renders the copy, strictly: a warning fails the build.
 Nothing outside ``_build`` is written, so a build leaves the working tree as it was.
 ``store`` copies the executed notebooks back to ``book/`` instead, for a commit; with ``--only``
-those that are named, the others are left as they are.
+those that are named, the others are left as they are. It ends with 1 where a cell wrote on standard
+error, which readers would see who run the notebook.
 """
 
 from __future__ import annotations
@@ -19,10 +20,14 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tools import cite, reference
-from tools.execute import ROOT, execute_cached, notebooks, prepare
+import nbformat
+
+from tools import cite, launch, reference
+from tools.execute import ROOT, execute_cached, notebooks, prepare, take_stderr
 
 JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+SOURCES = ("book", "ser", "tools", "_config.yml", "_toc.yml", "CITATION.cff", "requirements.txt")
+"""What rendered pages depend on."""
 RUN_TIMES = "<!-- run times: filled in by the build -->"
 
 
@@ -33,6 +38,7 @@ def stage(folder: Path, root: Path = ROOT) -> Path:
     shutil.copytree(root / "book", folder / "book", ignore=ignore)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy2(root / name, folder / name)
+    launch.fill(folder / "_config.yml")
     reference.fill(folder / "book")
     cite.fill(folder / "book" / "cite.md", root / "CITATION.cff")
     return folder
@@ -63,7 +69,11 @@ def chosen(names: list[str], root: Path = ROOT) -> list[Path]:
 def execute_all(
     build: Path, staged: Path, root: Path = ROOT, only: list[str] | None = None
 ) -> dict[str, dict]:
-    """Execute the notebooks and put them into the staged copy; exit where one fails."""
+    """Execute the notebooks and put them into the staged copy; exit where one fails.
+
+    What a library says on standard error of this machine belongs on the screen, not on a page: it
+    is told here, and is under ``"stderr"`` of the notebook's result.
+    """
     results, failed = {}, []
     for notebook in chosen(only or [], root):
         name = notebook.relative_to(root).as_posix()
@@ -75,8 +85,12 @@ def execute_all(
             failed.append(name)
             print(result["error"], file=sys.stderr, flush=True)
             continue
-        shutil.copyfile(result["path"], target)
-        results[name] = result
+        executed = nbformat.read(result["path"], as_version=4)
+        told = take_stderr(executed)
+        for line in told:
+            print(f"{name}, {line}", file=sys.stderr, flush=True)
+        nbformat.write(executed, target)
+        results[name] = result | {"stderr": told}
     if failed:
         sys.exit(f"a cell failed in: {', '.join(failed)}")
     page = staged / "book" / "run_times.md"
@@ -123,9 +137,9 @@ def make(args: argparse.Namespace, output: Path, staged: Path) -> int:
         prepare(output)
         results = execute_all(output, staged, only=args.only)
         if args.command == "store":
-            for name, result in results.items():
-                shutil.copyfile(result["path"], ROOT / name)
-            return 0
+            for name in results:
+                shutil.copyfile(staged / name, ROOT / name)
+            return int(any(result["stderr"] for result in results.values()))
     scratch = output / "sphinx"
     html = render(staged, scratch)
     final = output / "html"

@@ -67,7 +67,7 @@ def prepare(build: Path, root: Path = ROOT) -> None:
     (`ser check` of the built-in corpus 7.5 s, on one 3.1 s), so it has one.
     The synthetic corpus is made here, once, so that no page shows the progress bar of its making.
     Corpora and features made by other code are removed. ``SER_DATA`` and ``SER_CACHE`` win where
-    they are set.
+    they are set. Figures take matplotlib's own fonts and settings, whatever the machine has.
     """
     corpora, features = root / "ser" / "corpora", root / "ser" / "features"
     made_by = {
@@ -86,6 +86,8 @@ def prepare(build: Path, root: Path = ROOT) -> None:
     os.environ["PYTHONHASHSEED"] = "0"
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's idle threads spin, torch's do not
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    os.environ["MPL_IGNORE_SYSTEM_FONTS"] = "1"
+    os.environ["MPLCONFIGDIR"] = str(build / "matplotlib")
     import matplotlib.font_manager  # noqa: F401  its first import writes a cache, and says so
 
     from ser import load_corpus
@@ -103,6 +105,18 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.metadata.pop("execution", None)
         cell.metadata.pop("papermill", None)
     return notebook
+
+
+def take_stderr(notebook: nbformat.NotebookNode) -> list[str]:
+    """Take what cells wrote on standard error out of *notebook*; told with the cell's number."""
+    told = []
+    for number, cell in enumerate(notebook.cells, 1):
+        outputs = cell.get("outputs", [])
+        written = "".join(o.text for o in outputs if o.get("name") == "stderr").strip()
+        if written:
+            cell.outputs = [o for o in outputs if o.get("name") != "stderr"]
+            told.append(f"cell {number} wrote on standard error: {written}")
+    return told
 
 
 def execute(notebook: Path, folder: Path) -> nbformat.NotebookNode:

@@ -118,8 +118,8 @@ def measure(
     from chapters.ablations.gate_means import gate_means
 
     from ser.batch import Dataset
+    from ser.loading import load_model
     from ser.normalise import normalised
-    from ser.prediction import load_model
 
     model = load_model(place, "cpu")
     network, test = model.branches[row], record.data["test"]
@@ -132,7 +132,7 @@ def measure(
     def side(rows: list[int]) -> Dataset:
         speakers = features.table.speaker.iloc[rows]
         rule, scale = model.normalise, model.scales.get(row)
-        seen = normalised(features, rule, network.needs, rows, speakers, scale)
+        seen = normalised(features, rule, network.needs, rows, speakers, scale, clip_z=model.clip_z)
         return Dataset(seen, rows, needs=network.needs, frames=model.frames)
 
     data = side(heard)

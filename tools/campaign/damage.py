@@ -25,8 +25,9 @@ from ser.experiments.config import RunConfig
 from ser.experiments.grid import run
 from ser.features import extract
 from ser.features.pack import load_pack, save_pack
+from ser.loading import load_model
 from ser.models import build_model
-from ser.prediction import load_model, predict
+from ser.prediction import predict
 from ser.report import make_report
 from ser.training.config import TrainConfig
 from ser.training.loop import train
