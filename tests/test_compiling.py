@@ -81,9 +81,13 @@ def test_a_change_reaches_the_kernels_that_hold_its_code(package):
 
 
 def test_what_is_kept_of_a_kernel_is_whole_or_not_used(package):
-    """Two processes at once, then a damaged file, then one cut off."""
+    """Two processes at once, then a damaged file, then one cut off.
+
+    The second may come so late that it finds what the first has kept.
+    """
     for process in [begin(package), begin(package)]:
-        assert end(process) == (6, 0, "")
+        value, hits, told = end(process)
+        assert (value, told) == (6, "") and hits in (0, 1)
     assert end(begin(package)) == (6, 1, "")
     (kept,) = (package / "ser/nn/__pycache__").glob("loops.fill-*.nbc")
     good = kept.read_bytes()
