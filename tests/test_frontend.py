@@ -61,9 +61,10 @@ def assert_close(got, expected, tolerance):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lengths", [None, [41, 16, 30, 41, 9, 22]], ids=["fixed", "lengths"])
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-def test_first_block_fast_equals_plain(kind, lengths, training):
+@pytest.mark.parametrize("channels", [64, 8, 5])
+def test_first_block_fast_equals_plain(kind, lengths, training, channels):
     """Values, gradients and running statistics of the one-pass kernel, against float64."""
-    fast = front_end(kind).blocks[0].train(training)
+    fast = front_end(kind, channels=(channels, 2)).blocks[0].train(training)
     plain = copy.deepcopy(fast).double()
     plain.fast = False
     x = spectrogram(kind)[:, None]
@@ -193,7 +194,6 @@ def test_where_the_kernel_does_not_apply_torch_computes():
     assert first_block.why_not(block, x.clone().requires_grad_(), None)
     assert first_block.why_not(copy.deepcopy(block).double(), x.double(), None)
     assert first_block.why_not(ConvBlock(1, 64, (4, 4)), x, None)
-    assert first_block.why_not(ConvBlock(1, 32, (4, 2)), x, None)
     leaf = spectrogram("s1").requires_grad_()
     front_end("s1")(leaf).sum().backward()
     assert leaf.grad is not None

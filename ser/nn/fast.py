@@ -59,14 +59,14 @@ WAYS = (
     Way(
         "first block", "cpu", "ser.nn.cpu.first_block",
         "convolution, batch norm, pool and ReLU in one pass, by loops that numba compiles",
-        "1 channel, 8 taps, 64 channels out, float32, no gradient of the input",
+        "1 channel in, 8 taps, float32, no gradient of the input",
         "a training step of ds-lstm 3.4 times, of dual 2.6 times as fast (AVX-512, one thread)",
         "tests/test_frontend.py",
     ),
     Way(
         "first block", "cuda", "ser.nn.cuda.first_block",
         "the same in Triton",
-        "1 channel, 8 taps, 16 to 128 channels out, float32, no lengths",
+        "1 channel in, 8 taps, 16 to 128 channels out, float32, no lengths",
         "front_end in book/results/benchmarks/h200.json",
         "tests/test_cuda_front.py, and on the device before its first use",
     ),

@@ -18,17 +18,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHANNELS = 64
-"""Of the block's output; the loops are made for as many."""
-
 
 def why_not(block: ConvBlock, x: Tensor, lengths: Tensor | None) -> str:
     """What keeps the loops from a block's input; empty where nothing does."""
     why = why_not_these(block, x)
     if why:
         return why
-    if block.conv.out_channels != CHANNELS:
-        return f"it has {block.conv.out_channels} channels, the loops {CHANNELS}"
     if _loops() is None:
         _miss_numba()
         return "numba is missing"

@@ -13,8 +13,6 @@ import numpy as np
 from ser.compiling import compiled
 
 SUMS = {"contract", "nsz", "reassoc"}
-CHANNELS = 64
-"""Output channels, a constant so that loops over them need no remainder."""
 TAPS = 8
 SHUT = 4
 """In ``best``, a place whose ReLU is shut; 0 to 3 are the four that the maximum was taken of."""
@@ -66,7 +64,8 @@ def conv_pool_relu(x, w, shift, frames, width, out, best, start, stop):
 def conv_pool_relu_grad(x, grad, best, frames, width, by_patch, total, start, stop):
     """Sums over the winners: gradient times patch (B, 8, C), and gradient alone (B, C)."""
     patches = np.empty((grad.shape[2], TAPS, 4), np.float32)
-    sums = np.empty((TAPS + 1, CHANNELS), np.float32)
+    channels = grad.shape[3]
+    sums = np.empty((TAPS + 1, channels), np.float32)
     for b in range(start, stop):
         for r in range(grad.shape[1]):
             gather(patches, x[b], 2 * r, width, frames[b])
@@ -74,9 +73,9 @@ def conv_pool_relu_grad(x, grad, best, frames, width, by_patch, total, start, st
             for t in range(frames[b]):
                 pool_grad(patches[t], grad[b, r, t], best[b, r, t], sums)
             for i in range(TAPS):
-                for c in range(CHANNELS):
+                for c in range(channels):
                     by_patch[b, i, c] += np.float64(sums[i, c])
-            for c in range(CHANNELS):
+            for c in range(channels):
                 total[b, c] += np.float64(sums[TAPS, c])
 
 
@@ -106,7 +105,7 @@ def pool(patch, w, shift, out, best):
     a5, b5, c5, d5 = p[5, 0], p[5, 1], p[5, 2], p[5, 3]
     a6, b6, c6, d6 = p[6, 0], p[6, 1], p[6, 2], p[6, 3]
     a7, b7, c7, d7 = p[7, 0], p[7, 1], p[7, 2], p[7, 3]
-    for j in range(CHANNELS):
+    for j in range(out.size):
         w0, w1, w2, w3 = w[0, j], w[1, j], w[2, j], w[3, j]
         w4, w5, w6, w7 = w[4, j], w[5, j], w[6, j], w[7, j]
         z = a0 * w0 + a1 * w1 + a2 * w2 + a3 * w3 + a4 * w4 + a5 * w5 + a6 * w6 + a7 * w7
@@ -134,7 +133,7 @@ def pool_grad(patch, grad, best, sums):
     a5, b5, c5, d5 = p[5, 0], p[5, 1], p[5, 2], p[5, 3]
     a6, b6, c6, d6 = p[6, 0], p[6, 1], p[6, 2], p[6, 3]
     a7, b7, c7, d7 = p[7, 0], p[7, 1], p[7, 2], p[7, 3]
-    for j in range(CHANNELS):
+    for j in range(grad.size):
         k, g = np.int32(best[j]), grad[j]
         ga, gb = g if k == 0 else zero, g if k == 1 else zero
         gc, gd = g if k == 2 else zero, g if k == 3 else zero
