@@ -228,6 +228,7 @@ def test_a_thinned_record_keeps_its_chosen_epochs_alone():
                 assert np.isnan(after[epoch - 1]).all()
     baseline = record("egemaps-lr")
     assert thinned(baseline) == baseline
+    assert thinned(data | {"dev_labels": []}) == light[1] | {"dev_labels": []}
     data["selection"]["last"]["epoch"] = EPOCHS + 1
     with pytest.raises(RecordError, match="not in its history"):
         thinned(data)

@@ -207,7 +207,8 @@ def thinned(record: dict[str, Any], also: Iterable[int] = ()) -> dict[str, Any]:
 
     Tables, intervals and calibration stay as they were. What is lost: the row can't be fused with
     another any more, and no other epoch can be chosen. A record without logits of its epochs (a
-    baseline's, a fused row's) comes back as it is.
+    baseline's, a fused row's) comes back as it is. Where no dev speakers were held out, none are
+    kept: those of the test are in the selections, and calibration needs the others.
 
     Args:
         record: of a run.
@@ -218,6 +219,8 @@ def thinned(record: dict[str, Any], also: Iterable[int] = ()) -> dict[str, Any]:
     """
     if "epoch_logits" not in record:
         return record
+    if not record["dev_labels"]:
+        return {k: v for k, v in record.items() if k != "epoch_logits"}
     epochs = [entry["epoch"] for entry in record["history"]]
     chosen = {s["epoch"] for s in record["selection"].values() if s}
     if not chosen <= set(epochs):
