@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -80,8 +81,15 @@ def exam_items() -> list[dict]:
 
 def exam_pages() -> tuple[str, str]:
     """Questions, and key with marking notes, as Markdown."""
+    items = exam_items()
     asked, key = ["# Exam bank\n"], ["# Exam bank: key and marking notes\n"]
-    for number, item in enumerate(exam_items(), 1):
+    levels = Counter(item["level"] for item in items)
+    asked.append(
+        f"{len(items)} items about {len({item['chapter'] for item in items})} chapters: "
+        f"{', '.join(f'{levels[level]} {level}' for level in LEVELS)}. "
+        "In brackets: points, level, chapter.\n"
+    )
+    for number, item in enumerate(items, 1):
         name = title(chapter_path(item["chapter"]))
         asked.append(f"**{number}.** ({item['points']}; {item['level']}; {name}) {item['ask']}\n")
         rests = f'{name}, "{item["rests_on"]}"'
