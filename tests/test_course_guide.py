@@ -101,6 +101,47 @@ def test_plans_name_chapters_and_sections_that_are_there():
     assert sum(int(m) for m in re.findall(r"\| (\d+) \|$", twelve, re.MULTILINE)) == 100
 
 
+@pytest.mark.parametrize("plan", ["six_weeks", "twelve_weeks"])
+def test_a_plan_gives_each_sheet_marks_or_calls_it_extra_practice(plan):
+    text = (guide.COURSE / "guide" / f"{plan}.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in text.splitlines() if re.search(r"\| \d+ \|$", line)]
+    graded = {name for row in rows for name in re.findall(r"`(\w+)`", row[-3])}
+    (extra,) = re.findall(r"^\*\*Extra practice\*\*.*?(?=\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
+    instead = extra.partition(" may take the place of ")  # what stands behind it has marks
+    practice = set(re.findall(r"`(\w+)`", instead[0]))
+    assert graded | practice == set(sheets()), "a sheet has no place in the plan"
+    assert not graded & practice and set(re.findall(r"`(\w+)`", instead[2])) <= graded
+    for row in rows:  # where a row tells its parts, they sum to its marks
+        parts = [int(part) for part in re.findall(r"\((\d+)\)", row[-3])]
+        assert not parts or sum(parts) == int(row[-2]), row
+
+
+def test_marks_are_given_for_chapters_that_were_read():
+    six = (guide.COURSE / "guide" / "six_weeks.md").read_text(encoding="utf-8")
+    plan = _rows(six)
+    read = [(week, set(re.findall(r"`(\w+)`", before))) for week, before, *_ in plan]
+    for week, *_, handed_in, _ in plan:
+        _assert_read(read, week, handed_in)
+    twelve = (guide.COURSE / "guide" / "twelve_weeks.md").read_text(encoding="utf-8")
+    book = (guide.ROOT / "book" / "teach.md").read_text(encoding="utf-8")
+    read = [(w, set(re.findall(r"\]\((\w+)\.ipynb", before))) for w, before, *_ in _rows(book)]
+    assert len(read) == 12
+    for weeks, graded in re.findall(r"^\| (\d[^|]*) \| (.+) \| \d+ \|$", twelve, re.MULTILINE):
+        _assert_read(read, int(weeks.split()[-1]), graded)
+
+
+def _rows(text: str) -> list[tuple]:
+    """Rows of a table that begin with the number of a week."""
+    found = re.findall(r"^\| (\d+) \| (.+) \|$", text, re.MULTILINE)
+    return [(int(week), *rest.split(" | ")) for week, rest in found]
+
+
+def _assert_read(read: list[tuple[int, set[str]]], week: int, graded: str) -> None:
+    known = set().union(*(chapters for w, chapters in read if w <= week))
+    for name in re.findall(r"`(\w+)`", graded):
+        assert read_sheet(name).chapter in known, f"week {week}: {name} before its chapter"
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("guide")
