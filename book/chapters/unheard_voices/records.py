@@ -146,6 +146,13 @@ def percent(row: Row, resamples: int = 2000) -> tuple[float, float, float]:
     return 100 * float(row.ua.mean()), 100 * ends.low, 100 * ends.high
 
 
+def gain(row: Row, other: Row, resamples: int = 2000, unit: str = "") -> str:
+    """UA of *row* minus that of *other* on the same utterances, with its 95 % interval."""
+    result = compare(row, other, resamples).result
+    ends = [100 * getattr(result, f"ua_{k}") for k in ("difference", "low", "high")]
+    return "{:+.1f}{unit} ({:+.1f} to {:+.1f})".format(*ends, unit=unit)
+
+
 def column(rule: str) -> str:
     """A rule as the head of a column, with the mark of its rows.
 

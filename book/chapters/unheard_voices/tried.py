@@ -1,7 +1,8 @@
-"""What else was tried: options chosen in each fold, other ways of training, other corpora.
+"""What else was tried: options chosen in each fold, two views, other ways of training, corpora.
 
-Records lie in ``voices-chosen-CORPUS-RULE`` (``ser run --choose FILE``), ``voices-options*`` and
-``voices-cross-*``. Book: chapter "Voices it has not heard".
+Records lie in ``voices-chosen-CORPUS-RULE`` (``ser run --choose FILE``), ``voices-views-CORPUS``
+(``--rows book/chapters/unheard_voices/views.py``), ``voices-options*`` and ``voices-cross-*``.
+Book: chapter "Voices it has not heard".
 """
 
 from __future__ import annotations
@@ -13,12 +14,41 @@ from pathlib import Path
 import pandas as pd
 from ser.experiments.choice import CHOSEN
 from ser.experiments.record_folder import record_files
-from ser.report.comparison import compare
 from ser.report.load import load_records
 from ser.report.pool import Row, pool_records
 from ser.report.summary import choice
 
-from chapters.unheard_voices.records import CORPORA, RULES, Voices, best, column, percent
+from chapters.unheard_voices.records import CORPORA, RULES, Voices, best, column, gain, percent
+
+VIEWS: dict[str, str] = {
+    "prosody-lstm": "LSTM: prosody",
+    "mfcc-lstm": "LSTM: MFCCs",
+    "mfcc-lstm+prosody-lstm": "the two, averaged",
+    "side-by-side": "LSTM: both side by side",
+    "prosody-twice": "DS-LSTM: prosody twice",
+    "ds-lstm-prosody": "DS-LSTM: MFCCs, prosody",
+    "view-dropout": "the same, a view dropped",
+}
+"""Row -> how it reads MFCCs, prosody or both."""
+
+
+def views(results: str | os.PathLike) -> dict[str, dict[str, Row]]:
+    """Row of :data:`VIEWS` -> corpus, as it is written -> its row, all folds there.
+
+    Args:
+        results: the folder that holds ``voices-views-CORPUS``.
+    """
+    here = {
+        CORPORA[corpus]: {
+            r.base: r for r in _whole_rows([Path(results) / f"voices-views-{corpus}"])
+        }
+        for corpus in CORPORA
+    }
+    return {
+        name: {corpus: rows[name] for corpus, rows in here.items() if name in rows}
+        for name in VIEWS
+        if any(name in rows for rows in here.values())
+    }
 
 
 def chosen_table(found: Voices, results: str | os.PathLike, resamples: int = 2000) -> pd.DataFrame:
@@ -30,9 +60,10 @@ def chosen_table(found: Voices, results: str | os.PathLike, resamples: int = 200
         resamples: of the intervals.
 
     Returns:
-        DataFrame: index (corpus, rule); ``chosen in each fold`` (UA with its interval), ``best
-        afterwards`` (the row of *found* with the highest test UA), ``folds that chose`` (row and
-        number of folds, the most frequent first). Empty where none was run.
+        DataFrame: index (corpus, rule); ``chosen in each fold`` (UA with its interval),
+        ``among`` (so many options), ``best afterwards`` (the row of *found* with the highest test
+        UA), ``folds that chose`` (row and number of folds, the most frequent first). Empty where
+        none was run.
     """
     lines = {}
     for corpus, rules in found.items():
@@ -46,10 +77,11 @@ def chosen_table(found: Voices, results: str | os.PathLike, resamples: int = 200
                 top = best(rows) if rows else None
                 lines[CORPORA[corpus], column(rule)] = {
                     "chosen in each fold": f"{middle:.1f} ({low:.0f} to {high:.0f})",
+                    "among": len(choice(row)["options"]),
                     "best afterwards": f"{100 * top.ua.mean():.1f}" if top else "-",
                     "folds that chose": ", ".join(f"{name} {counts[name]}" for name in order),
                 }
-    names = ["chosen in each fold", "best afterwards", "folds that chose"]
+    names = ["chosen in each fold", "among", "best afterwards", "folds that chose"]
     frame = pd.DataFrame(list(lines.values()), columns=names)
     if lines:
         frame.index = pd.MultiIndex.from_tuples(lines, names=["corpus", "rule"])
@@ -72,16 +104,12 @@ def options_table(results: str | os.PathLike, resamples: int = 2000) -> pd.DataF
     lines = {}
     for row in sorted(rows, key=lambda r: (*_kind(r), len(_own_tags(r)), r.model)):
         base = plain.get(_kind(row))
-        gain = ""
-        if base is not None and row is not base:
-            told = compare(row, base, resamples).result
-            ends = (100 * getattr(told, f"ua_{k}") for k in ("difference", "low", "high"))
-            gain = "{:+.1f} ({:+.1f} to {:+.1f})".format(*ends)
         name = ", ".join([row.base, *_own_tags(row)])
         corpus, rule, _ = _kind(row)
         where = (CORPORA.get(corpus, corpus), column(rule), name)
+        beside = gain(row, base, resamples) if base is not None and row is not base else ""
         lines[where] = {
-            "UA": f"{100 * row.ua.mean():.1f}", "gain": gain, "seeds": len(row.seeds),
+            "UA": f"{100 * row.ua.mean():.1f}", "gain": beside, "seeds": len(row.seeds),
         }  # fmt: skip
     frame = pd.DataFrame(list(lines.values()), columns=["UA", "gain", "seeds"])
     if lines:

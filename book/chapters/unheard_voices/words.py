@@ -22,6 +22,7 @@ from chapters.unheard_voices.records import (
     Voices,
     best,
     column,
+    gain,
     percent,
     speaker_recalls,
 )
@@ -32,6 +33,17 @@ NETWORKS = (
     "ds-lstm-prosody",
 )
 """Networks normalised by speaker: those with a plus have the released sizes."""
+
+VIEW_PAIRS = (
+    ("ds-lstm-prosody", "prosody-lstm"),
+    ("ds-lstm-prosody", "mfcc-lstm"),
+    ("prosody-twice", "prosody-lstm"),
+    ("ds-lstm-prosody", "prosody-twice"),
+    ("ds-lstm-prosody", "side-by-side"),
+    ("view-dropout", "ds-lstm-prosody"),
+    ("mfcc-lstm+prosody-lstm", "prosody-lstm"),
+)
+"""What is asked of one view and two: one row minus another."""
 
 Ends = dict[str, dict[str, tuple[float, float, float]]]
 """Group -> kind -> UA and its ends in percent, as the figure of intervals takes them."""
@@ -130,11 +142,9 @@ def size_words(rows: Mapping[str, Mapping[str, Row]], resamples: int = 2000) -> 
         for name, large in nets.items():
             small = nets.get(name.removesuffix(", released sizes").removesuffix("+"))
             if small is not None and small is not large:
-                result = compare(small, large, resamples).result
-                ends = (100 * getattr(result, f"ua_{k}") for k in ("difference", "low", "high"))
                 pairs.append(
                     f"{_size(small):,} numbers instead of the {_size(large):,} of `{name}` "
-                    + "{:+.1f} points ({:+.1f} to {:+.1f})".format(*ends)
+                    + gain(small, large, resamples, " points")
                 )
         if pairs:
             told.append(f"on {CORPORA[corpus]}, {', '.join(pairs)}")
@@ -193,18 +203,22 @@ def answers_words(answers: pd.DataFrame) -> Seen:
     )
 
 
-def views_words(found: Voices) -> Seen:
-    """The DS-LSTM over MFCCs and prosody beside each of its views."""
+def views_words(rows: Mapping[str, Mapping[str, Row]], resamples: int) -> Seen:
+    """Rows that read one view or two, pair by pair.
+
+    Args:
+        rows: of :func:`chapters.unheard_voices.tried.views`.
+        resamples: of the intervals.
+    """
     told = []
-    for corpus, rules in found.items():
-        for rule, rows in rules.items():
-            views = [n for n in ("prosody-lstm", "mfcc-lstm") if n in rows]
-            if "ds-lstm-prosody" in rows and views:
-                scores = {n: 100 * rows[n].ua.mean() for n in ("ds-lstm-prosody", *views)}
-                both, *each = (f"{score:.1f} % (`{name}`)" for name, score in scores.items())
-                told.append(f"{CORPORA[corpus]}, {column(rule)}: {both} against {', '.join(each)}")
-    start = "The DS-LSTM, which gave this book its subject, can read MFCCs and prosody at one pace"
-    return seen(f"{start}, without any CNN. {'; '.join(told)}." if told else f"{start}. {NOT_RUN}")
+    for row, against in VIEW_PAIRS:
+        gains = [
+            f"{corpus} {gain(rows[row][corpus], other, resamples)}"
+            for corpus, other in rows.get(against, {}).items()
+            if corpus in rows.get(row, {})
+        ]
+        told += [f"`{row}` minus `{against}`: {', '.join(gains)}"] if gains else []
+    return seen(f"Points of UA on the same utterances. {'; '.join(told)}." if told else NOT_RUN)
 
 
 def worst_words(found: Voices, name: str) -> Seen:
