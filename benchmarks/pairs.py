@@ -55,20 +55,8 @@ def recurrent_pair(device: str, batch: int, steps: int, hidden: int, **options: 
     )
 
 
-def waves_pair(device: str, batch: int, frames: int, mfcc: int = 39) -> Pair:
-    """The MFCC branch's LSTM, two layers: ours (on a GPU in waves), and nn.LSTM."""
-    torch.manual_seed(0)
-    x = torch.randn(batch, frames, mfcc, device=device)
-    lstm = nn.LSTM(mfcc, HIDDEN, num_layers=2, batch_first=True).to(device)
-    lengths = torch.full((batch,), frames)
-    return (
-        forward_and_backward(lambda: lstm_output(lstm, x, lengths)),
-        forward_and_backward(lambda: lstm(x)[0]),
-    )
-
-
 def packed_pair(batch: int) -> Pair:
-    """The same on a CPU over sequences of different lengths: ours, and nn.LSTM over packed ones."""
+    """The MFCC branch's LSTM over sequences of different lengths: ours, and nn.LSTM over packed."""
     data = release_batch(batch)
     torch.manual_seed(0)
     lstm = nn.LSTM(data.mfcc.shape[2], HIDDEN, num_layers=2, batch_first=True)

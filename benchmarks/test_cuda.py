@@ -21,9 +21,7 @@ from benchmarks.pairs import (
     step_pair,
     tf32_of_cudnn,
     warm,
-    waves_pair,
 )
-from ser.nn.cuda import lstm as cuda_lstm
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no NVIDIA GPU")
 DEVICE = "cuda"
@@ -71,18 +69,6 @@ def test_ds_lstm_against_cudnn(on_gpu, batch, norms, tf32):
             goal=2.0 if batch == 128 and tf32 is None else None,
             cost=True,
         )
-
-
-@pytest.mark.parametrize("tf32", [None, False], ids=["as_set_up", "float32"])
-def test_lstm_in_waves(on_gpu, tf32):
-    """Two layers over 450 frames of MFCCs, the mean of IEMOCAP's turns, batch 128."""
-    with tf32_of_cudnn(tf32) as rounded:
-        on_gpu(
-            waves_pair(DEVICE, 128, 450),
-            against=f"cuDNN's nn.LSTM, in {'TF32' if rounded else 'float32'}",
-            cost=True,
-        )
-    assert cuda_lstm._graphs().kept, "cuDNN's LSTM was measured against itself"
 
 
 @pytest.mark.parametrize("value", [7, 27, 108])

@@ -158,27 +158,6 @@ def test_replayed_steps_equal_the_loop(blocks, training):
     assert sum(map(len, graphs.kept.values())) <= 2
 
 
-@torch.no_grad()
-def test_what_is_kept_can_be_copied_out_and_in():
-    """Another pass between forward and backward, through the same graphs, the norm's included."""
-    inputs, stats, settings = norm_inputs()
-    steps = Steps(PLAIN, (*inputs, *stats), settings, Replay)
-    steps.run_forward((*inputs, *stats))
-    kept = [t.clone() for t in steps.kept]
-    assert len(steps.kept) == len(steps.forward.outputs) - 2
-    grads = tuple(torch.ones_like(t) for t in steps.grads)
-    expected = steps.run_backward(grads)
-    others, others_stats, _ = norm_inputs(seed=2)
-    steps.run_forward((*others, *others_stats))
-    assert not torch.equal(steps.run_backward(grads)[0], expected[0])
-    for there, back in zip(steps.kept, kept, strict=True):
-        there.copy_(back)
-    for there, back in zip(steps.inputs, (*inputs, *stats), strict=True):
-        there.copy_(back.detach())
-    for found, wanted in zip(steps.run_backward(grads), expected, strict=True):
-        torch.testing.assert_close(found, wanted, rtol=0, atol=0)
-
-
 def test_two_passes_under_way_do_not_share_a_graph():
     """Two layers of one shape: backward of the first needs what forward of the second must keep."""
     graphs, results = Graphs(Replay, loop=PLAIN), []

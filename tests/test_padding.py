@@ -24,8 +24,6 @@ from ser.nn import (
     lstm_output,
     mean_over_time,
 )
-from ser.nn.cuda import lstm as cuda_lstm
-from ser.nn.cuda.graphs import Graphs, Replay
 
 
 def padded(length, *rest, fill):
@@ -111,19 +109,6 @@ def test_torchs_lstm(hidden, bidirectional, fast):
     lstm = nn.LSTM(5, hidden, 2, batch_first=True, bidirectional=bidirectional)
     call = lambda lstm, x, n: lstm_output(lstm, x, n, fast)  # noqa: E731
     same(lstm, call, lambda fill: padded(12, 5, fill=fill))
-
-
-def test_torchs_lstm_in_waves(monkeypatch):
-    """On a GPU the stack computes what is padded, so it must be given zeros there."""
-    seen = []
-    monkeypatch.setattr(cuda_lstm, "_graphs", lambda: Graphs(Replay, loop=None))
-    monkeypatch.setattr(cuda_lstm, "room_for_graphs", lambda _: 1e12)
-    monkeypatch.setattr(cuda_lstm, "waves", lambda lstm, x: seen.append(x) or (x[0], *[x] * 3))
-    lstm = nn.LSTM(5, 6, batch_first=True)
-    x = padded(12, 5, fill=float("nan"))[0]
-    assert cuda_lstm.output(lstm, x, torch.tensor([12, 6, 9])) is None  # a shape's first time
-    (given,) = seen
-    assert given.isfinite().all() and (given[1, 6:] == 0).all() and (given[1, :6] != 0).all()
 
 
 @pytest.mark.parametrize("pooling", ["mean", "attention"])

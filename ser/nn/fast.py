@@ -91,13 +91,6 @@ WAYS = (
         "a training step of mfcc-lstm 12 times as fast (AVX-512, one thread)",
         "tests/test_lstm.py",
     ),
-    Way(
-        "LSTM", "cuda", "ser.nn.cuda.lstm",
-        "all layers at once, in waves, by the kernels of the DS-LSTM",
-        "training in float32, one direction, at most 3 layers, lengths given",
-        "lstm_in_waves in book/results/benchmarks/h200.json",
-        "tests/test_cuda_lstm.py, and on the device before its first use",
-    ),
 )  # fmt: skip
 """Every faster way there is; a layer on a device takes the first that fits."""
 

@@ -68,9 +68,8 @@ def lstm_output(
         lengths = None
     lengths = None if lengths is None else lengths.cpu()
     way = choose("LSTM", lstm, fast, called, x, lengths)
-    output = None if way is None else way.output(lstm, x, lengths)
-    if output is not None:
-        return output
+    if way is not None:
+        return way.output(lstm, x, lengths)
     if lengths is None:
         return lstm(x)[0]
     packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)

@@ -1,10 +1,9 @@
 """All time steps of a recurrence captured as one CUDA graph, and who may use it when.
 
 A replay runs on the tensors that it was captured with: inputs are copied in, results out, and
-between a forward pass and its backward pass nothing else may use them (:class:`Lease`), unless what
-is kept for it is copied out as well (:mod:`ser.nn.cuda.lstm`). Who may is not guarded against other
-threads, and a lease ends without waiting for the device: train in one thread and on one stream of a
-process.
+between a forward pass and its backward pass nothing else may use them (:class:`Lease`). Who may is
+not guarded against other threads, and a lease ends without waiting for the device: train in one
+thread and on one stream of a process.
 
 Book: chapter "Making it fast".
 """
@@ -133,35 +132,18 @@ class Steps:
         self.grads = torch.zeros_like(outputs[0]), torch.zeros_like(outputs[1])
         self.backward = replay(lambda: loop.backward(outputs, self.inputs, self.grads, settings))
 
-    def replay_forward(self, inputs: tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
-        """h, c, mean and variance; the next replay overwrites them."""
+    def run_forward(self, inputs: tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
+        """New h, c, mean and variance, copies."""
         for kept, new in zip(self.inputs, inputs, strict=True):
             if kept is not None:
                 kept.copy_(new)
-        return self.forward.run()[:4]
-
-    def replay_backward(self) -> tuple[Tensor | None, ...]:
-        """Gradients of pre, weight, h0, c0, scale and shift, from those of h and c in ``grads``."""
-        return self.backward.run()
-
-    @property
-    def kept(self) -> tuple[Tensor | None, ...]:
-        """What the backward pass reads of the forward pass, besides the weight and scale.
-
-        Copied out after a forward pass and back in before its backward pass, the same graphs can
-        serve another pass in between. The statistics of a norm are among it.
-        """
-        return self.forward.outputs[2:]
-
-    def run_forward(self, inputs: tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
-        """New h, c, mean and variance, copies."""
-        return tuple(t.clone() for t in self.replay_forward(inputs))
+        return tuple(t.clone() for t in self.forward.run()[:4])
 
     def run_backward(self, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
         """New gradients of pre, weight, h0, c0, scale and shift, copies."""
         for kept, new in zip(self.grads, grads, strict=True):
             kept.zero_() if new is None else kept.copy_(new)
-        return tuple(None if t is None else t.clone() for t in self.replay_backward())
+        return tuple(None if t is None else t.clone() for t in self.backward.run())
 
 
 class Lease:
