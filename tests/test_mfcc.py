@@ -14,7 +14,7 @@ import torch
 from chapters.mfcc.toolkits import CONFIGURATION
 
 from ser.errors import FeatureError
-from ser.features import mfcc39, mfcc39_batch
+from ser.features import mfcc39
 from ser.features.mfcc import EMPHASIS, FRAME, HOP, N_FFT, cepstral_matrix, htk_filterbank
 from ser.features.presets import INT16_SCALE
 
@@ -133,16 +133,6 @@ def test_60_seconds():
     assert features.shape == (1 + (960000 - 400) // 160, 39) and torch.isfinite(features).all()
 
 
-def test_batch_equals_single_to_the_last_bit():
-    waves = [w[:n] for w, n in zip(sounds().values(), (24000, 400, 5000, 801, 12345, 560, 16000),
-                                   strict=True)]  # fmt: skip
-    features, lengths = mfcc39_batch(waves)
-    assert features.shape == (7, int(lengths.max()), 39) and lengths.dtype == torch.int64
-    for row, length, wave in zip(features, lengths, waves, strict=True):
-        assert torch.equal(row[:length], mfcc39(wave))
-        assert not row[length:].any()
-
-
 def test_tensor_and_double_input():
     wave = sounds()["noise"]
     assert torch.equal(mfcc39(torch.from_numpy(wave)), mfcc39(wave.astype(np.float64)))
@@ -162,11 +152,6 @@ def test_waveforms_it_cannot_take(wave, words):
         mfcc39(wave)
 
 
-def test_empty_list():
-    with pytest.raises(FeatureError, match="empty"):
-        mfcc39_batch([])
-
-
 def test_filters_and_cosines():
     bank = htk_filterbank()
     inside = bank[:, 3:230].sum(0)
@@ -179,6 +164,6 @@ def test_filters_and_cosines():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 def test_gpu_equals_cpu():
-    waves = list(sounds().values())
-    ours, _ = mfcc39_batch(waves, device="cuda")
-    assert torch.allclose(ours.cpu(), mfcc39_batch(waves)[0], atol=TOLERANCE)
+    for wave in sounds().values():
+        ours = mfcc39(torch.from_numpy(wave).cuda())
+        assert torch.allclose(ours.cpu(), mfcc39(wave), atol=TOLERANCE)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ser.features.presets import INT16_SCALE, SAMPLE_RATE, Preset, get_preset
-from ser.features.spectrum import as_waves, in_pieces, log_band_powers
-from ser.threads import share_work
+from ser.features.spectrum import as_wave, in_pieces, log_band_powers
 
 FLOOR = 1e-10
 """Least power before the logarithm; ``10 * log10(FLOOR)`` = -100 dB."""
@@ -35,7 +33,7 @@ Wave = np.ndarray | Tensor
 
 
 class MelPair(NamedTuple):
-    """Two mel-spectrograms in dB of one utterance (n_mels, T), or of a batch (B, n_mels, T)."""
+    """Two mel-spectrograms in dB of one utterance (n_mels, T)."""
 
     s1: Tensor
     s2: Tensor
@@ -118,7 +116,7 @@ def mel_frames(wave: Tensor, n_fft: int) -> Tensor:
 
 
 def log_mel(wave: Tensor, n_fft: int, n_mels: int) -> Tensor:
-    """Mel-spectrogram of a waveform that :func:`as_waves` checked, time first.
+    """Mel-spectrogram of a waveform that :func:`as_wave` checked, time first.
 
     Args:
         wave: float32 (samples,), values in -1..1.
@@ -162,56 +160,6 @@ def mel_pair(wave: Wave, preset: str | Preset = "release") -> MelPair:
         (torch.Size([128, 63]), torch.Size([256, 32]), -100.0)
     """
     preset = get_preset(preset)
-    (wave,) = as_waves([wave], None, shortest=1)
+    wave = as_wave(wave, shortest=1)
     pair = zip(preset.n_fft, preset.n_mels, strict=True)
     return MelPair(*(log_mel(wave, n_fft, bands).T.contiguous() for n_fft, bands in pair))
-
-
-def mel_pair_batch(
-    waves: Sequence[Wave],
-    preset: str | Preset = "release",
-    device: str | torch.device | None = None,
-) -> tuple[MelPair, Tensor, Tensor]:
-    """:func:`mel_pair` of many utterances of different lengths at once.
-
-    Args:
-        waves: sequence of (samples,) waveforms as in :func:`mel_pair`.
-        preset: ``"release"`` or ``"paper"``.
-        device: where to compute; None: where the first waveform is.
-
-    Returns:
-        MelPair of s1 (B, n_mels1, max T1) and s2 (B, n_mels2, max T2), zero after each one's end,
-        and the true lengths (B,), (B,) as int64 on the CPU.
-
-    Raises:
-        FeatureError: as :func:`mel_pair`, or an empty list.
-
-    Example:
-        >>> pair, t1, t2 = mel_pair_batch([np.zeros(800), np.zeros(1600)])
-        >>> pair.s1.shape, t1.tolist(), t2.tolist()
-        (torch.Size([2, 128, 7]), [4, 7], [2, 4])
-    """
-    preset = get_preset(preset)
-    tensors = as_waves(waves, device, shortest=1)
-    device = tensors[0].device
-    sizes = list(zip(preset.n_fft, preset.n_mels, strict=True))
-    lengths = [torch.tensor([1 + len(w) // (n_fft // 2) for w in tensors]) for n_fft, _ in sizes]
-    pair = MelPair(
-        *(
-            torch.zeros(len(tensors), bands, int(frames.max()), device=device)
-            for (_, bands), frames in zip(sizes, lengths, strict=True)
-        )
-    )
-
-    def compute(first: int, last: int) -> None:
-        """Both spectrograms of utterances ``first`` to ``last - 1``."""
-        for i in range(first, last):
-            for (n_fft, bands), out in zip(sizes, pair, strict=True):
-                rows = log_mel(tensors[i], n_fft, bands)
-                out[i, :, : len(rows)] = rows.T
-
-    if device.type == "cpu":
-        share_work(len(tensors), compute, alone=True)
-    else:
-        compute(0, len(tensors))
-    return pair, *lengths

@@ -23,14 +23,13 @@ against zeros. Digital silence is 0 in all 39 columns. Book: chapter
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ser.features.presets import INT16_SCALE, SAMPLE_RATE
-from ser.features.spectrum import as_waves, in_pieces, log_band_powers
+from ser.features.spectrum import as_wave, in_pieces, log_band_powers
 
 FRAME = 400
 HOP = 160
@@ -141,7 +140,7 @@ def _regression(values: Tensor) -> Tensor:
 
 
 def mfcc_of(wave: Tensor) -> Tensor:
-    """MFCC12_E_D_A (frames, 39) of a waveform that :func:`as_waves` checked.
+    """MFCC12_E_D_A (frames, 39) of a waveform that :func:`as_wave` checked.
 
     Example:
         >>> mfcc_of(torch.zeros(16000)).shape
@@ -171,29 +170,4 @@ def mfcc39(wave: Wave) -> Tensor:
         >>> mfcc39(np.zeros(16000, dtype=np.float32)).shape
         torch.Size([98, 39])
     """
-    return mfcc_of(*as_waves([wave], None, shortest=FRAME))
-
-
-def mfcc39_batch(
-    waves: Sequence[Wave], device: str | torch.device | None = None
-) -> tuple[Tensor, Tensor]:
-    """:func:`mfcc39` of many utterances of different lengths at once.
-
-    Args:
-        waves: sequence of (samples,) waveforms as in :func:`mfcc39`.
-        device: where to compute; None: where the first waveform is.
-
-    Returns:
-        float32 tensor (B, max frames, 39), zero after each one's end, and the true lengths (B,)
-        as int64 on the CPU.
-
-    Raises:
-        FeatureError: as :func:`mfcc39`, or an empty list.
-
-    Example:
-        >>> mfcc, lengths = mfcc39_batch([np.zeros(400), np.zeros(1000)])
-        >>> mfcc.shape, lengths.tolist()
-        (torch.Size([2, 4, 39]), [1, 4])
-    """
-    rows = [mfcc_of(wave) for wave in as_waves(waves, device, shortest=FRAME)]
-    return nn.utils.rnn.pad_sequence(rows, batch_first=True), torch.tensor([len(r) for r in rows])
+    return mfcc_of(as_wave(wave, shortest=FRAME))

@@ -9,7 +9,7 @@ the length of a recording but for its samples and the result.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -23,38 +23,31 @@ FRAMES_AT_ONCE, FRAMES_AT_ONCE_GPU = 128, 8192
 """Frames in one piece: on a CPU few enough to stay in its cache."""
 
 
-def as_waves(
-    waves: Sequence[np.ndarray | Tensor], device: str | torch.device | None, shortest: int
-) -> list[Tensor]:
-    """Check a list of waveforms and bring them to *device* as float32.
+def as_wave(wave: np.ndarray | Tensor, shortest: int) -> Tensor:
+    """Check a waveform and bring it to float32, on its own device.
 
     Args:
-        waves: 1-D arrays or tensors, values in -1..1 at 16 kHz.
-        device: where to compute; None: where the first one is.
+        wave: 1-D array or tensor, values in -1..1 at 16 kHz.
         shortest: fewest samples allowed.
 
     Raises:
-        FeatureError: none at all, not 1-D, or too short.
+        FeatureError: not 1-D, or too short.
 
     Example:
-        >>> as_waves([np.zeros(3)], "cpu", shortest=1)
-        [tensor([0., 0., 0.])]
+        >>> as_wave(np.zeros(3), shortest=1)
+        tensor([0., 0., 0.])
     """
-    if len(waves) == 0:
-        raise FeatureError("no waveform to compute features of: the list is empty")
-    tensors = [torch.as_tensor(w) for w in waves]
-    device = torch.device(device) if device is not None else tensors[0].device
-    for i, wave in enumerate(tensors):
-        if wave.ndim != 1:
-            raise FeatureError(
-                f"waveform {i} has shape {tuple(wave.shape)}; expected one channel, (samples,). "
-                "ser.load_audio gives that for any file"
-            )
-        if len(wave) < shortest:
-            raise FeatureError(
-                f"waveform {i} has {len(wave)} samples at 16 kHz; at least {shortest} are needed"
-            )
-    return [t.to(device=device, dtype=torch.float32) for t in tensors]
+    wave = torch.as_tensor(wave)
+    if wave.ndim != 1:
+        raise FeatureError(
+            f"a waveform has shape {tuple(wave.shape)}; expected one channel, (samples,). "
+            "ser.load_audio gives that for any file"
+        )
+    if len(wave) < shortest:
+        raise FeatureError(
+            f"a waveform has {len(wave)} samples at 16 kHz; at least {shortest} are needed"
+        )
+    return wave.to(dtype=torch.float32)
 
 
 def log_band_powers(
