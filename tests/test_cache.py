@@ -232,26 +232,6 @@ def test_cache_folder_that_is_a_file(corpus, tmp_path):
         get(corpus, tmp_path / "c")
 
 
-def test_more_shards_than_are_kept_open(tmp_path, monkeypatch):
-    monkeypatch.setattr("ser.features.cache.MAX_OPEN", 3)
-    store = FeatureStore(tmp_path)
-    for i in range(10):
-        store.write({str(i): ([np.full((2, 2), i)], 1)})
-    for i in (*range(10), *range(10)):
-        assert store.read(str(i))[0][1, 1] == i
-    assert len(store._open) == 3
-
-
-def test_shards_kept_mapped_are_bounded_in_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr("ser.features.cache.MAX_MAPPED", 1100)
-    store = FeatureStore(tmp_path)
-    for i in range(10):
-        store.write({str(i): ([np.full((10, 10), i)], 1)})
-    for i in range(10):
-        assert store.read(str(i))[0][1, 1] == i
-    assert len(store._open) == 2
-
-
 # kills and company
 
 WORKER = """

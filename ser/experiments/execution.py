@@ -288,6 +288,4 @@ def _datasets(
             else:
                 first, *faster = map(seen, sources)
                 sides[name] = Dataset(first, rows, labels[rows], versions=faster, **common)
-    for source in (corpus.features, test.features, *corpus.speeds.values()):
-        source.unmap()  # what is trained on has been copied
     return sides, scale

@@ -71,11 +71,6 @@ class Joined:
         part, row = self._of(i)
         return part.prosody(row)
 
-    def unmap(self) -> None:
-        """Let go of the mapped files of all."""
-        for part in self.parts:
-            part.unmap()
-
 
 def joined(corpus: CorpusInputs, others: Sequence[CorpusInputs], test: CorpusInputs | None = None
            ) -> CorpusInputs:  # fmt: skip

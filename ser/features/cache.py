@@ -24,7 +24,6 @@ import math
 import os
 import secrets
 import zlib
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,13 +38,6 @@ log = logging.getLogger(__name__)
 
 FORMAT = 2
 """Of the shards that are written. Those of 1 have neither digest nor CRC and are not checked."""
-
-MAX_OPEN = 128
-"""Shards kept mapped at a time (each holds a file handle)."""
-
-MAX_MAPPED = 1 << 30
-"""Bytes of shards kept mapped at a time: pages that were read count as the process's memory."""
-
 
 AGAIN = (
     "run the same command again, it computes what is missing (a pack of features: copy it again)"
@@ -110,7 +102,7 @@ class FeatureStore:
         self._seen: set[str] = set()
         self._right: set[str] = set()
         self.damaged: dict[str, str] = {}
-        self._open: OrderedDict[str, np.ndarray] = OrderedDict()
+        self._mapped: tuple[str, np.ndarray | None] = ("", None)
         self.refresh()
 
     def __contains__(self, key: str) -> bool:
@@ -123,7 +115,7 @@ class FeatureStore:
         return iter(self._entries)
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_open": OrderedDict()}
+        return self.__dict__ | {"_mapped": ("", None)}
 
     def entry(self, key: str) -> Entry:
         """Shapes and samples of *key*, without reading its numbers."""
@@ -171,11 +163,10 @@ class FeatureStore:
                 self.folder / shard,
                 reason,
             )
-            self._open.pop(shard, None)
             for suffix in (".json", ".npy"):
                 with contextlib.suppress(OSError):
                     (self.folder / f"{shard}{suffix}").unlink()
-        self.damaged = {}
+        self.damaged, self._mapped = {}, ("", None)
 
     def read(self, key: str) -> list[np.ndarray]:
         """The arrays of *key* as read-only views of the mapped file.
@@ -196,13 +187,6 @@ class FeatureStore:
             arrays.append(flat[begin:end].reshape(shape))
             begin = end
         return arrays
-
-    def unmap(self) -> None:
-        """Let go of the mapped files, whose pages count as the process's memory once read.
-
-        Reading maps them again.
-        """
-        self._open.clear()
 
     def write(self, items: dict[str, tuple[list[np.ndarray], int]]) -> None:
         """Add one shard.
@@ -292,21 +276,18 @@ class FeatureStore:
         return ""
 
     def _map(self, shard: str) -> np.ndarray:
-        if shard in self._open:
-            self._open.move_to_end(shard)
-            return self._open[shard]
-        try:
-            data = np.asarray(np.memmap(self._data(shard), mode="r"))
-        except (OSError, ValueError) as error:
-            if shortage(error):
-                raise
-            raise FeatureError(
-                f"{self._data(shard)}: features can no longer be read ({error}); {AGAIN}"
-            ) from error
-        self._open[shard] = data
-        mapped = sum(each.nbytes for each in self._open.values())
-        while len(self._open) > MAX_OPEN or (mapped > MAX_MAPPED and len(self._open) > 1):
-            mapped -= self._open.popitem(last=False)[1].nbytes
+        """The bytes of a shard. One stays mapped: pages that were read count as our memory."""
+        name, data = self._mapped
+        if name != shard:
+            try:
+                data = np.asarray(np.memmap(self._data(shard), mode="r"))
+            except (OSError, ValueError) as error:
+                if shortage(error):
+                    raise
+                raise FeatureError(
+                    f"{self._data(shard)}: features can no longer be read ({error}); {AGAIN}"
+                ) from error
+            self._mapped = shard, data
         return data
 
 

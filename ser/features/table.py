@@ -124,12 +124,6 @@ class Features:
         corpus = self.corpus | {"emotions": list(classes)}
         return replace(part, table=table, corpus=corpus)
 
-    def unmap(self) -> None:
-        """Let go of the mapped files (:meth:`ser.features.cache.FeatureStore.unmap`)."""
-        for store in (self.store, self.prosody_store):
-            if store is not None:
-                store.unmap()
-
     def subset(self, rows: Sequence[int]) -> Features:
         """The features of some rows, in the order given."""
         rows = [int(i) for i in rows]
