@@ -52,7 +52,7 @@ def test_a_second_has_96_rows_and_its_last_hundredths_are_in_none(smile):
     assert np.array_equal(prosody25(wave), prosody25(longer), equal_nan=True), "nor are they heard"
 
 
-def test_the_numbers_are_opensmiles_own(smile):
+def test_the_shorter_configuration_gives_opensmiles_own_numbers(smile):
     for wave in (np.concatenate([noise(0.3), voice(0.5), noise(0.2)]), voice(0.3, 300)):
         theirs = smile.process_signal(wave, RATE).to_numpy()
         assert np.array_equal(masked(theirs), prosody25(wave), equal_nan=True)
