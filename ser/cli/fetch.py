@@ -13,7 +13,7 @@ examples:
   ser fetch emodb                          into $SER_DATA/emodb; asks first
   ser fetch ravdess --root /data/ravdess --yes
   ser fetch emodb --url https://mirror.example/emodb.zip
-  ser fetch nemo --url https://mirror.example/nemo.tar.gz --sha256 0f3a...
+  ser fetch nemo --url https://mirror.example/nemo.zip --sha256 0f3a...
 
 The licence and whom to cite are shown before a byte is fetched. A download that was cut off goes
 on where it stopped when the same command is given again. The archive's checksum is verified where

@@ -143,7 +143,7 @@ def sources(
     ways = info.sources
     if url:
         url = web_address(url)
-        by_clip = ways[0].by_clip and not re.search(r"\.(zip|tar|t?gz|tar\.\w+)(\?|$)", url)
+        by_clip = ways[0].by_clip and not re.search(r"\.zip(\?|$)", url)
         if by_clip and "{name}" not in url and "%7Bname%7D" not in url:
             url = url.rstrip("/") + "/{name}"
         summed = next((source.md5 for source in ways if source.md5 and not sha256), None)

@@ -15,9 +15,9 @@ class Source:
     """Where a corpus is.
 
     Attributes:
-        url: an archive; or, with ``{name}`` in it, one clip.
-        size: the archive's bytes, if published.
-        md5: the archive's MD5, if published.
+        url: a zip archive; or, with ``{name}`` in it, one clip.
+        size: its bytes, if published.
+        md5: its MD5, if published.
         folder: for single clips, the folder that they belong in.
         extras: small tables that go beside that folder; not verified, done without if they fail.
     """
