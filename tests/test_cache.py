@@ -19,7 +19,7 @@ import torch
 from made import get, make_corpus, same, shards
 
 from ser.corpora.base import Corpus, make_table
-from ser.errors import FeatureError, SerError
+from ser.errors import FeatureError
 from ser.features import PRESETS, mel_pair, mfcc39
 from ser.features.cache import FeatureStore
 
@@ -144,11 +144,6 @@ def test_empty_table(corpus, tmp_path):
     empty = Corpus("none", corpus.root, corpus.table.iloc[:0], corpus.table, "", "")
     with pytest.raises(FeatureError, match="no utterances"):
         get(empty, tmp_path / "c")
-
-
-def test_unknown_device(corpus, tmp_path):
-    with pytest.raises(SerError, match="unknown device 'abacus'; use auto, cpu"):
-        get(corpus, tmp_path / "c", device="abacus")
 
 
 # damage to the cache

@@ -70,13 +70,6 @@ def test_missing_folder_and_unknown_corpus(tmp_path, capsys):
     assert "edomb" in capsys.readouterr().err
 
 
-def test_cuda_where_there_is_none(emodb, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert main(command(emodb, tmp_path, "--device", "cuda")) == 2
-    assert "--device cpu" in capsys.readouterr().err
-    assert main(command(emodb, tmp_path, "--device", "auto")) == 0
-
-
 def test_help_teaches(capsys):
     with pytest.raises(SystemExit) as caught:
         build_parser("features").parse_args(["features", "--help"])

@@ -27,7 +27,7 @@ EPILOG = """\
 examples:
   ser features                                    the built-in synthetic corpus
   ser features --corpus emodb --root data/emodb
-  ser features --corpus emodb --root data/emodb --preset paper --device auto
+  ser features --corpus emodb --root data/emodb --preset paper
   ser features --corpus iemocap --root IEMOCAP_full_release --out packs/iemocap
   ser run --features packs/iemocap --model dual   trains from the pack alone
   ser features --corpus emodb --root data/emodb --emotions all --out packs/emodb-7
@@ -64,13 +64,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", metavar="DIR", help="also write a self-contained pack there")
     parser.add_argument(
-        "--device",
-        default="cpu",
-        metavar="NAME",
-        help="where to compute: cpu, cuda or auto (default: cpu); results of a GPU differ in the "
-        "last digits and are cached apart: use it with --out",
-    )
-    parser.add_argument(
         "--prosody",
         action="store_true",
         help="also the 25 descriptors every 10 ms that prosody-lstm and its kin read (openSMILE)",
@@ -99,7 +92,6 @@ def main(args: argparse.Namespace) -> int:
         corpus,
         preset=args.preset,
         cache=args.cache,
-        device=args.device,
         skip_bad=args.skip_bad,
         prosody=args.prosody,
     )
@@ -127,7 +119,6 @@ def summarise(features) -> dict:
         "computed": report["computed"],
         "wall_seconds": wall,
         "real_time_factor": new / wall if new else None,
-        "device": report["device"],
         "cache": report["folder"],
         "cache_bytes": features.store.bytes(),
     }
@@ -137,7 +128,7 @@ def as_text(summary: dict) -> str:
     """The summary for people."""
     frames, computed = summary["frames"], summary["computed"]
     speed = (
-        f"{computed} computed in {summary['wall_seconds']:.1f} s on {summary['device']}, "
+        f"{computed} computed in {summary['wall_seconds']:.1f} s, "
         f"{summary['real_time_factor']:.0f} times real time"
         if computed
         else f"all in the cache, read in {summary['wall_seconds']:.1f} s"

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from ser.corpora.base import EMOTIONS
-from ser.devices import resolve_device
 from ser.errors import FeatureError
 from ser.features import mel, mfcc
 from ser.features.cache import open_store
@@ -31,18 +30,14 @@ FEATURE_VERSION = 5
 """Of the MFCCs and spectrograms; raised whenever the same audio would give other numbers, be it in
 their last bits: old caches are then left alone."""
 
-TASK_CPU, TASK_GPU = 16, 64
 
-
-def parameters(preset: Preset, device: torch.device, speed: float = 1.0) -> dict:
+def parameters(preset: Preset, speed: float = 1.0) -> dict:
     """Everything the numbers depend on besides the audio; hashed into the cache folder's name.
 
-    The kind of device is among them: a GPU's sums differ in the last digits, and a run on the CPU
-    must not change because features were once computed elsewhere. *speed* is left out at 1, as it
-    was before there was a choice.
+    *speed* is left out at 1, and the device is always the same: older caches keep their names.
     """
     return ({} if speed == 1 else {"speed": float(speed)}) | {
-        "device": device.type,
+        "device": "cpu",
         "version": FEATURE_VERSION,
         "rate": SAMPLE_RATE,
         "scale": INT16_SCALE,
@@ -56,7 +51,6 @@ def extract(
     corpus: Corpus,
     preset: str | Preset = "release",
     cache: str | Path | None = None,
-    device: str | torch.device = "cpu",
     progress: bool = True,
     skip_bad: bool = False,
     speed: float = 1.0,
@@ -68,7 +62,6 @@ def extract(
         corpus: what ``load_corpus`` returns; its ``table`` is used.
         preset: ``"release"`` or ``"paper"``.
         cache: folder of the cache; None: ``$SER_CACHE`` or the user's cache folder.
-        device: ``"cpu"``, ``"cuda"`` or ``"auto"``: where to compute.
         progress: show a progress bar.
         skip_bad: leave utterances out whose audio cannot be read; else they are an error.
         speed: play the audio this many times as fast, pitch and formants included
@@ -82,7 +75,6 @@ def extract(
     Raises:
         FeatureError: audio that cannot be read (all files are tried first, the message lists the
             first few), an empty table, a cache that cannot be written, or a speed outside 0.5..2.
-        SerError: a device that this computer lacks.
 
     Example:
         >>> from ser import load_corpus
@@ -90,18 +82,17 @@ def extract(
         >>> features.mel(0)[0].shape                             # doctest: +SKIP
         (128, 118)
     """
-    preset, device = get_preset(preset), torch.device(resolve_device(str(device)))
+    preset = get_preset(preset)
     if len(corpus.table) == 0:
         raise FeatureError(f"{corpus.name}: no utterances; `{corpus.check_command}` says why")
     check_speed(speed)
-    store = open_store(parameters(preset, device, speed), cache)
+    store = open_store(parameters(preset, speed), cache)
     done = compute_missing(
         store,
         corpus.table,
-        functools.partial(features_of, preset=preset, device=device, speed=speed),
+        functools.partial(features_of, preset=preset, speed=speed),
         name=corpus.name if speed == 1 else f"{corpus.name} at speed {speed:g}",
         check=corpus.check_command,
-        task=TASK_CPU if device.type == "cpu" else TASK_GPU,
         progress=progress,
         skip_bad=skip_bad,
     )
@@ -123,7 +114,6 @@ def extract(
             "left_out": done.errors,
             "computed_seconds": done.computed_seconds,
             "wall_seconds": done.wall_seconds,
-            "device": str(device),
             "folder": str(store.folder),
         },
         prosody_store=frames,
@@ -141,20 +131,19 @@ def _prosody(
         functools.partial(prosody_of, speed=speed),
         name=f"prosody of {corpus.name}" if speed == 1 else f"prosody at speed {speed:g}",
         check=corpus.check_command,
-        task=TASK_CPU,
         progress=progress,
     )
     return store, done
 
 
 def features_of(
-    waves: list[np.ndarray], preset: Preset, device: torch.device, speed: float = 1.0
+    waves: list[np.ndarray], preset: Preset, speed: float = 1.0
 ) -> list[list[np.ndarray]]:
     """MFCC (frames, 39), S1 (T1, n_mels1) and S2 (T2, n_mels2) of each waveform, time first."""
     waves = [change_speed(wave, speed) for wave in waves]
-    tensors = [torch.from_numpy(wave).to(device) for wave in waves]
+    tensors = [torch.from_numpy(wave) for wave in waves]
     sizes = list(zip(preset.n_fft, preset.n_mels, strict=True))
     return [
-        [part.cpu().numpy() for part in (mfcc.mfcc_of(t), *(mel.log_mel(t, *s) for s in sizes))]
+        [part.numpy() for part in (mfcc.mfcc_of(t), *(mel.log_mel(t, *s) for s in sizes))]
         for t in tensors
     ]

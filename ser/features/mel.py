@@ -87,6 +87,7 @@ def mel_filterbank(n_fft: int, n_mels: int, rate: int = SAMPLE_RATE) -> np.ndarr
     return triangles * (2.0 / (corners[2:] - corners[:-2]))[:, None]
 
 
+@functools.lru_cache(maxsize=16)
 def window_and_bank(n_fft: int, n_mels: int) -> tuple[Tensor, Tensor]:
     """Periodic Hann window (n_fft,) and mel filters (n_fft // 2 + 1, n_mels), float32.
 
@@ -97,11 +98,6 @@ def window_and_bank(n_fft: int, n_mels: int) -> tuple[Tensor, Tensor]:
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
     bank = np.ascontiguousarray(mel_filterbank(n_fft, n_mels).T)
     return torch.tensor(window, dtype=torch.float32), torch.tensor(bank, dtype=torch.float32)
-
-
-@functools.lru_cache(maxsize=16)
-def _on_device(n_fft: int, n_mels: int, device: torch.device) -> tuple[Tensor, ...]:
-    return tuple(part.to(device) for part in window_and_bank(n_fft, n_mels))
 
 
 def mel_frames(wave: Tensor, n_fft: int) -> Tensor:
@@ -124,13 +120,13 @@ def log_mel(wave: Tensor, n_fft: int, n_mels: int) -> Tensor:
         n_mels: number of bands.
 
     Returns:
-        float32 (1 + samples // hop, n_mels) in dB, on the device of *wave*.
+        float32 (1 + samples // hop, n_mels) in dB.
 
     Example:
         >>> log_mel(torch.zeros(16000), 512, 128).shape
         torch.Size([63, 128])
     """
-    window, bank = _on_device(n_fft, n_mels, wave.device)
+    window, bank = window_and_bank(n_fft, n_mels)
 
     def decibels(frames: Tensor) -> Tensor:
         return log_band_powers(frames, window, n_fft, bank, FLOOR, DECIBEL)
@@ -147,7 +143,7 @@ def mel_pair(wave: Wave, preset: str | Preset = "release") -> MelPair:
 
     Returns:
         MelPair of float32 tensors s1 (n_mels1, 1 + samples // hop1) and
-        s2 (n_mels2, 1 + samples // hop2), on the device of *wave*.
+        s2 (n_mels2, 1 + samples // hop2), on the CPU.
 
     Raises:
         FeatureError: not a 1-D waveform, empty, or an unknown preset.

@@ -79,6 +79,7 @@ def cepstral_matrix() -> np.ndarray:
     return np.sqrt(2 / BANDS) * (1 + LIFTER / 2 * np.sin(np.pi * k / LIFTER)) * cosines
 
 
+@functools.cache
 def matrices() -> tuple[Tensor, Tensor, Tensor]:
     """Hamming window (400,), filter bank (257, 26) and cosines (26, 12), float32.
 
@@ -89,11 +90,6 @@ def matrices() -> tuple[Tensor, Tensor, Tensor]:
     window = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(FRAME) / (FRAME - 1))
     arrays = (window, htk_filterbank().T, cepstral_matrix().T)
     return tuple(torch.tensor(np.ascontiguousarray(a), dtype=torch.float32) for a in arrays)
-
-
-@functools.lru_cache(maxsize=8)
-def _on_device(device: torch.device) -> tuple[Tensor, ...]:
-    return tuple(part.to(device) for part in matrices())
 
 
 def mfcc_frames(wave: Tensor) -> Tensor:
@@ -146,8 +142,7 @@ def mfcc_of(wave: Tensor) -> Tensor:
         >>> mfcc_of(torch.zeros(16000)).shape
         torch.Size([98, 39])
     """
-    given = _on_device(wave.device)
-    static = in_pieces(mfcc_frames(wave), lambda f: static_features(f, *given), CEPSTRA + 1)
+    static = in_pieces(mfcc_frames(wave), lambda f: static_features(f, *matrices()), CEPSTRA + 1)
     return with_deltas(static)
 
 
@@ -158,7 +153,7 @@ def mfcc39(wave: Wave) -> Tensor:
         wave: (samples,) float, mono, 16 kHz, values in -1..1, at least 400 samples (25 ms).
 
     Returns:
-        float32 tensor (frames, 39) on the device of *wave*, frames = 1 + (samples - 400) // 160;
+        float32 tensor (frames, 39) on the CPU, frames = 1 + (samples - 400) // 160;
         columns: 12 cepstra, log energy, 13 deltas, 13 accelerations. Speech: about -112 to 86.
 
     Raises:

@@ -1,7 +1,7 @@
 """From samples to logarithms of band powers: what the mel-spectrograms and the MFCCs share.
 
 An utterance's numbers depend on that utterance alone: its frames are worked on in pieces of
-:data:`FRAMES_AT_ONCE`, each on one core. So they are the same bits on a CPU whichever utterances
+:data:`FRAMES_AT_ONCE`, each on one core. So they are the same bits whichever utterances
 are computed with it, in whatever order, by however many threads; and memory does not grow with
 the length of a recording but for its samples and the result.
 """
@@ -19,12 +19,12 @@ from torch import Tensor
 from ser.errors import FeatureError
 from ser.threads import share_work
 
-FRAMES_AT_ONCE, FRAMES_AT_ONCE_GPU = 128, 8192
-"""Frames in one piece: on a CPU few enough to stay in its cache."""
+FRAMES_AT_ONCE = 128
+"""Frames in one piece: few enough to stay in a CPU's cache."""
 
 
 def as_wave(wave: np.ndarray | Tensor, shortest: int) -> Tensor:
-    """Check a waveform and bring it to float32, on its own device.
+    """Check a waveform and bring it to the CPU as float32.
 
     Args:
         wave: 1-D array or tensor, values in -1..1 at 16 kHz.
@@ -47,7 +47,7 @@ def as_wave(wave: np.ndarray | Tensor, shortest: int) -> Tensor:
         raise FeatureError(
             f"a waveform has {len(wave)} samples at 16 kHz; at least {shortest} are needed"
         )
-    return wave.to(dtype=torch.float32)
+    return wave.to("cpu", torch.float32)
 
 
 def log_band_powers(
@@ -93,18 +93,12 @@ def in_pieces(frames: Tensor, compute: Callable[[Tensor], Tensor], width: int) -
         >>> in_pieces(torch.ones(300, 4), lambda piece: piece.sum(1, keepdim=True), 1).sum()
         tensor(1200.)
     """
-    out = torch.empty(len(frames), width, device=frames.device)
-    on_cpu = frames.device.type == "cpu"
-    size = FRAMES_AT_ONCE if on_cpu else FRAMES_AT_ONCE_GPU
+    out, size = torch.empty(len(frames), width), FRAMES_AT_ONCE
 
     def some(first: int, last: int) -> None:
         """Rows of ``out`` for the pieces ``first`` to ``last - 1``."""
         for start in range(first * size, last * size, size):
             out[start : start + size] = compute(frames[start : start + size])
 
-    pieces = -(-len(frames) // size)
-    if on_cpu:
-        share_work(pieces, some, alone=True)
-    else:
-        some(0, pieces)
+    share_work(-(-len(frames) // size), some, alone=True)
     return out
