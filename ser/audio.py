@@ -1,7 +1,7 @@
 """A sound file becomes one channel of float32 at 16 kHz, or a clear error.
 
-WAV (8-bit to 64-bit float, A-law, extensible), RF64, FLAC, OGG, MP3, AIFF, AU, Wave64, CAF and NIST
-are decoded by libsndfile; what telephones and browsers write (M4A, 3GP, AMR, AAC, WebM, WMA) by
+WAV (8-bit to 64-bit float, A-law, extensible), RF64, FLAC, OGG, MP3, AIFF, AU, CAF and NIST
+are decoded by libsndfile; what telephones and browsers write (M4A, 3GP, AMR, AAC, WebM) by
 PyAV, where it is installed. A file that is shorter than it says is an error here; libsndfile itself
 returns what is left of a cut WAV or MP3 as if nothing were missing. Book: chapter "From wave to
 spectrogram".

@@ -13,7 +13,7 @@ from ser.audio import load_audio, probe, stream_audio
 from ser.errors import AudioError
 
 KINDS = {
-    "wav": {}, "aiff": {}, "au": {}, "rf64": {}, "w64": {}, "caf": {}, "mp3": {}, "ogg": {},
+    "wav": {}, "aiff": {}, "au": {}, "rf64": {}, "caf": {}, "mp3": {}, "ogg": {},
     "flac": {}, "opus": {"format": "OGG", "subtype": "OPUS"},
 }  # fmt: skip
 ID3V1 = b"TAG" + bytes(125)
@@ -108,19 +108,10 @@ def test_joined_files_of_two_rates_are_refused(path):
         load_audio(path)
 
 
-@pytest.mark.parametrize("kind", ["mp3", "flac", "ogg", "wav", "w64", "au"])
+@pytest.mark.parametrize("kind", ["mp3", "flac", "ogg", "wav", "au"])
 def test_tags_change_nothing(path, kind):
     path.write_bytes(ID3V2 + made(kind, speech(1)) + APE + ID3V1)
     assert samples(path) == 16000
-
-
-def test_bytes_after_the_data_of_a_wave64_are_no_sound(path):
-    data = made("w64", speech(1))
-    path.write_bytes(data + b"more" * 50)
-    assert samples(path) == 16000
-    at = data.index(b"data") + 16
-    path.write_bytes(data[:at] + bytes(8) + data[at + 8 :])
-    assert samples(path) == 16000, "of unknown length: to the end"
 
 
 def test_an_mp3_of_a_variable_rate_that_does_not_tell_its_length_is_read_whole(path):

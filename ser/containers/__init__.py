@@ -1,11 +1,10 @@
 """Where the sound lies in a file, told by the container's own sizes; what they say is missing.
 
-libsndfile reads a cut WAV, AIFF, AU, Wave64, OGG or MP3 to where it ends and says nothing, takes
-what follows a Wave64's data for sound, and stops after the first of several files joined end to
-end; this looks at the sizes instead. Tolerated, because such files are whole: sizes of 0,
-0xFFFFFFFF or about 2 GB, which programs write that stream to a pipe; chunks before and after the
-sound (RAVDESS has Apple filler chunks); missing pad bytes; a wrong total size, as long as the
-sound itself is complete; tags.
+libsndfile reads a cut WAV, AIFF, AU, OGG or MP3 to where it ends and says nothing, and stops after
+the first of several files joined end to end; this looks at the sizes instead. Tolerated, because
+such files are whole: sizes of 0, 0xFFFFFFFF or about 2 GB, which programs write that stream to a
+pipe; chunks before and after the sound (RAVDESS has Apple filler chunks); missing pad bytes; a
+wrong total size, as long as the sound itself is complete; tags.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import BinaryIO
 
-from ser.containers.au_w64_caf_nist import chunk_parts
+from ser.containers.au_caf_nist import chunk_parts
 from ser.containers.mp3 import is_mpeg, mpeg_parts
 from ser.containers.mp4_webm_amr import WALKED, name_of, phone_parts
 from ser.containers.ogg_flac import flac_parts, ogg_parts
-from ser.containers.part import W64, Fault, Part, tag_bytes
+from ser.containers.part import Fault, Part, tag_bytes
 from ser.containers.wav_aiff import joined
 
 __all__ = ["Fault", "Part", "parts_of"]
@@ -65,6 +64,6 @@ def _chunked(stream: BinaryIO, begin: int, size: int, first: Part, head: bytes) 
         parts += mpeg_parts(stream, part.begin, part.end) if part.coding else [part]
         after = joined(stream, part.end, size, ">" if head[:4] in (b"FORM", b"RIFX") else "<")
         part = None if after is None else chunk_parts(stream, after, size)
-    if len(parts) == 1 and not (begin or first.head or first.coding or head[:16] == W64):
+    if len(parts) == 1 and not (begin or first.head or first.coding):
         return [replace(first, end=size)]
     return parts

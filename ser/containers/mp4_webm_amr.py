@@ -1,4 +1,4 @@
-"""What telephones, browsers and video cameras write: M4A, MP4, 3GP, AMR, AAC, WebM, WMA.
+"""What telephones, browsers and video cameras write: M4A, MP4, 3GP, AMR, AAC, WebM.
 
 Each is named for what it is by its first bytes, walked to see whether all of it is there, and
 decoded by PyAV (FFmpeg's libraries) where that is installed: ``pip install 'ser-book[phone]'``.
@@ -17,9 +17,6 @@ from typing import BinaryIO
 from ser.containers.part import Fault, Part, tag_bytes
 
 _EBML = b"\x1a\x45\xdf\xa3"
-_ASF = b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c"
-_ASF_FILE = b"\xa1\xdc\xab\x8c\x47\xa9\xcf\x11\x8e\xe4\x00\xc0\x0c\x20\x53\x65"
-_ASF_DATA = b"\x36\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c"
 _BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"sidx", b"styp", b"uuid",
           b"mfra", b"meta", b"pnot", b"udta", b"emsg", b"prft", b"pdin")  # fmt: skip
 _AMR = {
@@ -40,6 +37,7 @@ _OTHERS = {
     b"wvpk": "WavPack", b"MAC ": "Monkey's Audio", b"TTA1": "True Audio", b"MPCK": "Musepack",
     b"MP+": "Musepack", b"\x0b\x77": "AC-3", b"FLV": "a Flash video", b".RMF": "RealMedia",
     b".ra\xfd": "RealAudio", b"DSD ": "DSD", b"FRM8": "DSD", b"ajkg": "Shorten",
+    b"riff\x2e\x91\xcf\x11": "Wave64", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "WMA",
     b"#!SILK_V3": "SILK", b"\x02#!SILK_V3": "SILK",
 }  # fmt: skip
 
@@ -60,8 +58,6 @@ def name_of(head: bytes, tail: str = "") -> str:
         return "QuickTime"
     if head[:4] == _EBML:
         return "WebM" if b"webm" in head else "Matroska"
-    if head[:16] == _ASF:
-        return "WMA"
     if head[:9] == b"#!AMR-WB\n":
         return "AMR-WB"
     if head[:6] == b"#!AMR\n":
@@ -76,7 +72,7 @@ def name_of(head: bytes, tail: str = "") -> str:
     return ""
 
 
-WALKED = ("M4A", "3GP", "QuickTime", "MP4", "WebM", "Matroska", "WMA", "AMR", "AMR-WB", "AAC")
+WALKED = ("M4A", "3GP", "QuickTime", "MP4", "WebM", "Matroska", "AMR", "AMR-WB", "AAC")
 """What PyAV reads here; the others are named, and converted by FFmpeg."""
 
 
@@ -87,7 +83,7 @@ def phone_parts(stream: BinaryIO, size: int, name: str) -> list[Part]:
         Fault: it is cut off, or what should follow each other does not.
     """
     walk: dict[str, Callable[[BinaryIO, int], list[Part]]] = {
-        "WebM": _webm, "Matroska": _webm, "WMA": _wma, "AMR": _amr, "AMR-WB": _amr, "AAC": _aac,
+        "WebM": _webm, "Matroska": _webm, "AMR": _amr, "AMR-WB": _amr, "AAC": _aac,
     }  # fmt: skip
     return walk.get(name, _boxes)(stream, size)
 
@@ -147,35 +143,6 @@ def _webm(stream: BinaryIO, size: int) -> list[Part]:
         position += wide + more
         if name not in (b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75", b"\xa0"):
             position += 0 if unknown else length
-    return [Part(a, b) for a, b in zip(starts, [*starts[1:], size], strict=True)]
-
-
-def _wma(stream: BinaryIO, size: int) -> list[Part]:
-    """Objects of ASF: 16 bytes of name, 8 of length; another header begins another file."""
-    starts, position, streamed, seen = [], 0, False, False
-    while position < size:
-        stream.seek(position)
-        head = stream.read(24)
-        if len(head) < 24:
-            raise Fault("cut off", f"its last object lacks {24 - len(head)} bytes")
-        length = int.from_bytes(head[16:], "little")
-        if head[:16] == _ASF:
-            starts, seen = [*starts, position], False
-            body = stream.read(min(length, 1 << 20))
-            at = body.find(_ASF_FILE)
-            if at < 0 or len(body) < at + 104:
-                raise Fault("damaged", "its header does not tell its length")
-            streamed = bool(body[at + 88] & 1)
-        seen = seen or head[:16] == _ASF_DATA
-        if length < 24:
-            raise Fault("damaged", f"the object at byte {position} has a length of {length}")
-        position += length
-        if position > size and not (streamed and seen):
-            raise Fault(
-                "cut off", f"its header promises {position - size} bytes more than there are"
-            )
-    if not seen:
-        raise Fault("cut off", "it ends within its header")
     return [Part(a, b) for a, b in zip(starts, [*starts[1:], size], strict=True)]
 
 

@@ -12,7 +12,6 @@ STREAMED = 0x7FFF0000
 """Sizes from here on are what programs write that do not know them."""
 
 MAX_CHUNKS = 1000
-W64 = b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb\x04\xc1\x00\x00"
 BACKWARDS = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 """Each byte with its bits in the other order."""
 

@@ -15,10 +15,10 @@ from ser.containers.part import Fault, Part, Window
 
 _GAP = 0.5  # seconds between two packets that are no jitter of a clock
 SURPLUS = 4096  # samples an encoder adds to fill its last frames
-_END = {"WebM": 0.2, "Matroska": 0.2, "WMA": 0.05}
+_END = {"WebM": 0.2, "Matroska": 0.2}
 """Seconds by which a container's duration is off: these may count the encoder's delay."""
 
-_DEMUXERS = {"WebM": "matroska", "Matroska": "matroska", "WMA": "asf", "AMR": "amr",
+_DEMUXERS = {"WebM": "matroska", "Matroska": "matroska", "AMR": "amr",
              "AMR-WB": "amr", "AAC": "aac"}  # fmt: skip
 
 
@@ -108,11 +108,7 @@ class PyAV:
             raise Fault("damaged", f"its header tells {float(promised):.2f} s, and more are there")
 
     def _decoded(self, container: Any, track: Any) -> Iterator[np.ndarray]:
-        from av.codec.context import Flags2
-
         packets, expected = 0, None
-        if self.format == "WMA":  # FFmpeg drops two frames; its own encoder adds but one
-            track.codec_context.flags2 |= Flags2.skip_manual
         for packet in container.demux(track):
             if packet.is_corrupt:
                 raise Fault("cut off", "a packet of it is not whole")

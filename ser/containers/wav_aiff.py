@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ser.containers.part import MAX_CHUNKS, STREAMED, W64, Fault, Part, find, lacking
+from ser.containers.part import MAX_CHUNKS, STREAMED, Fault, Part, find, lacking
 
 _KNOWN = frozenset(
     b"fmt |data|fact|LIST|bext|junk|JUNK|FLLR|PAD |cue |smpl|inst|PEAK|id3 |ID3 |iXML|_PMX|ds64|"
@@ -122,7 +122,7 @@ def joined(stream: BinaryIO, end: int, size: int, order: str) -> int | None:
     for position in (end, end + 1, end + 7 & ~7):
         stream.seek(position)
         head = stream.read(16)
-        if _begins(head) or head == W64 or head[:4] in (b"caff", b".snd"):
+        if _begins(head) or head[:4] in (b"caff", b".snd"):
             return position
     position = end
     for _ in range(MAX_CHUNKS):

@@ -33,7 +33,6 @@ KINDS: dict[str, dict] = {
     "alaw.wav": {"format": "WAV", "subtype": "ALAW"},
     "wavex.wav": {"format": "WAVEX", "subtype": "PCM_16"},
     "rf64.wav": {"format": "RF64", "subtype": "PCM_16"},
-    "w64": {"format": "W64", "subtype": "PCM_16"},
     "aiff": {"format": "AIFF", "subtype": "PCM_16"},
     "au": {"format": "AU", "subtype": "PCM_16"},
     "caf": {"format": "CAF", "subtype": "PCM_16"},
@@ -49,7 +48,7 @@ PHONE: dict[str, tuple[str, str]] = {"m4a": ("ipod", "aac"), "webm": ("webm", "l
 """Kind -> container and codec, where PyAV is installed."""
 STREAMS = {"plain.mp3"}
 """No header says how long these are: cut between two frames, they are whole."""
-TOLD = {"wav", "au", "aiff", "caf", "w64"}
+TOLD = {"wav", "au", "aiff", "caf"}
 
 
 def voice(seconds: float = SECONDS, seed: int = 0) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""AU, Wave64, CAF and NIST SPHERE: what their headers say, and what is there."""
+"""AU, CAF and NIST SPHERE: what their headers say, and what is there."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 import struct
 from typing import BinaryIO
 
-from ser.containers.part import MAX_CHUNKS, STREAMED, W64, Fault, Part, lacking, tag_bytes
-from ser.containers.wav_aiff import aiff_part, joined, wav_format, wav_part
+from ser.containers.part import MAX_CHUNKS, STREAMED, Fault, Part, lacking, tag_bytes
+from ser.containers.wav_aiff import aiff_part, joined, wav_part
 
 _WIDTHS = {1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 6: 4, 7: 8, 27: 1}
 """Bytes of a sample by the coding that an AU names."""
@@ -22,7 +22,7 @@ def chunk_parts(stream: BinaryIO, begin: int, size: int) -> Part | None:
         size: bytes the file has.
 
     Returns:
-        Part, or None if no WAV, RF64, AIFF, AU, Wave64, CAF or NIST file begins there.
+        Part, or None if no WAV, RF64, AIFF, AU, CAF or NIST file begins there.
 
     Raises:
         Fault: bytes are missing, or the header contradicts itself.
@@ -47,8 +47,6 @@ def chunk_parts(stream: BinaryIO, begin: int, size: int) -> Part | None:
         raise lacking(12 - len(head))
     if magic in (b".snd", b"dns."):
         return _au(stream, begin, size, ">" if magic == b".snd" else "<")
-    if head[:16] == W64:
-        return _wave64(stream, begin, size)
     if magic == b"caff":
         return _caf(stream, begin, size)
     if head[:8] == b"NIST_1A\n":
@@ -84,34 +82,6 @@ def _au(stream: BinaryIO, begin: int, size: int, order: str) -> Part:
     width = _WIDTHS.get(coding, 0) * channels
     frames = length // width if width else None
     return Part(start if head else begin, start + length, head, frames)
-
-
-def _wave64(stream: BinaryIO, begin: int, size: int) -> Part:
-    """Chunks of Sony's Wave64: 16 bytes of name, 8 of length (these 24 included), padded to 8."""
-    position, width = begin + 40, 0
-    for _ in range(MAX_CHUNKS):
-        stream.seek(position)
-        header = stream.read(24)
-        if len(header) < 24:
-            raise lacking(24 - len(header))
-        length = struct.unpack("<Q", header[16:])[0]
-        if header[:4] == b"fmt ":
-            width = wav_format(stream.read(min(40, max(length - 24, 0))), "<")[1]
-        if header[:4] == b"data":
-            left, head = size - position, b""
-            if length <= 24 or length >= 1 << 62:
-                length = left
-                stream.seek(begin)
-                head = stream.read(position - begin + 16) if position - begin < 1 << 20 else b""
-                head += struct.pack("<Q", left)
-            if length > left:
-                raise lacking(length - left)
-            frames = (length - 24) // width if width else None
-            return Part(position + 24 if head else begin, position + length, head, frames)
-        position += max(24, (length + 7) & ~7)
-        if position > size:
-            raise lacking(position - size)
-    return Part(begin, size)
 
 
 def _caf(stream: BinaryIO, begin: int, size: int) -> Part:
