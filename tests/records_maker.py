@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from ser.experiments.record_folder import fold_records, locked, stored_records
-from ser.experiments.record_json import pack_logits
-from ser.experiments.record_table import write_table
+from ser.experiments.record_folder import (
+    fold_records,
+    locked,
+    name_of,
+    record_path,
+    stored_records,
+)
+from ser.experiments.record_schema import given_options
+from ser.experiments.record_table import RecordFile, write_table
 
 CLASSES = 4
 
@@ -106,11 +112,12 @@ def record(
     baseline = model == "majority" or model.startswith("egemaps")
     fold_hash = split_hash or hashlib.sha256(f"{protocol}{fold}".encode()).hexdigest()
     data = {
-        "schema": 1,
+        "schema": 5,
         "id": f"{corpus}/{protocol}/{preset}/{model}/{fold}/seed{seed}",
         "fingerprint": hashlib.sha256(f"{model}{fold}{seed}".encode()).hexdigest(),
         "study": study,
         "command": "ser run --corpus emodb",
+        "options": {"--corpus": "emodb"},
         "package": {"version": "0.1.0", "commit": "0" * 40},
         "corpus": {"name": corpus, "content_hash": content_hash, "utterances": len(rows["labels"])},
         "test_corpus": test_corpus
@@ -121,11 +128,14 @@ def record(
             "folds": folds or len(everyone),
             "hash": fold_hash,
             "dev": dev,
+            "dev_speakers": [],
+            "test_speakers": sorted(set(test["speakers"])),
             "leak": {"speakers": 0, "texts": 5, "sessions": 0, "audio": 0},
             "leak_told": "shared between training and test: 5 texts",
         },
         "preset": preset,
         "model": model,
+        "transductive": False,
         "seed": seed,
         "device": "cpu",
         "threads": 1,
@@ -140,31 +150,33 @@ def record(
     return restated(data)
 
 
-def coded(data: dict) -> dict:
-    """*data* as schema 2 and 3 wrote it: what is said again and again as values and codes."""
-    test, selection, first = dict(data["test"]), {}, {}
-    for name in ("genders", "speakers", "texts"):
-        values = sorted(set(test[name]))
-        test[name] = {"values": values, "codes": [values.index(v) for v in test[name]]}
-    for rule, chosen in data["selection"].items():
-        same = next((name for name, logits in first.items() if logits == chosen["logits"]), None)
-        first.setdefault(rule, chosen["logits"])
-        selection[rule] = chosen | {"logits": same or chosen["logits"]}
-    return data | {"test": test, "selection": selection}
-
-
 def write(out: Path, data: dict) -> Path:
     """Write a record where a run writes it; whole ones with scores that fit their logits."""
     with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
         data = restated(data)
-    protocol = data["protocol"]
-    name = f"{protocol['name']}-{data['preset']}-{protocol['fold']}-seed{data['seed']}.json"
-    if "epoch_logits" in data:
-        data = data | {"epoch_logits": {k: pack_logits(v) for k, v in data["epoch_logits"].items()}}
-    path = out / data["model"] / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(data), encoding="utf-8")
+    path = record_path(out, data["model"], name_of(data))
+    rewrite(path, data)
     return path
+
+
+def read(path: Path) -> dict:
+    """The record of a run's file."""
+    (data,) = RecordFile(path).whole()
+    return data
+
+
+def rewrite(path: Path, data: dict) -> None:
+    """Put *data* there, with what follows from its command and settings."""
+    command = data.get("command") or ""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = command.split()
+    known = {
+        "options": given_options(words),
+        "transductive": data["config"].get("normalise") == "speaker",
+    }
+    write_table(path, [data | known])
 
 
 def make_results(

@@ -83,7 +83,7 @@ def test_ask_passes_over_missing_rows(report):
 
 def test_ask_passes_over_rows_that_are_not_finished(tmp_path):
     make_results(tmp_path, {"mfcc-lstm": 1.0, "dual": 1.0}, corpus="other", protocol="loso")
-    next((tmp_path / "dual").glob("*.json")).unlink()
+    next((tmp_path / "dual").glob("*.parquet")).unlink()
     report = make_report(tmp_path, resamples=10)
     assert ask(report, "other", "loso", [Question("x", "dual", "mfcc-lstm")]) == []
     pair = report.paired("dual", "mfcc-lstm")[0]

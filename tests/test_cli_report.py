@@ -88,7 +88,7 @@ def test_rows_without_a_common_fold_are_shown_and_not_compared(tmp_path, capsys)
     """An unfinished grid: nobody asked for the comparison that cannot be made."""
     make_results(tmp_path, {"mfcc-lstm": 0.8, "ds-lstm": 1.2})
     for model, stay in (("mfcc-lstm", 0), ("ds-lstm", 1)):
-        for k, path in enumerate(sorted((tmp_path / model).glob("*.json"))):
+        for k, path in enumerate(sorted((tmp_path / model).glob("*.parquet"))):
             if k != stay:
                 path.unlink()
     assert main(["report", str(tmp_path)]) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -17,9 +16,8 @@ from filelock import FileLock
 
 from ser.devices import resolve_device
 from ser.errors import ProtocolError, RecordError, SerError, TrainingError
-from ser.experiments import RunConfig, read_record, run, stored_records
+from ser.experiments import RunConfig, run, stored_records
 from ser.experiments.record_folder import run_name
-from ser.experiments.record_json import pack_logits, unpack_logits
 from ser.experiments.records import provenance, select
 from ser.training import TrainConfig
 
@@ -105,7 +103,7 @@ def test_a_branch_of_an_earlier_command_is_fused_with_a_new_one(base, tmp_path):
     assert [r["fused_from"][0].split("/")[3] for r in fused] == ["mfcc-lstm"] * 2
     assert results(fused) == results(run(replace(base, models=("dual",))))
     stored = stored_records(tmp_path)
-    assert len(stored) == 6 and not list(tmp_path.glob("*/*.json"))
+    assert len(stored) == 6 and not list(tmp_path.glob("*/*.parquet"))
     told = {row: (r["study"], r["options"]) for (row, _), r in stored.items()}
     assert told["mfcc-lstm"] == ("main", {}) and told["dual"] == ("", {"--model": "dual"})
 
@@ -283,12 +281,6 @@ def test_a_full_disk_leaves_the_old_record(base, tmp_path, monkeypatch):
     assert (tmp_path / "records.parquet").read_bytes() == before
 
 
-def test_packed_logits_come_back():
-    logits = np.random.default_rng(0).normal(size=(3, 5, 4)).astype(np.float32) * 20
-    assert np.abs(unpack_logits(pack_logits(logits)) - logits).max() < 0.02
-    assert json.dumps(pack_logits(logits))
-
-
 def test_selection_takes_the_first_best_epoch():
     history = [
         {"epoch": e, "test_ua": u, "dev_ua": None} for e, u in ((1, 0.2), (2, 0.8), (3, 0.8))
@@ -298,18 +290,6 @@ def test_selection_takes_the_first_best_epoch():
     assert (chosen["last"]["epoch"], chosen["test"]["epoch"]) == (3, 2)
     assert chosen["test"]["logits"][0][0] == 1.0
     assert "dev" not in chosen
-
-
-TEXT = '{"schema": "two", "id": "", "fingerprint": "", "corpus": {}, "protocol": {}, "preset": "", \
-"model": "", "seed": 0, "test": {}, "selection": {}}'
-
-
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"schema": 1}', '{"schema": 99}', TEXT])
-def test_a_damaged_record_is_named(tmp_path, damage):
-    path = tmp_path / "record.json"
-    path.write_text(damage)
-    with pytest.raises(RecordError, match=r"record\.json"):
-        read_record(path)
 
 
 def test_names_of_runs_are_safe_file_names():

@@ -70,7 +70,7 @@ def test_takes_records_with_a_dev_set_where_both_protocols_have_one(folder, tmp_
 
 def test_leaves_out_rows_that_are_not_complete(folder, tmp_path):
     shutil.copytree(folder, tmp_path / "copy")
-    next((tmp_path / "copy" / "emodb-loso" / "dual").glob("*.json")).unlink()
+    next((tmp_path / "copy" / "emodb-loso" / "dual").glob("*.parquet")).unlink()
     shutil.rmtree(tmp_path / "copy" / "emodb-random" / "majority")
     kept = {r.data["model"] for r in recorded(tmp_path / "copy")["emodb"]}
     assert kept == {"mfcc-lstm"}

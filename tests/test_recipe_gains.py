@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 
 import numpy as np
@@ -28,18 +27,16 @@ from chapters.recipe.gains import (
     recipe_table,
     recipe_words,
 )
-from chapters.recipe.nested import choice_table, dev_speakers, nested
+from chapters.recipe.nested import choice_table, nested
 from chapters.recipe.nested_drawing import folds_of, nested_drawing
 from chapters.recipe.summary import recipe_summary
 from chapters.shared.paired_questions import speaker_differences
-from records_maker import corpus_rows, make_results, record, restated, write
+from records_maker import corpus_rows, make_results, read, record, restated, rewrite, write
 
 from ser.errors import RecordError
 from ser.metrics import ua
 from ser.plots import describe
-from ser.protocols import split
 from ser.report import make_report
-from tools import thin
 
 SPEAKERS, EACH = 6, 12
 FOLDS = [f"S{s:02d}" for s in range(SPEAKERS)]
@@ -192,32 +189,6 @@ def test_changed_counts_defaults(folder):
     assert changed(rows[BASE], rows["average"]) == {"ema": 0.0}
 
 
-def test_dev_speakers_are_told_if_the_hash_agrees(tmp_path):
-    rows = corpus_rows(SPEAKERS, EACH)
-    names = ["angry", "happy", "neutral", "sad"]
-    table = pd.DataFrame(
-        {
-            "utterance": rows["utterances"],
-            "speaker": rows["speakers"],
-            "emotion": [names[y] for y in rows["labels"]],
-            "session": "",
-        }
-    )
-    parts = {p.name: p for p in split(table, "loso", dev=0.2)}
-    for fold in FOLDS:
-        good = parts[fold].hash if fold != "S01" else "0" * 64
-        write(tmp_path, record("dual", fold, rows=rows, split_hash=good, dev=EACH))
-    from ser.report import make_report
-
-    assert dev_speakers(make_report(tmp_path).row("dual")) == {}, "older records do not say"
-    assert thin.main([str(tmp_path)]) == 0
-    told = dev_speakers(make_report(tmp_path).row("dual"))
-    assert set(told) == set(FOLDS) - {"S01"}
-    for fold, held in told.items():
-        assert held == tuple(sorted(set(table.speaker[parts[fold].dev])))
-        assert fold not in held
-
-
 @pytest.mark.parametrize("name", OPTIONS)
 def test_commands_are_understood(name):
     from ser.cli import build_parser
@@ -302,10 +273,10 @@ def test_a_second_corpus_has_a_folder_of_its_own(folder, tmp_path_factory):
         here = root / recipe_folder(corpus)
         put(here / BASE, [3] * 6, [0.5] * 6)
         put(here / "average", [0] * 6, [0.6] * 6, {"ema": 0.98}, seeds=2)
-        for path in here.glob("*/*/*.json"):
-            data = json.loads(path.read_text("utf-8"))
+        for path in here.glob("*/*/*.parquet"):
+            data = read(path)
             data["corpus"]["name"] = corpus
-            path.write_text(json.dumps(data), "utf-8")
+            rewrite(path, data)
     (root / "recipe-other").mkdir()
     sets = recipe_sets(root)
     assert list(sets) == ["emodb", "nemo"] and list(sets["nemo"]) == [BASE, "average"]
@@ -320,11 +291,11 @@ def test_a_second_corpus_has_a_folder_of_its_own(folder, tmp_path_factory):
 def test_the_spread_over_seeds_is_shown(tmp_path):
     put(tmp_path / BASE, [3] * 6, [0.5] * 6)
     put(tmp_path / "average", [3] * 6, [0.5] * 6, {"ema": 0.98}, seeds=2)
-    for path in (tmp_path / "average").glob("*/*seed1.json"):
-        data = json.loads(path.read_text("utf-8"))
+    for path in (tmp_path / "average").glob("*/*seed1.parquet"):
+        data = read(path)
         right = np.eye(4)[data["test"]["labels"]].tolist()
         data["selection"]["last"]["logits"] = right
-        path.write_text(json.dumps(restated(data)), "utf-8")
+        rewrite(path, restated(data))
     recipes = load_recipes(tmp_path)
     table = recipe_table(recipes)
     row = finished(recipes, "dual")["average"]
@@ -341,8 +312,11 @@ def test_the_summary_names_the_choice_and_its_worth(tmp_path):
     text = recipe_summary({"emodb": load_recipes(tmp_path), "nemo": {}})
     assert "of 2 ways of training the dev speakers chose `average`" in text
     assert "corrected p 0.031: settled." in text and text.count("\n") == 0
-    for path in (tmp_path / "average").glob("*/*.json"):
-        path.write_text(path.read_text("utf-8").replace('"dev_ua": 0.6', '"dev_ua": 0.4'), "utf-8")
+    for path in (tmp_path / "average").glob("*/*.parquet"):
+        data = read(path)
+        for line in data["history"]:
+            line["dev_ua"] = 0.4 if line["dev_ua"] == 0.6 else line["dev_ua"]
+        rewrite(path, data)
     text = recipe_summary({"emodb": load_recipes(tmp_path)})
     assert f"chose `{BASE}`, the one that changes nothing" in text
     assert "No recipe" in recipe_summary({})

@@ -11,33 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from chapters.confusion.calibration import dev_fit
-from records_maker import coded, folded, make_results, record, restated, write
+from records_maker import folded, make_results, read, record, restated, write
 from test_report_calibration import EPOCHS, FOLDS, network
 
 from ser.errors import RecordError
-from ser.experiments.record_folder import locked, name_of, stored_records
-from ser.experiments.record_json import read_record, write_record
-from ser.experiments.record_table import _flat
+from ser.experiments.record_folder import locked, name_of, record_path, stored_records
+from ser.experiments.record_table import _flat, write_table
 from ser.experiments.records import fuse_records, thinned
 from ser.paths import atomic_write
 from ser.report import load_records, make_report
 from tools.thin import main
 
 BRANCHES = ("mfcc-lstm", "ds-lstm")
-
-
-def test_a_written_record_is_read_as_it_was(tmp_path):
-    data, path = upgraded(tmp_path, record()), tmp_path / "r-seed0.json"
-    write_record(path, data)
-    assert json.loads(path.read_text())["schema"] == 5
-    assert read_record(path) == data
-    (read,) = load_records(tmp_path)
-    assert read.data == data
-
-
-def upgraded(folder, data):
-    """*data* as a record of today."""
-    return read_record(write(folder / "before", data))
 
 
 def same(one: dict, other: dict) -> bool:
@@ -69,15 +54,13 @@ def kinds() -> list[dict]:
     return [*found, tuned, plain, odd, restated(far), none]
 
 
-@pytest.mark.parametrize("schema", [1, 2, 3])
-def test_records_of_every_schema_and_kind_come_into_one_file_without_loss(tmp_path, schema):
-    """A file a run, of schema 1, and of 2 and 3, which say each sentence once."""
-    out, before = tmp_path / "out", []
-    for data in kinds():
-        if schema > 1 and "texts" in data["test"] and data["test"]["genders"][0]:
-            data = coded(data)
-        path = write(out, data | {"schema": schema})
-        before.append(read_record(path))
+def test_records_of_every_kind_come_into_one_file_without_loss(tmp_path):
+    out, before = tmp_path / "out", kinds()
+    for data in before:
+        path = record_path(out, data["model"], name_of(data))
+        write_table(path, [data])
+        assert same(data, read(path))
+    before = [read(path) for path in out.rglob("*.parquet")]
     reports = [make_report(out / part, resamples=20).to_json() for part in ("dual", "egemaps-lr")]
     texts = {r.model + r.name: (r.group, r.logits, r.epoch_logits) for r in load_records(out)}
     file = folded(out)
@@ -99,21 +82,6 @@ def test_records_of_every_schema_and_kind_come_into_one_file_without_loss(tmp_pa
     rows = {r.model: r for r in make_report(out, resamples=20).rows if r.selection == "last"}
     assert json.loads(reports[0])["rows"][0]["ua"] == rows["dual"].ua.mean()
     assert len(pd.read_parquet(file)) == len(before)
-
-
-def test_what_a_record_of_before_was_asked_for_is_read_from_its_command(tmp_path):
-    command = "ser run --corpus emodb --root 'my data' --select last,dev --dev 0.3 --quiet"
-    data = record() | {"command": command}
-    data["protocol"]["dev"] = 7
-    data["config"]["normalise"] = "speaker"
-    read = upgraded(tmp_path, data)
-    assert read["options"] == {
-        "--corpus": "emodb", "--root": "my data", "--select": "last,dev", "--dev": "0.3",
-        "--quiet": "",
-    }  # fmt: skip
-    assert read["protocol"]["dev_share"] == 0.3 and read["protocol"]["dev_speakers"] is None
-    assert read["protocol"]["test_speakers"] == ["S00"] and read["transductive"]
-    assert upgraded(tmp_path, record())["protocol"]["dev_speakers"] == []
 
 
 def test_a_file_of_records_is_read_with_pandas_in_two_lines(tmp_path):
@@ -140,7 +108,7 @@ def test_a_run_more_is_added_and_a_kill_between_loses_nothing(tmp_path, monkeypa
     assert len(load_records(tmp_path)) == 4
     other = record("dual", "S00", 7, skill=9.0)
     write(tmp_path, other)
-    with pytest.raises(RecordError, match=r"two outcomes.*delete .*S00-seed7\.json"):
+    with pytest.raises(RecordError, match=r"two outcomes.*delete .*S00-seed7\.parquet"):
         folded(tmp_path)
     with pytest.raises(RecordError, match="two outcomes"):
         load_records(tmp_path)
@@ -158,55 +126,17 @@ def test_two_that_write_into_one_folder_lose_nothing_of_each_other(tmp_path):
     assert {r.seed for r in load_records(tmp_path)} == {0, 5, 6}
 
 
-def test_records_of_the_first_schema_and_of_today_are_one_run(tmp_path):
-    old = write(tmp_path / "old", record())
-    assert json.loads(old.read_text())["schema"] == 1
-    write_record(tmp_path / "new" / old.name, read_record(old))
-    write(tmp_path / "one", record())
-    folded(tmp_path / "one")
-    assert len(load_records([tmp_path / "old", tmp_path / "new", tmp_path / "one"])) == 1
-
-
 def test_logits_of_one_epoch_are_stored_once(tmp_path):
     data = record(selections=("last", "dev", "test"))
     chosen = data["selection"]
     chosen["test"] = dict(chosen["last"])
     assert chosen["dev"]["logits"] != chosen["last"]["logits"]
-    data = read_record(write(tmp_path, data))
+    data = read(write(tmp_path, data))
     runs = pd.read_parquet(folded(tmp_path))
     assert "selection.test.logits" not in runs and "selection.dev.logits" in runs
     assert runs["selection.test.epoch"].iloc[0] == runs["selection.last.epoch"].iloc[0]
-    ((_, read),) = stored_records(tmp_path).items()
-    assert read["selection"] == data["selection"]
-
-
-@pytest.mark.parametrize("name", ["dev", "nowhere", ""])
-def test_logits_of_a_selection_that_is_not_there_are_a_damaged_record(tmp_path, name):
-    data = coded(record(selections=("last", "dev")))
-    data["selection"]["dev"]["logits"] = name
-    path = write(tmp_path, data | {"schema": 3})
-    for read in (lambda: read_record(path), lambda: load_records(tmp_path)):
-        with pytest.raises(RecordError, match=r"damaged.*which is not before it"):
-            read()
-
-
-@pytest.mark.parametrize("code", [-1, 99, 0.5, True, "0", None])
-def test_a_code_that_stands_for_nothing_is_a_damaged_record(tmp_path, code):
-    data = coded(record())
-    data["test"]["texts"]["codes"][3] = code
-    path = write(tmp_path, data)
-    for read in (lambda: read_record(path), lambda: load_records(tmp_path)):
-        with pytest.raises(RecordError, match=rf"{path.name}.*damaged.*stands for none of"):
-            read()
-
-
-def test_fewer_codes_than_utterances_are_a_damaged_record(tmp_path):
-    data = coded(record())
-    data["test"]["texts"]["codes"].pop()
-    path = write(tmp_path, data)
-    for read in (lambda: read_record(path), lambda: load_records(tmp_path)):
-        with pytest.raises(RecordError, match=r"damaged.*texts for \d+ utterances"):
-            read()
+    (again,) = stored_records(tmp_path).values()
+    assert again["selection"] == data["selection"]
 
 
 def test_a_thinned_record_keeps_its_chosen_epochs_alone():
@@ -244,7 +174,7 @@ def test_a_thinned_branch_is_not_fused_and_says_why():
 def test_the_tool_thins_a_folder_and_changes_no_temperature(tmp_path, capsys):
     for fold in FOLDS:
         write(tmp_path, network("ds-lstm", fold, 0))
-    path = tmp_path / "work" / "x-seed0.json"
+    path = tmp_path / "work" / "x-seed0.parquet"
     path.parent.mkdir()
     path.write_text("not for us")
     before = [dev_fit(make_report(tmp_path, resamples=20), "ds-lstm", s) for s in ("last", "dev")]

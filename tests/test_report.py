@@ -7,10 +7,12 @@ import shutil
 
 import numpy as np
 import pytest
-from records_maker import corpus_rows, make_results, record, write
+from records_maker import corpus_rows, make_results, read, record, rewrite, write
 
-from ser import experiments, metrics
+from ser import metrics
 from ser.errors import RecordError
+from ser.experiments import stored_records
+from ser.experiments.record_schema import check_record
 from ser.report import load_records, make_report, row_order
 
 
@@ -28,8 +30,8 @@ def copy(results, tmp_path):
 def pooled(folder, model, seed, selection):
     """Labels and answers of one seed, all folds, read by hand."""
     labels, answers = [], []
-    for path in (folder / model).glob(f"*-seed{seed}.json"):
-        data = json.loads(path.read_text())
+    for path in (folder / model).glob(f"*-seed{seed}.parquet"):
+        data = read(path)
         labels += data["test"]["labels"]
         answers += [int(np.argmax(v)) for v in data["selection"][selection]["logits"]]
     return labels, answers
@@ -118,13 +120,13 @@ def test_csv_reads_back(results):
 
 
 def test_missing_folds_are_told_and_a_shorter_seed_left_out(copy):
-    next((copy / "dual").glob("*S03-seed1.json")).unlink()
+    next((copy / "dual").glob("*S03-seed1.parquet")).unlink()
     report = make_report(copy)
     assert any("seed 1 has 4 of 5 folds and is left out" in note for note in report.notes)
     assert report.row("dual").seeds == (0,)
-    next((copy / "dual").glob("*S02-seed0.json")).unlink()
-    next((copy / "dual").glob("*S02-seed1.json")).unlink()
-    next((copy / "dual").glob("*S03-seed0.json")).unlink()
+    next((copy / "dual").glob("*S02-seed0.parquet")).unlink()
+    next((copy / "dual").glob("*S02-seed1.parquet")).unlink()
+    next((copy / "dual").glob("*S03-seed0.parquet")).unlink()
     report = make_report(copy)
     assert any("3 of 5 folds" in note for note in report.notes)
     assert "3/5" in report.to_text()
@@ -133,12 +135,12 @@ def test_missing_folds_are_told_and_a_shorter_seed_left_out(copy):
     assert report.paired("dual", "ds-lstm")[0].result.utterances == 48
 
 
-@pytest.mark.parametrize("content", ["", '{"schema": 1, "sel', "\x00\x01", "[" * 100000])
+@pytest.mark.parametrize("content", ["", "PAR1", "\x00\x01", "[" * 100000])
 def test_a_corrupt_record_is_named_with_the_way_out(copy, content):
-    path = copy / "dual" / "broken-seed9.json"
+    path = copy / "dual" / "broken-seed9.parquet"
     path.write_text(content)
     with pytest.raises(
-        RecordError, match=r"broken-seed9\.json.*delete it and run the same command"
+        RecordError, match=r"broken-seed9\.parquet.*delete it and run the same command"
     ):
         load_records(copy)
 
@@ -179,33 +181,36 @@ DAMAGES += [f"kind of {part}" for part in PARTS]
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-def test_a_damaged_record_is_named(copy, how):
-    path = next((copy / "dual").glob("*S00-seed0.json"))
-    data = json.loads(path.read_text())
+def test_a_damaged_record_is_no_record(how):
+    data = record("dual", selections=("last", "dev", "test"))
+    check_record(data)
     damage(data, how)
-    path.write_text(json.dumps(data))
-    with pytest.raises(RecordError, match=r"S00-seed0\.json"):
-        load_records(copy)
-    if how.startswith("kind of "):
-        with pytest.raises(RecordError, match=r"S00-seed0\.json"):
-            experiments.read_record(path)
+    with pytest.raises(ValueError):
+        check_record(data)
 
 
-def test_a_newer_schema_is_refused(copy):
-    write(copy, record(seed=5) | {"schema": 99})
-    with pytest.raises(RecordError, match="schema 99"):
-        load_records(copy)
+@pytest.mark.parametrize("schema", [1, 4, 5, 99])
+def test_a_run_of_an_older_schema_is_named_with_its_schema(copy, schema, capsys):
+    path = copy / "dual" / "old-seed9.json"
+    path.write_text(json.dumps(record(seed=9) | {"schema": schema}))
+    told = rf"old-seed9\.json is a record of schema {schema} in JSON.*run its command again"
+    for asked in (copy, path):
+        with pytest.raises(RecordError, match=told):
+            load_records(asked)
+    with pytest.raises(RecordError, match=told):
+        stored_records(copy)
 
 
 def test_other_files_and_folders_are_passed_over(copy):
     count = len(load_records(copy))
     (copy / "notes.json").write_text('{"hello": 1}')
     (copy / "list.json").write_text("[1, 2]")
-    (copy / "dual" / ".x.json.123.tmp").write_text("{")
-    (copy / "dual" / ".hidden.json").write_text("{")
+    (copy / "half.json").write_text("{")
+    (copy / "dual" / ".x.parquet.123.tmp").write_text("{")
+    (copy / "dual" / ".hidden.parquet").write_text("{")
     for name in ("work", "models"):
         (copy / name / "dual").mkdir(parents=True)
-        (copy / name / "dual" / "model.json").write_text("{")
+        (copy / name / "dual" / "model.parquet").write_text("{")
     assert len(load_records(copy)) == count
 
 
@@ -223,15 +228,15 @@ def test_empty_and_absent_folders_say_what_makes_records(tmp_path):
 
 def test_copies_count_once(results, copy):
     assert len(load_records([results, copy, str(results)])) == len(load_records(results))
-    single = next((results / "dual").glob("*S00-seed0.json"))
+    single = next((results / "dual").glob("*S00-seed0.parquet"))
     assert len(load_records([results, single])) == len(load_records(results))
 
 
 def test_one_run_with_two_outcomes_is_refused(results, copy):
-    path = next((copy / "dual").glob("*S00-seed0.json"))
-    data = json.loads(path.read_text())
+    path = next((copy / "dual").glob("*S00-seed0.parquet"))
+    data = read(path)
     data["selection"]["last"]["logits"][0][0] += 1
-    path.write_text(json.dumps(data))
+    rewrite(path, data)
     with pytest.raises(RecordError, match=r"two outcomes.*S00-seed0.*S00-seed0"):
         load_records([results, copy])
 
@@ -316,9 +321,9 @@ def test_a_fused_row_is_compared_on_the_seeds_both_have(tmp_path):
     """Else what one seed of a branch had by luck would look like what fusion costs."""
     make_results(tmp_path, {"ds-lstm": 1.0}, seeds=3)
     make_results(tmp_path, {"dual": 1.2, "egemaps-lr": 1.0}, seeds=1)
-    for path in (tmp_path / "dual").glob("*.json"):
-        data = json.loads(path.read_text())
-        path.write_text(json.dumps(data | {"fused_from": ["a", "b"]}))
+    for path in (tmp_path / "dual").glob("*.parquet"):
+        data = read(path)
+        rewrite(path, data | {"fused_from": ["a", "b"]})
     report = make_report(tmp_path, resamples=50)
     (found,) = report.paired("dual", "ds-lstm")
     assert found.seeds == ((0,), (0,))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from chapters.confusion.calibration import COLUMNS, calibration_table, dev_fit
@@ -14,11 +12,19 @@ from chapters.confusion.temperature import (
     fit_temperature,
     negative_log_likelihood,
 )
-from records_maker import corpus_rows, make_results, record, restated, state_scores, write
+from records_maker import (
+    corpus_rows,
+    make_results,
+    read,
+    record,
+    restated,
+    rewrite,
+    state_scores,
+    write,
+)
 from scipy.special import log_softmax
 
 from ser.errors import RecordError
-from ser.experiments.record_json import pack_logits, unpack_logits
 from ser.experiments.records import fuse_records, select
 from ser.metrics import ece, softmax
 from ser.metrics.scores import count_recalls, count_ua
@@ -45,7 +51,7 @@ def network(model, fold, seed, heat=3.0):
         for side, truth in labels.items():
             state_scores(entry, truth, logits[side][e], side)
     data["dev_labels"] = labels["dev"].tolist()
-    data["epoch_logits"] = {side: unpack_logits(pack_logits(z)) for side, z in logits.items()}
+    data["epoch_logits"] = {side: np.float32(np.float16(z)) for side, z in logits.items()}
     data["selection"] = select(data["history"], logits["test"], CHOSEN)
     return data
 
@@ -62,14 +68,14 @@ def folder(tmp_path):
 
 
 def data_of(folder, model, fold, seed):
-    return json.loads((folder / model / f"loso-release-{fold}-seed{seed}.json").read_text())
+    return read(folder / model / f"loso-release-{fold}-seed{seed}.parquet")
 
 
 def change(folder, model, edit):
-    for path in (folder / model).glob("*.json"):
-        data = json.loads(path.read_text())
+    for path in (folder / model).glob("*.parquet"):
+        data = read(path)
         edit(data)
-        path.write_text(json.dumps(restated(data)))
+        rewrite(path, restated(data))
 
 
 @pytest.mark.parametrize("selection", CHOSEN)
@@ -85,7 +91,7 @@ def test_a_temperature_is_that_of_the_dev_logits_of_the_chosen_epoch(folder, mod
     for (fold, seed), line in table.iterrows():
         parts = [data_of(folder, m, fold, seed) for m in branches]
         epoch = data_of(folder, model, fold, seed)["selection"][selection]["epoch"]
-        dev = np.mean([unpack_logits(p["epoch_logits"]["dev"])[epoch - 1] for p in parts], axis=0)
+        dev = np.mean([p["epoch_logits"]["dev"][epoch - 1] for p in parts], axis=0, dtype=float)
         by_hand = fit_temperature(parts[0]["dev_labels"], dev)
         assert line.epoch == epoch
         assert line.temperature == pytest.approx(by_hand, rel=1e-6)
@@ -214,9 +220,7 @@ def test_rows_without_dev_logits_are_named(folder, tmp_path):
 
 def test_logits_of_another_network_are_refused(folder):
     def swap(data):
-        data["epoch_logits"]["test"] = pack_logits(
-            unpack_logits(data["epoch_logits"]["test"])[:, ::-1]
-        )
+        data["epoch_logits"]["test"] = data["epoch_logits"]["test"][:, ::-1]
 
     change(folder, "ds-lstm", swap)
     with pytest.raises(RecordError, match="not those of the network that was tested"):

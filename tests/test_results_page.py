@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 from chapters.shared import result_page
@@ -11,7 +9,7 @@ from chapters.shared import result_tables as page
 from chapters.shared.baseline_gap import baseline_gap
 from chapters.shared.commands import commands
 from chapters.shared.study import by_group
-from records_maker import corpus_rows, make_results, record, write
+from records_maker import corpus_rows, make_results, read, record, rewrite, write
 
 from ser.corpora.base import EMOTIONS
 from ser.report import load_records, make_report
@@ -138,12 +136,12 @@ def test_one_random_protocol_is_not_called_unseen(tmp_path):
 
 def test_commands_are_told_once_with_their_runs(tmp_path):
     make_results(tmp_path, {"dual": 2.0}, speakers=3, each=4)
-    first = next(tmp_path.glob("*/*.json"))
-    data = json.loads(first.read_text())
+    first = next(tmp_path.glob("*/*.parquet"))
+    data = read(first)
     data["command"] = "ser run --corpus emodb " + " ".join(
         f"--option{i} value{i}" for i in range(9)
     )
-    first.write_text(json.dumps(data))
+    rewrite(first, data)
     text = commands(load_records(tmp_path))
     assert "# 2 records" in text and "# 1 record\n" in text + "\n"
     assert max(map(len, text.splitlines())) <= 80
@@ -160,9 +158,9 @@ def test_rows_of_the_same_seeds_share_a_command(tmp_path, seeds):
         "ds-lstm": f"{head} --out x --threads 1 --quiet --seeds 1 --model ds-lstm",
         "majority": f"{head} --model majority --seeds 2 --out x",
     }
-    for path in tmp_path.glob("*/*.json"):
-        data = json.loads(path.read_text())
-        path.write_text(json.dumps(data | {"command": told[data["model"]]}))
+    for path in tmp_path.glob("*/*.parquet"):
+        data = read(path)
+        rewrite(path, data | {"command": told[data["model"]]})
     text = commands(load_records(tmp_path)).replace(" \\\n   ", "")
     assert text.splitlines() == [
         f"$ {head} --model ds-lstm,dual --seeds 1 --out x",
@@ -175,10 +173,10 @@ def test_rows_of_the_same_seeds_share_a_command(tmp_path, seeds):
 def test_a_list_of_rows_is_cut_where_a_page_ends(tmp_path):
     rows = [f"row-with-a-long-name-{i}" for i in range(7)]
     make_results(tmp_path, dict.fromkeys(rows, 1.0), speakers=3, each=4)
-    for path in tmp_path.glob("*/*.json"):
-        data = json.loads(path.read_text())
+    for path in tmp_path.glob("*/*.parquet"):
+        data = read(path)
         command = f"ser run --corpus emodb --model {','.join(rows)} --seeds 0,3 --out x"
-        path.write_text(json.dumps(data | {"command": command}))
+        rewrite(path, data | {"command": command})
     text = commands(load_records(tmp_path))
     assert max(map(len, text.splitlines())) <= 72
     assert all(text.count(row) == 1 for row in rows)
@@ -189,9 +187,9 @@ def test_a_list_of_rows_is_cut_where_a_page_ends(tmp_path):
 @pytest.mark.parametrize("command", ["", "ser run --seeds many --model a 'b", "python x.py"])
 def test_a_command_that_cannot_be_taken_apart_stands_as_it_is(tmp_path, command):
     make_results(tmp_path, {"dual": 2.0}, speakers=3, each=4)
-    for path in tmp_path.glob("*/*.json"):
-        data = json.loads(path.read_text())
-        path.write_text(json.dumps(data | {"command": command}))
+    for path in tmp_path.glob("*/*.parquet"):
+        data = read(path)
+        rewrite(path, data | {"command": command})
     text = commands(load_records(tmp_path))
     assert "# 3 records" in text
     for word in command.replace("'", "").split():
@@ -214,13 +212,13 @@ def test_networks_stand_beside_the_higher_floor(tmp_path):
 
 def test_a_fused_row_was_trained_on_what_its_branches_were(tmp_path):
     make_results(tmp_path, {"mfcc-lstm": 1.0, "ds-lstm": 1.0, "dual": 1.0})
-    for path in tmp_path.glob("*/*.json"):
-        data = json.loads(path.read_text())
+    for path in tmp_path.glob("*/*.parquet"):
+        data = read(path)
         if data["model"] == "ds-lstm":
             data["device"] = "cuda"
         if data["model"] == "dual":
             data["fused_from"] = [data["id"].replace("dual", m) for m in ("mfcc-lstm", "ds-lstm")]
-        path.write_text(json.dumps(data))
+        rewrite(path, data)
     records = load_records(tmp_path)
     only = [r for r in records if r.data["model"] in ("mfcc-lstm", "dual")]
     assert set(page.runs_table(make_report(only, resamples=20)).devices) == {"CPU"}
@@ -229,11 +227,11 @@ def test_a_fused_row_was_trained_on_what_its_branches_were(tmp_path):
 
 def test_a_command_without_rows_or_seeds_stands_for_the_defaults(tmp_path):
     make_results(tmp_path, {"dual": 2.0, "majority": 0.0}, speakers=3, each=4, seeds=2)
-    for path in tmp_path.glob("*/*.json"):
-        data = json.loads(path.read_text())
+    for path in tmp_path.glob("*/*.parquet"):
+        data = read(path)
         row, seed = data["model"], data["seed"]
         more = {"dual": "", "majority": " --model majority"}[row] + (" --seeds 1," if seed else "")
-        path.write_text(json.dumps(data | {"command": f"ser run --corpus emodb{more} --out x"}))
+        rewrite(path, data | {"command": f"ser run --corpus emodb{more} --out x"})
     text = commands(load_records(tmp_path))
     assert text.splitlines() == [
         "$ ser run --corpus emodb --model dual,majority --seeds 2 --out x",

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from records_maker import make_results, restated
+from records_maker import make_results, read, restated, rewrite
 
 from ser.cli import main
 from ser.errors import RecordError
@@ -24,10 +24,10 @@ def two(tmp_path):
 
 
 def change(folder, how, model="dual"):
-    path = sorted((folder / model).glob("*.json"))[0]
-    data = json.loads(path.read_text())
+    path = sorted((folder / model).glob("*.parquet"))[0]
+    data = read(path)
     how(data)
-    path.write_text(json.dumps(restated(data)))
+    rewrite(path, restated(data))
 
 
 def nudge(by):
@@ -127,10 +127,10 @@ def test_runs_are_paired_by_what_was_asked_where_one_folder_holds_more(tmp_path)
     for folder, sizes in (("mixed", (200, 260)), ("large", (260,))):
         for size in sizes:
             made = make_results(tmp_path / folder / str(size), {"ds-lstm": 0.01 * size}, speakers=2)
-            for path in made.glob("*/*.json"):
-                data = json.loads(path.read_text())
+            for path in made.glob("*/*.parquet"):
+                data = read(path)
                 data |= {"config": {"hidden": size}, "fingerprint": str(size)}
-                path.write_text(json.dumps(data))
+                rewrite(path, data)
     found = compare_records(tmp_path / "mixed", tmp_path / "large")
     assert len(found.runs) == 2 and found.largest == 0 and not found.differing
     assert len(found.only_a) == 2 and not found.only_b

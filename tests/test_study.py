@@ -18,7 +18,7 @@ from chapters.shared.study import (
     selection_gap,
 )
 from chapters.shared.study_figures import question_forest, selection_slopes, speaker_dots
-from records_maker import corpus_rows, make_results, record, write
+from records_maker import corpus_rows, make_results, read, record, rewrite, write
 
 from ser.cli import build_parser
 from ser.corpora.base import EMOTIONS
@@ -70,11 +70,11 @@ def folder(tmp_path_factory):
     put(out / "d", "dual", lambda i, s, n: i < 1, protocol="random")
     put(out / "e", "dual", lambda i, s, n: i < 8, config={"frames": "true"})
     for part in ("a", "b", "c"):
-        for path in (out / part).glob("*/*.json"):
-            data = json.loads(path.read_text())
+        for path in (out / part).glob("*/*.parquet"):
+            data = read(path)
             data["config"].setdefault("hidden", 200)
             data["config"].setdefault("frames", "preset")
-            path.write_text(json.dumps(data))
+            rewrite(path, data)
     return out
 
 
@@ -175,7 +175,7 @@ def test_one_seed_one_protocol_and_two_corpora(tmp_path):
 
 def test_unfinished_rows_answer_nothing(tmp_path):
     make_results(tmp_path, {"mfcc-lstm": 0.5, "dual": 3.0})
-    next((tmp_path / "dual").glob("*.json")).unlink()
+    next((tmp_path / "dual").glob("*.parquet")).unlink()
     table = questions(make_report(tmp_path, resamples=50), only="fusion, MFCC")
     assert table.verdict.tolist() == ["not run"]
 
@@ -201,10 +201,10 @@ def test_dev_chosen_is_compared_with_the_last_epoch_of_the_same_runs(tmp_path):
         tmp_path / "held", "dual", lambda i, s, n: i < (2 if n == "dev" else 6),
         selections=("last", "dev"),
     )  # fmt: skip
-    for path in held.glob("*/*.json"):
-        data = json.loads(path.read_text())
+    for path in held.glob("*/*.parquet"):
+        data = read(path)
         data["protocol"]["dev"], data["protocol"]["hash"] = 9, "other" + data["protocol"]["fold"]
-        path.write_text(json.dumps(data))
+        rewrite(path, data)
     every = questions(make_report(held, resamples=20), only="speakers")
     assert shlex.split(every.command.iloc[0])[-1] == "results/emodb-random-dev"
     table = questions(make_report(tmp_path, resamples=50), only="dev")
@@ -220,10 +220,10 @@ def test_rows_with_other_speakers_in_training_are_not_compared(tmp_path):
     assert questions(make_report(tmp_path, resamples=20), "fusion, MFCC").verdict.tolist() == [
         "better"
     ]
-    for path in plain.glob("*/*.json"):
-        data = json.loads(path.read_text())
+    for path in plain.glob("*/*.parquet"):
+        data = read(path)
         data["protocol"]["hash"] = "other" + data["protocol"]["fold"]
-        path.write_text(json.dumps(data))
+        rewrite(path, data)
     table = questions(make_report(tmp_path, resamples=20), "fusion, MFCC")
     assert table.verdict.tolist() == ["not run"] and "--model mfcc-lstm " in table.command.iloc[0]
 
@@ -268,8 +268,9 @@ def test_the_default_folders_of_the_tool_are_the_study(monkeypatch, tmp_path):
     assert study.recipe_tables(results) == {}
     put(results / "recipe" / "as-released", "dual", lambda i, s, n: i < 3,
         selections=("last", "dev"))  # fmt: skip
-    for path in (results / "recipe").rglob("*.json"):
-        path.write_text(path.read_text().replace('"dev_ua": null', '"dev_ua": 0.5'))
+    for path in (results / "recipe").rglob("*.parquet"):
+        data = read(path)
+        rewrite(path, data | {"history": [e | {"dev_ua": 0.5} for e in data["history"]]})
     assert list(study.recipe_tables(results, 20)) == ["recipes: dual, emodb"]
 
 
@@ -295,10 +296,10 @@ def test_groups_have_their_own_scores(report):
 
 def test_groups_of_one_seed_and_of_records_without_gender(tmp_path):
     make_results(tmp_path, {"dual": 2.0})
-    for path in tmp_path.glob("*/*.json"):
-        data = json.loads(path.read_text())
+    for path in tmp_path.glob("*/*.parquet"):
+        data = read(path)
         del data["test"]["genders"]
-        path.write_text(json.dumps(data))
+        rewrite(path, data)
     row = make_report(tmp_path, resamples=20).row("dual")
     table = by_group(row, resamples=20)
     assert table.sd.isna().all() and set(table.gender) == {""}

@@ -9,7 +9,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "config": ["RunConfig"],
         "grid": ["plan", "run"],
         "record_folder": ["fold_records", "stored_records"],
-        "record_json": ["read_record", "write_record"],
         "records": ["fuse_records"],
     },
 )

@@ -27,8 +27,7 @@ from ser.experiments.config import RunConfig
 from ser.experiments.grid import run
 from ser.experiments.grid_inputs import branches_of
 from ser.experiments.record_folder import fold_records, locked, name_of, record_path
-from ser.experiments.record_json import write_record
-from ser.experiments.record_table import FILE, emotions_of
+from ser.experiments.record_table import FILE, emotions_of, write_table
 from ser.experiments.records import fingerprint
 from ser.metrics import ua
 from ser.normalise import enrolled_by
@@ -96,7 +95,7 @@ def choose(options: Mapping[str, RunConfig], inner: int = 3) -> list[dict]:
                 record = _record(source, seed, picked[fold], told, settings, rule)
                 key = CHOSEN, name_of(record)
                 if key not in stored:
-                    write_record(record_path(out, *key), record)
+                    write_table(record_path(out, *key), [record])
                 found.append(stored.get(key, record))
                 _keep_model(options[picked[fold]], places[picked[fold]], source, out, key[1])
         fold_records(out)

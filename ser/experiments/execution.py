@@ -13,8 +13,7 @@ from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits, tune
 from ser.experiments.fold_run import FoldRun
 from ser.experiments.grid_inputs import CorpusInputs, shortest
 from ser.experiments.progress import RunNotes
-from ser.experiments.record_json import write_record
-from ser.experiments.record_table import SCHEMA
+from ser.experiments.record_table import SCHEMA, write_table
 from ser.experiments.records import fingerprint, provenance, select
 from ser.normalise import normalised_values
 from ser.rows import ROWS
@@ -94,7 +93,7 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
         record["config"] = record["config"] | {"also": [part["name"] for part in corpus.also]}
     record["transductive"] = record["config"].get("normalise") == "speaker"
     record["wall_seconds"] = round(time.monotonic() - started, 3)
-    write_record(fold_run.record, record)
+    write_table(fold_run.record, [record])
     fold_run.checkpoint.unlink(missing_ok=True)
     return record
 

@@ -28,8 +28,7 @@ from ser.experiments.mixing import with_others
 from ser.experiments.processes import KEPT, LIGHTER, imap_unordered
 from ser.experiments.progress import GridProgress
 from ser.experiments.record_folder import fold_records, locked, run_name
-from ser.experiments.record_json import read_record, write_record
-from ser.experiments.record_table import FILE
+from ser.experiments.record_table import FILE, RecordFile, write_table
 from ser.experiments.records import fingerprint, fuse_probabilities, fuse_records
 from ser.normalise import enrolled_by
 from ser.protocols import Fold, find_leaks, inner_split, split
@@ -243,7 +242,7 @@ def _run(config: RunConfig, stored: Stored) -> list[dict]:
     records = []
     for fold_run in trained:
         if done[fold_run.record] is None and fold_run.record.exists():
-            record = read_record(fold_run.record)
+            (record,) = RecordFile(fold_run.record).whole()
             done[fold_run.record] = stored[fold_run.row, fold_run.name] = record
         if done[fold_run.record] is not None:
             records.append(done[fold_run.record])
@@ -397,5 +396,5 @@ def _fuse(
             fold_run.model_settings,
             {"test_ua": last["test_ua"], "test_wa": last["test_wa"]},
         )
-    write_record(fold_run.record, record)
+    write_table(fold_run.record, [record])
     return record

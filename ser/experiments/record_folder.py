@@ -1,14 +1,15 @@
 """A folder of runs: one file of records, and one small file for each run since (``ser run --out``).
 
-A run that is done leaves ``<out>/<row>/<run>.json``, so that a kill at any time loses nothing; the
-command takes these into ``<out>/records.parquet`` when it ends, or the next one does. Whoever reads
-a folder reads both. Writers hold a lock.
+A run that is done leaves ``<out>/<row>/<run>.parquet``, a table of one row, so that a kill at any
+time loses nothing; the command takes these into ``<out>/records.parquet`` when it ends, or the next
+one does. Whoever reads a folder reads both. Writers hold a lock.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ser.errors import RecordError
-from ser.experiments.record_table import FILE, RecordFile, write_table
+from ser.experiments.record_table import FILE, SCHEMA, RecordFile, write_table
 
 SKIPPED = ("work", "models")
 """Sub-folders of a results folder that hold checkpoints and networks, not records."""
@@ -38,7 +39,7 @@ def run_name(protocol: str, preset: str | None, fold: str, seed: int) -> str:
 
 def record_path(out: Path, row: str, name: str) -> Path:
     """Where run *name* of *row* leaves its record when it is done."""
-    return Path(out) / row / f"{name}.json"
+    return Path(out) / row / f"{name}{Path(FILE).suffix}"
 
 
 def name_of(record: dict[str, Any]) -> str:
@@ -48,15 +49,35 @@ def name_of(record: dict[str, Any]) -> str:
 
 
 def record_files(root: Path) -> Iterator[Path]:
-    """Files below *root* that may hold records: ``records.parquet`` and JSON files.
+    """*root* itself, or the files of records below it: ``records.parquet``, those of runs since.
 
     Sub-folders named ``work`` and ``models`` and hidden ones are passed over.
+
+    Raises:
+        RecordError: a JSON file of an older schema, which is not read any more.
     """
-    for folder, below, names in os.walk(root):
+    for folder, below, names in (
+        [(root.parent, [], [root.name])] if root.is_file() else os.walk(root)
+    ):
         below[:] = sorted(d for d in below if d not in SKIPPED and not d.startswith("."))
-        for name in sorted(names):
-            if name == FILE or (name.endswith(".json") and not name.startswith(".")):
-                yield Path(folder) / name
+        for path in (Path(folder) / name for name in sorted(names) if not name.startswith(".")):
+            if path.suffix == Path(FILE).suffix:
+                yield path
+            elif path.suffix == ".json":
+                _refuse_old(path)
+
+
+def _refuse_old(path: Path) -> None:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return
+    if isinstance(told, dict) and {"schema", "fingerprint", "selection"} <= told.keys():
+        raise RecordError(
+            f"{path} is a record of schema {told['schema']!r} in JSON; this version reads schema "
+            f"{SCHEMA} in {FILE}. Report the folder with the version that wrote it, or delete the "
+            "file and run its command again, which makes it anew"
+        )
 
 
 @contextlib.contextmanager
@@ -114,19 +135,12 @@ def fold_records(out: Path) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def _stored(out: Path) -> tuple[dict[tuple[str, str], dict[str, Any]], list[Path]]:
-    from ser.experiments.record_json import read_record
-
-    found, loose = {}, []
+    found = {}
     if (out / FILE).exists():
         found = {(r["model"], name_of(r)): r for r in RecordFile(out / FILE).whole()}
-    for path in sorted(out.glob("*/*.json")):
-        hidden = path.name.startswith(".") or path.parent.name.startswith(".")
-        if hidden or path.parent.name in SKIPPED:
-            continue
-        record = read_record(path, required=False)
-        if record is None:
-            continue
-        loose.append(path)
+    loose = [p for p in record_files(out) if p.parent.parent == out and p.name != FILE]
+    for path in loose:
+        (record,) = RecordFile(path).whole()
         other = found.setdefault((record["model"], name_of(record)), record)
         if any(other[k] != record[k] for k in ("fingerprint", "selection")):
             raise RecordError(

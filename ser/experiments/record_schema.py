@@ -1,8 +1,7 @@
 """What the record of a run says, each fact a field, and whether a record can be believed.
 
-A record is a dict of this form in memory, a row of ``records.parquet`` in a folder of runs
-(:mod:`ser.experiments.record_table`), and a JSON file for as long as its folder's other runs go on
-(:mod:`ser.experiments.record_json`). Book: chapter "Ablations".
+A record is a dict of this form in memory, and a row of ``records.parquet`` in a folder of runs
+(:mod:`ser.experiments.record_table`). Book: chapter "Ablations".
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class ProtocolFacts(Facts):
     dev: int | None = Field(None, description="utterances held out to choose an epoch")
     test: int | None = Field(None, description="utterances tested")
     dev_share: float | None = Field(None, description="of the training side asked to be held out")
-    dev_speakers: list[str] | None = Field(None, description="None: an older record, not known")
+    dev_speakers: list[str] | None = None
     test_speakers: list[str] | None = None
     leak: dict[str, int] | None = Field(None, description="what training and test share, counted")
     leak_told: str | None = None
@@ -138,9 +137,6 @@ class RunRecord(Facts):
     tuning: TuningFacts | None = None
     choice: ChoiceFacts | None = None
     wall_seconds: float | None = None
-
-
-REQUIRED = frozenset(f.alias or n for n, f in RunRecord.model_fields.items() if f.is_required())
 
 
 def check_record(record: Mapping[str, Any]) -> None:

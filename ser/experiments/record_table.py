@@ -1,4 +1,4 @@
-"""Many runs in one file: ``records.parquet``, a row a run, a column a fact (book: "Ablations").
+"""Runs in a file: ``records.parquet``, a row a run, a column a fact (book: "Ablations").
 
 Columns are named by the way to the fact (``protocol.fold``, ``config.epochs``, ``history.loss``);
 what a run has not is null, and what no run of the folder has is no column. Logits are lists of
@@ -35,7 +35,7 @@ from ser.paths import atomic_write
 
 FILE = "records.parquet"
 SCHEMA = 5
-"""Of the records that are written; those of 1 to 4, which were JSON files, are read too."""
+"""Of the records that are written and read."""
 SELECTIONS: tuple[str, ...] = ("last", "dev", "test")
 META = b"ser.records"
 DIGESTS = ("digest", "epoch_digest")

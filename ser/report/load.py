@@ -11,7 +11,7 @@ import numpy as np
 
 from ser.errors import RecordError
 from ser.experiments.record_folder import record_files
-from ser.experiments.record_table import FILE, RecordFile
+from ser.experiments.record_table import RecordFile
 from ser.report.record import Record
 from ser.report.variants import tagged
 
@@ -24,10 +24,9 @@ Source = str | os.PathLike | Iterable[str | os.PathLike | Record]
 def load_records(folders: str | os.PathLike | Iterable[str | os.PathLike]) -> list[Record]:
     """Read every record below the folders.
 
-    Sub-folders named ``work`` and ``models``, hidden files, and JSON files that are no records
-    are passed over. A run found twice with the same answers (a copied folder) counts once. Runs of
-    one row with another hidden size, frames or permuted labels are kept apart, see
-    :mod:`ser.report.variants`.
+    Sub-folders named ``work`` and ``models`` and hidden files are passed over. A run found twice
+    with the same answers (a copied folder) counts once. Runs of one row with another hidden size,
+    frames or permuted labels are kept apart, see :mod:`ser.report.variants`.
 
     Args:
         folders: a results folder, or several; a single record file will do as well.
@@ -36,8 +35,9 @@ def load_records(folders: str | os.PathLike | Iterable[str | os.PathLike]) -> li
         Records sorted by group, seed and fold.
 
     Raises:
-        RecordError: no such folder, no record in it, a record cut short or inconsistent, or
-            one run with two different outcomes. The message names the file and the way out.
+        RecordError: no such folder, no record in it, a file cut short, inconsistent or of another
+            schema, or one run with two different outcomes. The message names the file and the
+            way out.
 
     Example:
         >>> load_records("no such folder")
@@ -72,33 +72,17 @@ def records_of(source: Source) -> list[Record]:
 
 
 def read_file(path: Path) -> list[Record]:
-    """The records of one file; none if it is JSON, but no record.
+    """The records of one file.
 
     Raises:
         RecordError: a damaged file, or one of a later version of the package.
     """
-    if path.suffix == Path(FILE).suffix:
-        file = RecordFile(path)
-        return [Record(path, data, place=(file, i)) for i, data in enumerate(file.records)]
-    from ser.experiments.record_json import read_record
-
-    data = None if _is_output(path) else read_record(path, required=False)
-    return [] if data is None else [Record(path, data)]
-
-
-def _is_output(path: Path) -> bool:
-    """Whether it is the still empty file that this program's output goes to (``> r/all.json``)."""
-    try:
-        status = path.stat()
-        return status.st_size == 0 and os.path.samestat(status, os.fstat(1))
-    except OSError:
-        return False
+    file = RecordFile(path)
+    return [Record(file, index) for index in range(len(file.records))]
 
 
 def _files(root: Path) -> Iterable[Path]:
-    if root.is_file():
-        return [root]
-    if not root.is_dir():
+    if not root.exists():
         raise RecordError(
             f"no such folder of results: {root}. Give the folder that 'ser run --out' wrote"
         )

@@ -12,7 +12,7 @@ import numpy as np
 
 from ser.corpora.emotion_set import set_name
 from ser.experiments.record_folder import name_of
-from ser.experiments.record_table import RecordFile, emotions_of
+from ser.experiments.record_table import FILE, RecordFile, emotions_of
 
 
 @dataclass(frozen=True)
@@ -20,17 +20,25 @@ class Record:
     """One run as its record tells it (:mod:`ser.experiments.record_schema`).
 
     Attributes:
-        path: the file, which may hold other runs too.
-        data: the facts; the logits of all epochs are in :attr:`epoch_logits`.
+        file: the file as it was read.
+        index: which of its records this is.
         tags: what sets it apart from the row's usual runs, setting -> words
             (:mod:`ser.report.variants`); empty for most.
-        place: the file as it was read, and which of its records this is.
     """
 
-    path: Path
-    data: Mapping[str, Any] = field(repr=False)
+    file: RecordFile = field(repr=False)
+    index: int
     tags: Mapping[str, str] = field(default_factory=dict)
-    place: tuple[RecordFile, int] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def path(self) -> Path:
+        """The file's, which may hold other runs too."""
+        return self.file.path
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The facts; the logits of all epochs are in :attr:`epoch_logits`."""
+        return self.file.records[self.index]
 
     @cached_property
     def logits(self) -> Mapping[str, np.ndarray]:
@@ -50,14 +58,12 @@ class Record:
         Raises:
             RecordError: this part of the file is damaged.
         """
-        if self.place is None:
-            return self.data.get("epoch_logits") or {}
-        return self.place[0].epoch_logits[self.place[1]]
+        return self.file.epoch_logits[self.index]
 
     @property
     def folder(self) -> Path:
         """The folder of runs, as ``ser run --out`` was told."""
-        return self.path.parent if self.place else self.path.parent.parent
+        return self.path.parent if self.path.name == FILE else self.path.parent.parent
 
     @property
     def name(self) -> str:
@@ -67,7 +73,7 @@ class Record:
     @property
     def source(self) -> str:
         """Where it was read, for messages."""
-        return f"{self.path} ({self.data['model']}/{self.name})" if self.place else str(self.path)
+        return f"{self.path} ({self.data['model']}/{self.name})"
 
     @property
     def corpus(self) -> str:

@@ -147,7 +147,7 @@ def dev_speakers(row: Row) -> dict[str, tuple[str, ...]]:
         row: of :func:`finished`.
 
     Returns:
-        Fold -> names of its dev speakers; folds of older records, which do not say, are missing.
+        Fold -> names of its dev speakers; folds that had none are missing.
     """
     told = {r.fold: r.data["protocol"].get("dev_speakers") for r in row.records}
     return {fold: tuple(names) for fold, names in told.items() if names}
