@@ -19,12 +19,12 @@ from ser.errors import ModelError, where
 from ser.nn.branches import (
     CNNLSTMBranch,
     CNNLSTMPairBranch,
+    ConcatBranch,
     DSBranch,
     DSProsodyBranch,
     MFCCBranch,
     ProsodyBranch,
 )
-from ser.nn.concat import ConcatBranch
 from ser.nn.fusion import Fused
 from ser.rows import ROWS, ModelRow, get_row
 

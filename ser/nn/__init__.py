@@ -18,11 +18,11 @@ from ser.nn.alignment import align, aligned_lengths
 from ser.nn.branches import (
     CNNLSTMBranch,
     CNNLSTMPairBranch,
+    ConcatBranch,
     DSBranch,
     MFCCBranch,
 )
 from ser.nn.cell import DSLSTMCell
-from ser.nn.concat import ConcatBranch
 from ser.nn.dslstm import DSLSTM
 from ser.nn.frontend import FrontEnd
 from ser.nn.fusion import Fused, fuse, fused_loss

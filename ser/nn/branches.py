@@ -4,10 +4,8 @@ Every branch has ``needs``, the names of the features it reads, and maps a
 :class:`ser.batch.Batch` to logits (B, classes). Where the batch has lengths, padding has no
 influence; where it has none (the release's fixed frames), all frames count.
 
-Beyond the paper, every branch takes ``dropout`` (in training: of what enters the recurrence from a
-front end, and of what enters the last linear layer), ``recurrent_dropout`` (of the weights from h,
-:mod:`ser.nn.recurrent_dropout`) and ``pooling`` (:class:`ser.nn.time_pool.TimePool`). Branches that
-read MFCCs or prosody, a row every 10 ms, take ``stride``: of so many rows one is read.
+All end alike (:class:`Branch`): a recurrent layer, pooling over time, one linear layer. Branches
+that read MFCCs or prosody, a row every 10 ms, take ``stride``: of so many rows one is read.
 
 Book: chapter "Fusion".
 """
@@ -28,6 +26,13 @@ from ser.nn.time_pool import TimePool, drop, pooled_size
 
 MFCC_SIZE = 39
 PROSODY_SIZE = 25
+
+
+def two_front_ends(
+    n_mels: tuple[int, int], channels: tuple[int, int], fast: bool
+) -> tuple[FrontEnd, FrontEnd]:
+    """Those of S1 and S2."""
+    return FrontEnd(n_mels[0], "s1", channels, fast), FrontEnd(n_mels[1], "s2", channels, fast)
 
 
 def aligned_pair(
@@ -51,7 +56,63 @@ def aligned_pair(
     return align(x, y, *lengths)
 
 
-class MFCCBranch(nn.Module):
+class Branch(nn.Module):
+    """What all branches end in: a recurrent layer -> pooling over time -> logits.
+
+    A branch makes its front ends, if it has any, then calls :meth:`end_in`; ``sequences`` says what
+    the recurrent layer hears of a batch.
+
+    Args:
+        classes: emotions.
+        hidden, layers: of the recurrent layer.
+        fast: False takes the equations in place of every faster way (:data:`ser.nn.fast.WAYS`).
+        dropout: beyond the paper; in training, the share of what enters the recurrence from a front
+            end, and of what enters the last linear layer, that is set to 0.
+        pooling: beyond the paper, see :class:`ser.nn.TimePool`; the paper's is the mean.
+        recurrent_dropout: beyond the paper, see :mod:`ser.nn.recurrent_dropout`.
+    """
+
+    def __init__(
+        self,
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
+        fast: bool = True,
+        dropout: float = 0.0,
+        pooling: str = "mean",
+        recurrent_dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.classes, self.hidden, self.layers, self.fast = classes, hidden, layers, fast
+        self.dropout, self.pooling, self.recurrent_dropout = dropout, pooling, recurrent_dropout
+
+    def end_in(self, lstm: nn.Module) -> None:
+        """Puts the recurrent layer and what follows it in their places."""
+        self.lstm = lstm
+        self.linear = nn.Linear(pooled_size(self.hidden, self.pooling), self.classes)
+        self.pool = TimePool(self.hidden, self.pooling, self.dropout)
+
+    def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
+        """What the recurrent layer hears, (B, T, size) each, and the valid steps, or None: all."""
+        raise NotImplementedError
+
+    def recur(self, lstm: nn.Module, *given: Tensor | None) -> Tensor:
+        """Output (B, T, hidden) for steps and lengths, or a DS-LSTM's for x, y and lengths."""
+        return lstm(*given)[0] if len(given) == 3 else lstm_output(lstm, *given, self.fast)
+
+    def pooled(self, batch: Batch) -> Tensor:
+        """The recurrent layer's output pooled over time."""
+        given = self.sequences(batch)
+        share = self.recurrent_dropout if self.training else 0.0
+        output = run_dropped(share, self.lstm, self.recur, *given)
+        return self.pool(output, given[-1])
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Batch with the features that ``needs`` names -> logits (B, classes)."""
+        return self.linear(self.pooled(batch))
+
+
+class MFCCBranch(Branch):
     """M_LSTM: MFCC -> 2-layer LSTM -> mean over the valid frames -> logits.
 
     Example:
@@ -63,30 +124,14 @@ class MFCCBranch(nn.Module):
     needs = frozenset({"mfcc"})
     reads = "mfcc"
 
-    def __init__(
-        self,
-        classes: int = 4,
-        hidden: int = 200,
-        layers: int = 2,
-        size: int = MFCC_SIZE,
-        fast: bool = True,
-        dropout: float = 0.0,
-        pooling: str = "mean",
-        recurrent_dropout: float = 0.0,
-        stride: int = 1,
-    ):
-        super().__init__()
-        self.lstm, self.fast = nn.LSTM(size, hidden, layers, batch_first=True), fast
-        self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
-        self.pool = TimePool(hidden, pooling, dropout)
-        self.recurrent_dropout, self.stride = recurrent_dropout, stride
+    def __init__(self, size: int = MFCC_SIZE, stride: int = 1, **options):
+        super().__init__(**options)
+        self.stride = stride
+        self.end_in(nn.LSTM(size, self.hidden, self.layers, batch_first=True))
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Batch with mfcc (B, F, 39) and mfcc_lengths (B,) -> logits (B, classes)."""
-        steps, lengths = strided(batch, self.reads, self.stride)
-        share = self.recurrent_dropout if self.training else 0.0
-        output = run_dropped(share, self.lstm, lstm_output, steps, lengths, self.fast)
-        return self.linear(self.pool(output, lengths))
+    def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
+        """From a batch with mfcc (B, F, 39) and, or not, mfcc_lengths (B,)."""
+        return strided(batch, self.reads, self.stride)
 
 
 class ProsodyBranch(MFCCBranch):
@@ -103,67 +148,6 @@ class ProsodyBranch(MFCCBranch):
 
     def __init__(self, size: int = PROSODY_SIZE, **options):
         super().__init__(size=size, **options)
-
-
-class DSProsodyBranch(nn.Module):
-    """Two views, one memory: a DS-LSTM over MFCCs (x) and prosody (y), row by row, without a CNN.
-
-    Both have a row every 10 ms and begin together; MFCCs have two rows more, which are left out.
-
-    Example:
-        >>> lengths = {"mfcc_lengths": torch.tensor([50]), "prosody_lengths": torch.tensor([48])}
-        >>> batch = Batch(mfcc=torch.randn(1, 50, 39), prosody=torch.randn(1, 48, 25), **lengths)
-        >>> DSProsodyBranch(hidden=8)(batch).shape
-        torch.Size([1, 4])
-    """
-
-    needs = frozenset({"mfcc", "prosody"})
-
-    def __init__(
-        self,
-        classes: int = 4,
-        hidden: int = 200,
-        layers: int = 2,
-        gate_norm: bool = False,
-        output_norm: bool = False,
-        y_candidate: bool = True,
-        max_steps: int = 128,
-        fast: bool = True,
-        dropout: float = 0.0,
-        pooling: str = "mean",
-        recurrent_dropout: float = 0.0,
-        stride: int = 1,
-    ):
-        super().__init__()
-        self.lstm = DSLSTM(
-            MFCC_SIZE,
-            PROSODY_SIZE,
-            hidden,
-            layers,
-            batch_first=True,
-            gate_norm=gate_norm,
-            output_norm=output_norm,
-            y_candidate=y_candidate,
-            max_steps=max_steps,
-            reference=not fast,
-        )
-        self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
-        self.pool = TimePool(hidden, pooling, dropout)
-        self.recurrent_dropout, self.stride = recurrent_dropout, stride
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Batch with mfcc (B, F, 39) and prosody (B, G, 25) -> logits (B, classes)."""
-        x, x_lengths = strided(batch, "mfcc", self.stride)
-        y, y_lengths = strided(batch, "prosody", self.stride)
-        steps = min(x.shape[1], y.shape[1])
-        lengths = torch.minimum(x_lengths, y_lengths)
-        share = self.recurrent_dropout if self.training else 0.0
-        output, _ = run_dropped(share, self.lstm, _run, x[:, :steps], y[:, :steps], lengths)
-        return self.linear(self.pool(output, lengths))
-
-
-def _run(lstm: nn.Module, *given: Tensor | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    return lstm(*given)
 
 
 def strided(batch: Batch, name: str, stride: int) -> tuple[Tensor, Tensor | None]:
@@ -183,12 +167,14 @@ def strided(batch: Batch, name: str, stride: int) -> tuple[Tensor, Tensor | None
     return steps[:, ::stride], lengths
 
 
-class CNNLSTMBranch(nn.Module):
+class CNNLSTMBranch(Branch):
     """One spectrogram: front end -> 2-layer LSTM -> mean over time -> logits.
 
     Args:
         which: ``"s1"`` or ``"s2"``.
         n_mels: its mel bands.
+        channels: of the front end.
+        options: of every :class:`Branch`.
 
     Example:
         >>> branch = CNNLSTMBranch("s1", n_mels=128, hidden=8)
@@ -196,78 +182,111 @@ class CNNLSTMBranch(nn.Module):
         torch.Size([2, 4])
     """
 
-    def __init__(
-        self,
-        which: str,
-        n_mels: int,
-        classes: int = 4,
-        hidden: int = 200,
-        layers: int = 2,
-        channels: tuple[int, int] = (64, 16),
-        fast: bool = True,
-        dropout: float = 0.0,
-        pooling: str = "mean",
-        recurrent_dropout: float = 0.0,
-    ):
-        super().__init__()
+    def __init__(self, which: str, n_mels: int, channels: tuple[int, int] = (64, 16), **options):
+        super().__init__(**options)
         self.which, self.needs = which, frozenset({which})
-        self.front = FrontEnd(n_mels, which, channels, fast)
-        self.lstm, self.fast = nn.LSTM(self.front.size, hidden, layers, batch_first=True), fast
-        self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
-        self.pool, self.dropout = TimePool(hidden, pooling, dropout), dropout
-        self.recurrent_dropout = recurrent_dropout
+        self.front = FrontEnd(n_mels, which, channels, self.fast)
+        self.end_in(nn.LSTM(self.front.size, self.hidden, self.layers, batch_first=True))
 
-    def pooled(self, batch: Batch) -> Tensor:
-        """The LSTM's output pooled over time, (B, hidden)."""
+    def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
+        """From a batch with the branch's spectrogram (B, n_mels, T)."""
         spectrogram, lengths = field_of(batch, self.which), getattr(batch, f"{self.which}_lengths")
         steps = drop(self.front(spectrogram, lengths), self.dropout, self.training)
-        if lengths is not None:
-            lengths = self.front.out_lengths(lengths)
-        share = self.recurrent_dropout if self.training else 0.0
-        output = run_dropped(share, self.lstm, lstm_output, steps, lengths, self.fast)
-        return self.pool(output, lengths)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Batch with the branch's spectrogram (B, n_mels, T) -> logits (B, classes)."""
-        return self.linear(self.pooled(batch))
+        return steps, None if lengths is None else self.front.out_lengths(lengths)
 
 
 class CNNLSTMPairBranch(nn.Module):
-    """Both spectrograms, each by front end and LSTM; pooled outputs concatenated -> logits."""
+    """Both spectrograms, each by front end and LSTM; pooled outputs concatenated -> logits.
+
+    Args:
+        n_mels: mel bands of S1 and S2.
+        options: of :class:`CNNLSTMBranch`.
+    """
 
     needs = frozenset({"s1", "s2"})
 
-    def __init__(
-        self,
-        n_mels: tuple[int, int],
-        classes: int = 4,
-        hidden: int = 200,
-        layers: int = 2,
-        channels: tuple[int, int] = (64, 16),
-        fast: bool = True,
-        dropout: float = 0.0,
-        pooling: str = "mean",
-        recurrent_dropout: float = 0.0,
-    ):
+    def __init__(self, n_mels: tuple[int, int], **options):
         super().__init__()
-        common = (classes, hidden, layers, channels, fast, dropout, pooling, recurrent_dropout)
-        self.s1 = CNNLSTMBranch("s1", n_mels[0], *common)
-        self.s2 = CNNLSTMBranch("s2", n_mels[1], *common)
+        self.s1 = CNNLSTMBranch("s1", n_mels[0], **options)
+        self.s2 = CNNLSTMBranch("s2", n_mels[1], **options)
+        size, classes = self.s1.linear.in_features, self.s1.classes
         self.s1.linear, self.s2.linear = nn.Identity(), nn.Identity()
-        self.linear = nn.Linear(2 * pooled_size(hidden, pooling), classes)
+        self.linear = nn.Linear(2 * size, classes)
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with s1 and s2, each (B, n_mels, T) -> logits (B, classes)."""
         return self.linear(torch.cat([self.s1.pooled(batch), self.s2.pooled(batch)], dim=1))
 
 
-class DSBranch(nn.Module):
+class ConcatBranch(Branch):
+    """Two front ends -> alignment -> ``nn.LSTM`` over [x; y] -> mean over time -> logits.
+
+    The plain alternative to the DS-LSTM. If a cell with two inputs a step earns its place, it must
+    beat ``nn.LSTM`` given the same two sequences as one vector a step (book: chapter "Ablations").
+    Front ends, alignment, pooling and sizes are those of :class:`ser.nn.DSBranch`; only the cell
+    differs, and it has fewer numbers. With the preset ``release`` a hidden size of 323 comes
+    nearest to the ``ds-lstm`` of hidden size 200, with ``paper`` one of 295
+    (:func:`chapters.shared.paired_questions.equal_size`).
+
+    Args:
+        n_mels: mel bands of S1 and S2.
+        channels: of the front ends.
+        options: of every :class:`Branch`.
+
+    Example:
+        >>> branch = ConcatBranch((128, 256), hidden=8)
+        >>> branch(Batch(s1=torch.randn(2, 128, 230), s2=torch.randn(2, 256, 120))).shape
+        torch.Size([2, 4])
+    """
+
+    needs = frozenset({"s1", "s2"})
+
+    def __init__(self, n_mels: tuple[int, int], channels: tuple[int, int] = (64, 16), **options):
+        super().__init__(**options)
+        self.front1, self.front2 = two_front_ends(n_mels, channels, self.fast)
+        size = self.front1.size + self.front2.size
+        self.end_in(nn.LSTM(size, self.hidden, self.layers, batch_first=True))
+
+    def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
+        """From a batch with s1 and s2, each (B, n_mels, T)."""
+        x, y, lengths = aligned_pair(self.front1, self.front2, batch)
+        return drop(torch.cat([x, y], dim=2), self.dropout, self.training), lengths
+
+
+class DualSequenceBranch(Branch):
+    """A branch that ends in a DS-LSTM.
+
+    Args:
+        gate_norm, output_norm, y_candidate, max_steps: as in :class:`ser.nn.DSLSTM`; the defaults
+            are the paper's equations.
+        options: of every :class:`Branch`.
+    """
+
+    def __init__(
+        self,
+        gate_norm: bool = False,
+        output_norm: bool = False,
+        y_candidate: bool = True,
+        max_steps: int = 128,
+        **options,
+    ):
+        super().__init__(**options)
+        self.cell = {"gate_norm": gate_norm, "output_norm": output_norm}
+        self.cell |= {"y_candidate": y_candidate, "max_steps": max_steps}
+
+    def end_in_ds_lstm(self, x_size: int, y_size: int) -> None:
+        """:meth:`Branch.end_in` a DS-LSTM over sequences of these sizes."""
+        sizes, how = (x_size, y_size, self.hidden, self.layers), {"reference": not self.fast}
+        self.end_in(DSLSTM(*sizes, batch_first=True, **self.cell, **how))
+
+
+class DSBranch(DualSequenceBranch):
     """M_DS-LSTM: two front ends -> alignment -> DS-LSTM -> mean over time -> logits.
 
     Args:
         n_mels: mel bands of S1 and S2.
-        gate_norm, output_norm, y_candidate: as in :class:`ser.nn.DSLSTM`; the defaults are the
-            paper's equations.
+        channels: of the front ends.
+        options: of every :class:`DualSequenceBranch`.
 
     Example:
         >>> branch = DSBranch((128, 256), hidden=8)
@@ -277,45 +296,39 @@ class DSBranch(nn.Module):
 
     needs = frozenset({"s1", "s2"})
 
-    def __init__(
-        self,
-        n_mels: tuple[int, int],
-        classes: int = 4,
-        hidden: int = 200,
-        layers: int = 2,
-        channels: tuple[int, int] = (64, 16),
-        gate_norm: bool = False,
-        output_norm: bool = False,
-        y_candidate: bool = True,
-        max_steps: int = 128,
-        fast: bool = True,
-        dropout: float = 0.0,
-        pooling: str = "mean",
-        recurrent_dropout: float = 0.0,
-    ):
-        super().__init__()
-        self.front1 = FrontEnd(n_mels[0], "s1", channels, fast)
-        self.front2 = FrontEnd(n_mels[1], "s2", channels, fast)
-        self.lstm = DSLSTM(
-            self.front1.size,
-            self.front2.size,
-            hidden,
-            layers,
-            batch_first=True,
-            gate_norm=gate_norm,
-            output_norm=output_norm,
-            y_candidate=y_candidate,
-            max_steps=max_steps,
-            reference=not fast,
-        )
-        self.linear = nn.Linear(pooled_size(hidden, pooling), classes)
-        self.pool, self.dropout = TimePool(hidden, pooling, dropout), dropout
-        self.recurrent_dropout = recurrent_dropout
+    def __init__(self, n_mels: tuple[int, int], channels: tuple[int, int] = (64, 16), **options):
+        super().__init__(**options)
+        self.front1, self.front2 = two_front_ends(n_mels, channels, self.fast)
+        self.end_in_ds_lstm(self.front1.size, self.front2.size)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Batch with s1 and s2, each (B, n_mels, T) -> logits (B, classes)."""
+    def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
+        """From a batch with s1 and s2, each (B, n_mels, T)."""
         x, y, lengths = aligned_pair(self.front1, self.front2, batch)
-        x, y = (drop(steps, self.dropout, self.training) for steps in (x, y))
-        share = self.recurrent_dropout if self.training else 0.0
-        output, _ = run_dropped(share, self.lstm, _run, x, y, lengths)
-        return self.linear(self.pool(output, lengths))
+        return *(drop(steps, self.dropout, self.training) for steps in (x, y)), lengths
+
+
+class DSProsodyBranch(DualSequenceBranch):
+    """Two views, one memory: a DS-LSTM over MFCCs (x) and prosody (y), row by row, without a CNN.
+
+    Both have a row every 10 ms and begin together; MFCCs have two rows more, which are left out.
+
+    Example:
+        >>> lengths = {"mfcc_lengths": torch.tensor([50]), "prosody_lengths": torch.tensor([48])}
+        >>> batch = Batch(mfcc=torch.randn(1, 50, 39), prosody=torch.randn(1, 48, 25), **lengths)
+        >>> DSProsodyBranch(hidden=8)(batch).shape
+        torch.Size([1, 4])
+    """
+
+    needs = frozenset({"mfcc", "prosody"})
+
+    def __init__(self, stride: int = 1, **options):
+        super().__init__(**options)
+        self.stride = stride
+        self.end_in_ds_lstm(MFCC_SIZE, PROSODY_SIZE)
+
+    def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
+        """From a batch with mfcc (B, F, 39) and prosody (B, G, 25), and their lengths."""
+        x, x_lengths = strided(batch, "mfcc", self.stride)
+        y, y_lengths = strided(batch, "prosody", self.stride)
+        steps = min(x.shape[1], y.shape[1])
+        return x[:, :steps], y[:, :steps], torch.minimum(x_lengths, y_lengths)

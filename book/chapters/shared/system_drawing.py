@@ -23,7 +23,7 @@ from ser import mel_pair, mfcc39
 from ser.corpora import EMOTIONS
 from ser.features.presets import SAMPLE_RATE, get_preset
 from ser.nn.alignment import aligned_lengths
-from ser.nn.branches import DSBranch
+from ser.nn.branches import Branch
 from ser.nn.frontend import FrontEnd
 from ser.plots.html import Html
 
@@ -78,7 +78,7 @@ def shapes(seconds: float = SECONDS) -> Shapes:
     s1, s2 = (tuple(s.shape) for s in mel_pair(wave, preset="release"))
     fronts = [FrontEnd(n, which) for n, which in zip(preset.n_mels, ("s1", "s2"), strict=True)]
     x, y = ((f.out_lengths(t), f.size) for f, t in zip(fronts, preset.frames, strict=True))
-    given = {name: p.default for name, p in inspect.signature(DSBranch).parameters.items()}
+    given = {name: p.default for name, p in inspect.signature(Branch).parameters.items()}
     return Shapes(
         samples, s1, s2, preset.frames, tuple(mfcc39(wave).shape), x, y,
         aligned_lengths(x[0], y[0]),
