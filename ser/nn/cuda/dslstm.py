@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,7 +23,7 @@ from torch.autograd import Function
 
 from ser.nn.cpu.dslstm import Recurrence, projections
 from ser.nn.cuda import dslstm_triton
-from ser.nn.cuda.graphs import FUSED, CudaReplay, GraphRecurrence, Graphs, Lease, Steps
+from ser.nn.cuda.graphs import GraphRecurrence, Graphs, Lease, Steps
 from ser.nn.cuda.verify import disagreement, largest_gap
 from ser.nn.fast import once_differentiable
 
@@ -95,7 +94,7 @@ class StepsRecurrence(Function):
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, ...]:
         """Arguments and results as :class:`ser.nn.cpu.dslstm.Recurrence`."""
         *tensors, sizes, eps, training = inputs
-        outputs = FUSED.forward(*inputs)
+        outputs = dslstm_triton.steps_forward(*inputs)
         ctx.save_for_backward(*tensors, *outputs[2:])
         ctx.settings = sizes, eps, training
         ctx.mark_non_differentiable(*outputs[2:4])
@@ -106,14 +105,15 @@ class StepsRecurrence(Function):
     @once_differentiable
     def backward(ctx: Any, grad_h: Tensor | None, grad_c: Tensor | None, *_: Any) -> tuple:
         """Gradients of pre, weight, h0, c0, scale and shift."""
-        tensors, outputs = ctx.saved_tensors[:8], (None, None, *ctx.saved_tensors[8:])
-        grads = FUSED.backward(outputs, tensors, (grad_h, grad_c), ctx.settings)
+        _, weight, h0, _, scale, shift, _, _, *saved = ctx.saved_tensors
+        given = tuple(saved), weight, scale, shift, grad_h, grad_c, len(h0)
+        grads = dslstm_triton.steps_backward(*given, *ctx.settings)
         return *grads, None, None, None, None, None
 
 
 @functools.cache
 def _graphs() -> Graphs:
-    return Graphs(CudaReplay, loop=FUSED)
+    return Graphs()
 
 
 @functools.cache
@@ -128,16 +128,13 @@ def proven(device: str) -> bool:
     return not reason
 
 
-def deviation(device: str, replay: Callable | None = None) -> float:
-    """Largest difference of values and gradients between the graphs and the plain loop.
-
-    ``replay`` stands in for :class:`~ser.nn.cuda.graphs.CudaReplay` where there is no GPU.
-    """
+def deviation(device: str) -> float:
+    """Largest difference of values and gradients between the graphs and the plain loop."""
     cases = [(blocks, normed) for blocks in (6, 4) for normed in (False, True)]
-    return max(_deviation(device, replay or CudaReplay, *case) for case in cases)
+    return max(_deviation(device, *case) for case in cases)
 
 
-def _deviation(device: str, replay: Callable, blocks: int, normed: bool) -> float:
+def _deviation(device: str, blocks: int, normed: bool) -> float:
     draw = torch.Generator().manual_seed(0)
     sizes, batch, hidden = [19, 19, 1], 19, 12
     shapes = [(sum(sizes), blocks * hidden), (blocks * hidden, hidden), *[(batch, hidden)] * 2]
@@ -149,7 +146,7 @@ def _deviation(device: str, replay: Callable, blocks: int, normed: bool) -> floa
     settings = (sizes, 1e-5, normed)
 
     def replayed(*tensors: Tensor) -> tuple:
-        lease = Lease(Steps(FUSED, (*tensors, *norm), settings, replay))
+        lease = Lease(Steps((*tensors, *norm), settings))
         return GraphRecurrence.apply(lease, *tensors, *norm)
 
     def plain(*tensors: Tensor) -> tuple:

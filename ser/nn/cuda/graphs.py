@@ -16,7 +16,6 @@ import gc
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -30,31 +29,6 @@ log = logging.getLogger(__name__)
 
 GRAPHS = 16
 """Captured graphs kept at a time; the one unused for longest goes first."""
-
-
-@dataclass(frozen=True)
-class Loop:
-    """A way through all steps.
-
-    Attributes:
-        forward: (pre, weight, h0, c0, scale, shift, mean, var, sizes, eps, training) -> h, c,
-            mean, variance, and whatever else backward needs.
-        backward: (all that, the inputs, gradients of h and c, (sizes, eps, training)) ->
-            gradients of the first six inputs.
-    """
-
-    forward: Callable[..., tuple[Tensor, ...]]
-    backward: Callable[..., tuple[Tensor | None, ...]]
-
-
-def _fused_backward(outputs: tuple, inputs: tuple, grads: tuple, settings: tuple) -> tuple:
-    return dslstm_triton.steps_backward(
-        outputs[2:], inputs[1], *inputs[4:6], *grads, len(inputs[2]), *settings
-    )
-
-
-FUSED = Loop(dslstm_triton.steps_forward, _fused_backward)
-"""A step is a matrix product and one kernel, see :mod:`ser.nn.cuda.dslstm_triton`."""
 
 
 @contextlib.contextmanager
@@ -96,41 +70,24 @@ class CudaReplay:
         return self.outputs
 
 
-class Replay:
-    """What :class:`CudaReplay` does, on any device, by calling the function again."""
-
-    def __init__(self, function: Callable[[], tuple[Tensor | None, ...]]):
-        self.function, self.outputs = function, function()
-
-    def run(self) -> tuple[Tensor | None, ...]:
-        """The same tensors each time, with new contents."""
-        for kept, new in zip(self.outputs, self.function(), strict=True):
-            if kept is not None:
-                kept.copy_(new)
-        return self.outputs
-
-
 class Steps:
     """Forward and backward of one recurrence of fixed shapes and sizes, each one replay.
 
     Args:
-        loop: what is captured.
         inputs: pre, weight, h0, c0, scale, shift, mean, var, as
             :func:`ser.nn.cpu.dslstm.recurrence_forward` takes them; only shapes matter.
         settings: sizes, eps, training.
-        replay: :class:`CudaReplay`, or :class:`Replay` where there is no GPU.
     """
 
     @torch.no_grad()
-    def __init__(
-        self, loop: Loop, inputs: tuple[Tensor | None, ...], settings: tuple, replay: Callable
-    ):
+    def __init__(self, inputs: tuple[Tensor | None, ...], settings: tuple):
         self.inputs = tuple(None if t is None else t.detach().clone() for t in inputs)
         self.free = True
-        self.forward = replay(lambda: loop.forward(*self.inputs, *settings))
+        self.forward = CudaReplay(lambda: dslstm_triton.steps_forward(*self.inputs, *settings))
         outputs = self.forward.outputs
         self.grads = torch.zeros_like(outputs[0]), torch.zeros_like(outputs[1])
-        self.backward = replay(lambda: loop.backward(outputs, self.inputs, self.grads, settings))
+        given = outputs[2:], self.inputs[1], *self.inputs[4:6], *self.grads, len(self.inputs[2])
+        self.backward = CudaReplay(lambda: dslstm_triton.steps_backward(*given, *settings))
 
     def run_forward(self, inputs: tuple[Tensor | None, ...]) -> tuple[Tensor, ...]:
         """New h, c, mean and variance, copies."""
@@ -162,8 +119,7 @@ class Graphs:
     Where a capture fails (memory, driver), a warning says so and no other is tried.
     """
 
-    def __init__(self, replay: Callable, limit: int = GRAPHS, loop: Loop = FUSED):
-        self.replay, self.limit, self.loop = replay, limit, loop
+    def __init__(self) -> None:
         self.kept: OrderedDict[tuple, list[Steps]] = OrderedDict()
         self.seen: OrderedDict[tuple, None] = OrderedDict()
         self.given_up = False
@@ -177,7 +133,7 @@ class Graphs:
         key = (shapes, tuple(sizes), eps, training, inputs[0].device)
         if key not in self.kept and key not in self.seen:
             self.seen[key] = None
-            while len(self.seen) > 8 * self.limit:
+            while len(self.seen) > 8 * GRAPHS:
                 self.seen.popitem(last=False)
             return None
         group = self.kept.setdefault(key, [])
@@ -185,12 +141,12 @@ class Graphs:
         for steps in group:
             if steps.free:
                 return Lease(steps)
-        while sum(map(len, self.kept.values())) >= self.limit and len(self.kept) > 1:
+        while sum(map(len, self.kept.values())) >= GRAPHS and len(self.kept) > 1:
             self.kept.popitem(last=False)
-        if len(group) >= self.limit:
+        if len(group) >= GRAPHS:
             return None
         try:
-            group.append(Steps(self.loop, inputs, settings, self.replay))
+            group.append(Steps(inputs, settings))
         except Exception as error:  # memory and drivers fail in ways of their own
             self._give_up(error, inputs[0].device)
             return None
