@@ -9,6 +9,7 @@ listened to, the equations run.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -215,16 +216,38 @@ class DSLSTM(nn.Module):
         # What stands at the padding must not even be multiplied by a gradient of zero.
         padding = (torch.arange(steps, device=x.device)[:, None] >= lengths)[:, :, None]
         x, y = x.masked_fill(padding, 0.0), y.masked_fill(padding, 0.0)
+
+        def run(k: int, x: Tensor, y: Tensor) -> tuple[Tensor, State]:
+            return self.layers[k](x, y, (state[0][k], state[1][k]), lengths)
+
+        return self.through_layers(x, y, run, lambda padded: flip(padded, lengths))
+
+    def through_layers(
+        self,
+        x: Tensor,
+        y: Tensor,
+        run: Callable[[int, Tensor, Tensor], tuple[Tensor, State]],
+        turn: Callable[[Tensor], Tensor],
+    ) -> tuple[Tensor, State]:
+        """x and y through every layer and direction, padded or packed alike.
+
+        Args:
+            x, y: (..., size).
+            run: number of a layer and direction, its x and y -> its output, and its last h and c.
+            turn: the same sequences read from their ends to their starts.
+
+        Returns:
+            The top layer's output, and the last h and c of all.
+        """
         states = []
         for depth in range(self.num_layers):
             outputs = []
             for back in range(self.directions):
-                k = depth * self.directions + back
-                inputs = (flip(x, lengths), flip(y, lengths)) if back else (x, y)
-                out, last = self.layers[k](*inputs, (state[0][k], state[1][k]), lengths)
+                inputs = (turn(x), turn(y)) if back else (x, y)
+                out, last = run(depth * self.directions + back, *inputs)
                 states.append(last)
-                outputs.append(flip(out, lengths) if back else out)
-            x = torch.cat(outputs, dim=2)
+                outputs.append(turn(out) if back else out)
+            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
             if self.dropout and depth < self.num_layers - 1:
                 x = F.dropout(x, self.dropout, self.training)
         h_n, c_n = (torch.stack(last) for last in zip(*states, strict=True))

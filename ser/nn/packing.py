@@ -13,7 +13,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
@@ -157,24 +156,16 @@ def stacked(
         lengths: (B,) valid steps, or None: all.
         state: h and c, (layers * directions, B, H) each.
     """
-    steps, batch = x.shape[:2]
-    packing = Packing.make(steps, batch, lengths, x.device)
-    seq, y = packing.pack(x), packing.pack(y)
-    h_n, c_n = [], []
-    for depth in range(lstm.num_layers):
-        outputs = []
-        for back in range(lstm.directions):
-            k = depth * lstm.directions + back
-            inputs = (seq, y) if not back else (seq[packing.flip], y[packing.flip])
-            h0, c0 = packing.sort(state[0][k]), packing.sort(state[1][k])
-            out, h, c = one_layer(way, lstm.layers[k], *inputs, h0, c0, packing.sizes)
-            h_n.append(h[packing.last])
-            c_n.append(c[packing.last])
-            outputs.append(out[packing.flip] if back else out)
-        seq = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
-        if lstm.dropout and depth < lstm.num_layers - 1:
-            seq = F.dropout(seq, lstm.dropout, lstm.training)
-    return packing.unpack(seq), (torch.stack(h_n), torch.stack(c_n))
+    packing = Packing.make(*x.shape[:2], lengths, x.device)
+
+    def run(k: int, x: Tensor, y: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        h0, c0 = packing.sort(state[0][k]), packing.sort(state[1][k])
+        out, h, c = one_layer(way, lstm.layers[k], x, y, h0, c0, packing.sizes)
+        return out, (h[packing.last], c[packing.last])
+
+    packed = packing.pack(x), packing.pack(y)
+    output, last = lstm.through_layers(*packed, run, lambda rows: rows[packing.flip])
+    return packing.unpack(output), last
 
 
 def one_layer(
