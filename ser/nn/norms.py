@@ -80,7 +80,7 @@ class GateNorm(nn.Module):
         self.register_buffer("num_batches_tracked", counts)
 
     def reset_parameters(self) -> None:
-        """Scale, shift and running statistics as at construction."""
+        """Scale and shift as at construction; running statistics stay."""
         nn.init.constant_(self.weight, 0.1)
         nn.init.zeros_(self.bias)
 
@@ -170,7 +170,7 @@ class OutputNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(features, **kind))
 
     def reset_parameters(self) -> None:
-        """Scale, shift and running statistics as at construction."""
+        """Scale and shift as at construction; running statistics stay."""
         nn.init.ones_(self.weight)
         nn.init.zeros_(self.bias)
 

@@ -36,10 +36,7 @@ def mean_over_time(steps: Tensor, lengths: Tensor | None = None) -> Tensor:
         >>> mean_over_time(torch.tensor([[[1.0], [3.0], [9.0]]]), torch.tensor([2]))
         tensor([[2.]])
     """
-    steps, padding = clean(steps, lengths)
-    if padding is None:
-        return steps.mean(1)
-    return steps.sum(1) / (~padding).sum(1, keepdim=True).to(steps.dtype)
+    return _mean(*clean(steps, lengths))
 
 
 def mean_and_deviation(steps: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -56,14 +53,18 @@ def mean_and_deviation(steps: Tensor, lengths: Tensor | None = None) -> Tensor:
         tensor([[2., 1.]])
     """
     steps, padding = clean(steps, lengths)
-    mean = mean_over_time(steps, lengths)
+    mean = _mean(steps, padding)
     away = (steps - mean[:, None]).square()
-    if padding is None:
-        variance = away.mean(1)
-    else:
+    if padding is not None:
         away = away.masked_fill(padding[:, :, None], 0.0)
-        variance = away.sum(1) / (~padding).sum(1, keepdim=True).to(steps.dtype)
-    return torch.cat([mean, (variance + 1e-5).sqrt()], dim=1)
+    return torch.cat([mean, (_mean(away, padding) + 1e-5).sqrt()], dim=1)
+
+
+def _mean(steps: Tensor, padding: Tensor | None) -> Tensor:
+    """(B, T, H), zero where *padding* (B, T) says so -> the mean of the others, (B, H)."""
+    if padding is None:
+        return steps.mean(1)
+    return steps.sum(1) / (~padding).sum(1, keepdim=True).to(steps.dtype)
 
 
 def clean(steps: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
