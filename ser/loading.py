@@ -15,10 +15,13 @@ from ser.corpora.emotion_set import chance, set_name
 from ser.corpora.problems import many
 from ser.errors import ModelError
 from ser.logs import WAYS
+from ser.normalise import enrolled_by
 
 SHIPPED = Path(__file__).parent / "shipped_model"
 """The model that comes with the package and answers where no other is named; its card is
 ``CARD.md`` in there (made by ``python -m tools.ship``)."""
+SHIPPED_ENROLLED = Path(__file__).parent / "shipped_model_enrolled"
+"""The one that answers where neutral recordings of the speaker are given beside."""
 
 FEW = 5
 """Recordings that the equations on one core answer sooner than compiled kernels, which have to be
@@ -60,7 +63,7 @@ class SavedModel:
         told = self.trained_on
         scored = ""
         if told.get("unseen"):
-            return describe_shipped(told)
+            return _shipped_line(told, self.normalise)
         if told.get("test_ua") is not None:
             side = f"fold {told['fold']} of protocol {told['protocol']!r}"
             scored = f" It scored UA {100 * told['test_ua']:.1f} % on {told['tested_on']}, {side}."
@@ -77,25 +80,32 @@ class SavedModel:
         )
 
 
-def describe_shipped(told: dict | None = None) -> str:
-    """One line on the model that comes with the package: whose voices it knows, how good it is.
+def describe_shipped(folder: Path = SHIPPED) -> str:
+    """One line on a model that comes with the package: whose voices it knows, how good it is.
+
+    Read without torch.
 
     Args:
-        told: its ``trained_on``; None reads it, without torch.
+        folder: :data:`SHIPPED` or :data:`SHIPPED_ENROLLED`.
 
     Raises:
         ModelError: its description is missing or damaged.
     """
-    if told is None:
-        from ser.saved_models import read_description
+    from ser.saved_models import read_description
 
-        told = read_description(SHIPPED)["trained_on"]
+    body = read_description(folder)
+    return _shipped_line(body["trained_on"], body["normalise"])
+
+
+def _shipped_line(told: dict, rule: str) -> str:
     unseen, other = told["unseen"], told["other_language"]
+    count = enrolled_by(rule)
+    heard = f"heard, {count} neutral recordings of each given" if count else "heard"
     return (
         f"Model: the small {unseen['model']} that comes with ser, trained on "
         f"{told['utterances']} acted {told['language']} utterances by "
         f"{many(len(told['speakers']), 'speaker')} ({told['title']}). UA on speakers it has not "
-        f"heard: {100 * unseen['ua']:.0f} % (95 %: {100 * unseen['low']:.0f} to "
+        f"{heard}: {100 * unseen['ua']:.0f} % (95 %: {100 * unseen['low']:.0f} to "
         f"{100 * unseen['high']:.0f}); on {other['language']} speech: "
         f"{100 * other['ua']:.0f} %; chance: {chance(EMOTIONS)}."
     )
@@ -105,15 +115,18 @@ def load_model(
     checkpoint: str | os.PathLike | None = None,
     device: str = "auto",
     recordings: int | None = None,
+    enrolled: bool = False,
 ) -> SavedModel:
     """Read a model that a run left, or the one that comes with the package.
 
     Args:
         checkpoint: its folder (``OUT/models/ROW/RUN``), or a folder above it that holds only one;
-            None: the package's own, :data:`SHIPPED`.
+            None: one of the package's own, :data:`SHIPPED` or :data:`SHIPPED_ENROLLED`.
         device: ``auto``, ``cpu`` or ``cuda``.
         recordings: how many it is to answer, if that is known. Up to :data:`FEW` go through the
             equations: to load compiled kernels takes longer than they save there.
+        enrolled: of the package's own, the one that is told a voice first
+            (:func:`ser.prediction.enrolled`).
 
     Raises:
         ModelError: no model there, several, or one that does not fit this version.
@@ -125,7 +138,7 @@ def load_model(
 
     if checkpoint is None:
         try:
-            return load_model(SHIPPED, device, recordings)
+            return load_model(SHIPPED_ENROLLED if enrolled else SHIPPED, device, recordings)
         except ModelError as error:
             raise ModelError(
                 f"the model that comes with ser is damaged ({str(error).split(';')[0]}); "

@@ -101,7 +101,8 @@ def enrolled(model: SavedModel, neutral: Sequence[str | os.PathLike | np.ndarray
         raise ModelError(
             f"{model.row} was trained on features normalised {rule}: neutral recordings would "
             "change nothing, for it has not learnt to be told a voice. Train one that has: "
-            f"ser run --normalise enrol:{len(neutral) or 3}"
+            f"ser run --normalise enrol:{len(neutral) or 3}, or name no model: one that has comes "
+            "with ser"
         )
     if not len(neutral):
         raise ModelError(_calm(model, count))
@@ -128,6 +129,37 @@ def enrolled(model: SavedModel, neutral: Sequence[str | os.PathLike | np.ndarray
     return replace(model, scales=scales, calm=frozenset(sounds))
 
 
+def model_for(
+    checkpoint: SavedModel | str | os.PathLike | None = None,
+    neutral: Sequence[str | os.PathLike | np.ndarray] = (),
+    device: str = "auto",
+    recordings: int | None = None,
+) -> SavedModel:
+    """The model that is to answer, told the voice where there is something calm of it.
+
+    Args:
+        checkpoint, neutral: as for :func:`predict`.
+        device, recordings: as for :func:`ser.loading.load_model`.
+
+    Raises:
+        AudioError, FeatureError, ModelError: as :func:`enrolled`, also where a model that wants
+            to be told a voice is not, and :func:`ser.loading.load_model`.
+
+    Example:
+        >>> model_for().normalise
+        'train'
+    """
+    if isinstance(neutral, (str, os.PathLike)) or getattr(neutral, "ndim", 2) == 1:
+        neutral = [neutral]
+    model = checkpoint
+    if not isinstance(model, SavedModel):
+        model = load_model(checkpoint, device, recordings, enrolled=len(neutral) > 0)
+    from ser.normalise import enrolled_by
+
+    untold = enrolled_by(model.normalise) and not all(model.scales.values())
+    return enrolled(model, neutral) if len(neutral) or untold else model
+
+
 def _sound(wave: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(wave, np.float32)).hexdigest()
 
@@ -150,7 +182,7 @@ def predict(
         recording: a file, or mono samples (n,) at 16 kHz within -1..1; signed whole numbers, as
             microphones give them, are taken by their own full scale.
         checkpoint: a model of :func:`load_model`, or its folder; None: the small model that comes
-            with the package, read anew at every call.
+            with the package, read anew at every call; with *neutral* the one that was trained so.
         neutral: calm recordings of the same speaker, see :func:`enrolled`; or one of them.
 
     Raises:
@@ -165,11 +197,7 @@ def predict(
         'neutral'
         >>> predict("me.wav", "results/models/dual/loso-release-03-seed0")  # doctest: +SKIP
     """
-    if not isinstance(checkpoint, SavedModel):
-        checkpoint = load_model(checkpoint, recordings=1)
-    if isinstance(neutral, (str, os.PathLike)) or getattr(neutral, "ndim", 2) == 1:
-        neutral = [neutral]
-    model = enrolled(checkpoint, neutral) if len(neutral) else checkpoint
+    model = model_for(checkpoint, neutral, recordings=1)
     if not isinstance(recording, (str, os.PathLike)):
         return answer(samples(recording), model, "samples")
     channels = Channels()

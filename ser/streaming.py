@@ -18,8 +18,8 @@ import numpy as np
 
 from ser.audio import resampled, stream_audio
 from ser.errors import AudioError, SerError
-from ser.loading import SavedModel, load_model
-from ser.prediction import Prediction, answer, predict, samples
+from ser.loading import SavedModel
+from ser.prediction import Prediction, answer, model_for, predict, samples
 from ser.sound_quality import Channels
 
 RATE = 16000
@@ -265,7 +265,7 @@ def predict_stream(
         'neutral'
     """
     check_window(window, hop)
-    model = checkpoint if isinstance(checkpoint, SavedModel) else load_model(checkpoint)
+    model = model_for(checkpoint)
     named = isinstance(source, (str, os.PathLike))
     channels = Channels(round(window / BLOCK_SECONDS) + 1)
     blocks = stream_audio(source, RATE, BLOCK_SECONDS, channels.add) if named else source

@@ -41,7 +41,7 @@ examples:
   ser explain me.wav --out pages                       writes pages/me.html
   ser explain me.wav --checkpoint MODEL --out me.html --csv me.csv
   ser explain me.wav --occlusion-only --json me.json   the numbers alone
-  ser explain me.wav --neutral calm1.wav calm2.wav calm3.wav --checkpoint MODEL --out me.html
+  ser explain me.wav --neutral calm1.wav calm2.wav calm3.wav --out me.html
   ser explain --corpus emodb --root data/emodb --out emodb.html
   ser explain --corpus nemo --root data/nemo --json nemo.json
 

@@ -18,8 +18,11 @@ recordings in it and below are taken; *, ? and ** are understood, quoted too.
 Notes tell what in a recording moves an answer: a telephone's band, noise, hum,
 a bang, clipping, an offset, channels that cancel, its length or level.
 
-Without --checkpoint the small model that comes with ser answers:
+Without --checkpoint a small model that comes with ser answers:
 {shipped}
+With --neutral, calm recordings of the one who speaks, three at best, it is one
+that compares a voice with itself:
+{enrolled}
 --checkpoint names another: a folder that 'ser run' left under OUT/models, or
 OUT itself if it holds one.
 
@@ -34,11 +37,11 @@ printed with every answer."""
 EPILOG = """\
 examples:
   ser predict me.wav
+  ser predict me.wav --neutral calm1.wav calm2.wav calm3.wav
   ser run --model dual --folds 2 --epochs 5 --batch-size 32 --out results/first
   ser predict me.wav --checkpoint results/first/models/dual/speakers-release-1-seed0
   ser predict *.wav --checkpoint results/first/models/dual/speakers-release-1-seed0 --json
   ser predict recordings/ "more/**/*.m4a" --checkpoint MODEL
-  ser predict me.wav --neutral calm1.wav calm2.wav calm3.wav --checkpoint MODEL
   ser predict meeting.flac --stream --window 3 --hop 1 --checkpoint MODEL
   arecord -q -t raw -f S16_LE -c 1 -r 16000 | ser predict - --stream
 
@@ -48,7 +51,7 @@ exit codes: 0 every recording is answered, 2 some are not (each is told, the oth
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``ser predict``."""
-    parser.description = DESCRIPTION.format(shipped=_shipped())
+    parser.description = DESCRIPTION.format(shipped=_shipped(), enrolled=_shipped(enrolled=True))
     parser.epilog = EPILOG
     parser.add_argument(
         "files",
@@ -59,8 +62,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", metavar="DIR", help="a model's folder (default: the small "
         "model that comes with ser)")  # fmt: skip
     parser.add_argument("--neutral", nargs="+", metavar="FILE", help="calm recordings of the same "
-        "speaker, for a model of 'ser run --normalise enrol:K' (after the recordings: ser predict "
-        "me.wav --neutral calm1.wav calm2.wav calm3.wav)")  # fmt: skip
+        "speaker, which tell what the voice is like at rest (after the recordings). With "
+        "--checkpoint the model must be of 'ser run --normalise enrol:K'")  # fmt: skip
     parser.add_argument("--device", default="auto", metavar="DEV", help="auto, cpu, cuda")
     parser.add_argument("--json", action="store_true", help="print JSON (--stream: a line each)")
     parser.add_argument("--stream", action="store_true", help="one answer every --hop seconds")
@@ -71,15 +74,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "few recordings one, for several wait for each other)")  # fmt: skip
 
 
-def _shipped() -> str:
+def _shipped(enrolled: bool = False) -> str:
     """Which model comes with the package and how good it is, in lines as of a paragraph."""
     import textwrap
 
     from ser.errors import ModelError
-    from ser.loading import SHIPPED, describe_shipped
+    from ser.loading import SHIPPED, SHIPPED_ENROLLED, describe_shipped
 
+    folder = SHIPPED_ENROLLED if enrolled else SHIPPED
     try:
-        told = f"{describe_shipped()} Its card: {SHIPPED / 'CARD.md'}"
+        told = f"{describe_shipped(folder)} Its card: {folder / 'CARD.md'}"
     except ModelError:  # told where it is asked, not where help is
         told = "(damaged: install the package again)"
     lines = textwrap.wrap(told, 76, break_long_words=False, break_on_hyphens=False)
@@ -145,13 +149,13 @@ def recordings(names: list[str]) -> tuple[list[str], list[dict[str, str]]]:
 
 def _files(args: argparse.Namespace, failed: list[dict[str, str]]) -> int:
     from ser.errors import SerError, shortage
-    from ser.loading import FEW, load_model
-    from ser.prediction import predict
+    from ser.loading import FEW
+    from ser.prediction import model_for, predict
     from ser.progress import counted
 
     answers, count = [], len(args.files)
     _set_threads(args.threads or (1 if count <= FEW else None))
-    model = _told(load_model(args.checkpoint, args.device, count), args.neutral)
+    model = model_for(args.checkpoint, args.neutral or (), args.device, count)
     with counted(
         "listening", count, "files", count > 1, items=args.files, leave=False, delay=0.5
     ) as bar:
@@ -179,14 +183,6 @@ def _files(args: argparse.Namespace, failed: list[dict[str, str]]) -> int:
     return 2 if failed else 0
 
 
-def _told(model, neutral: list[str] | None):
-    """*model* told the voice by its calm recordings, where it wants to be."""
-    from ser.normalise import enrolled_by
-    from ser.prediction import enrolled
-
-    return enrolled(model, neutral or []) if neutral or enrolled_by(model.normalise) else model
-
-
 def _set_threads(number: int | None) -> None:
     if number is not None:
         import torch
@@ -197,7 +193,7 @@ def _set_threads(number: int | None) -> None:
 def _stream(args: argparse.Namespace, failed: bool) -> int:
     """Each file in turn, a line an answer; figures of speed at the end, on standard error."""
     from ser.errors import SerError
-    from ser.loading import load_model
+    from ser.prediction import model_for
     from ser.streaming import StreamStatistics, pcm_blocks, predict_stream
 
     if args.rate is not None and args.rate < 1000:
@@ -209,7 +205,7 @@ def _stream(args: argparse.Namespace, failed: bool) -> int:
     window = 3.0 if args.window is None else args.window
     hop = 1.0 if args.hop is None else args.hop
     _set_threads(args.threads)
-    model = _told(load_model(args.checkpoint, args.device), args.neutral)
+    model = model_for(args.checkpoint, args.neutral or (), args.device)
     print(model.describe(), file=sys.stderr)
     known = set()
     for path in args.files:

@@ -14,9 +14,9 @@ import numpy as np
 from ser.audio import load_audio
 from ser.errors import SerError
 from ser.explain.explanation import Explained, Explanation, ranks_alike
-from ser.loading import SavedModel, load_model
+from ser.loading import SavedModel
 from ser.normalise import enrolled_by
-from ser.prediction import Prediction, answer, batch_of, enrolled, samples
+from ser.prediction import Prediction, answer, batch_of, model_for, samples
 from ser.sound_quality import Channels, listen
 
 if TYPE_CHECKING:
@@ -56,9 +56,7 @@ def explain(
         from ser.explain.gradients import captum_gradients
 
         captum_gradients()
-    model = checkpoint if isinstance(checkpoint, SavedModel) else load_model(checkpoint, "cpu")
-    if len(neutral) or enrolled_by(model.normalise):
-        model = enrolled(model, neutral)
+    model = model_for(checkpoint, neutral, "cpu")
     channels, name = Channels(), "samples"
     if isinstance(recording, (str, os.PathLike)):
         name = str(recording)
