@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 from records_maker import make_results, record, write
 
+from ser.loading import SHIPPED, SHIPPED_ENROLLED
 from ser.report import make_report
 from tools import picture, readme
 
@@ -120,7 +121,8 @@ def test_rows_without_unseen_speakers_are_left_out(tmp_path):
     assert line.count("| - |") == 2
 
 
-def test_the_readme_says_of_the_model_what_the_command_says():
+@pytest.mark.parametrize("name", ["model", "enrolled"])
+def test_the_readme_says_of_a_model_what_the_command_says(name):
     text = (ROOT / "README.md").read_text("utf-8")
-    made = readme.model()
-    assert readme.fill(text, made, "model") == text and made in text
+    made = readme.model(SHIPPED if name == "model" else SHIPPED_ENROLLED)
+    assert readme.fill(text, made, name) == text and made in text

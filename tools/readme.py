@@ -15,6 +15,7 @@ from pathlib import Path
 from chapters.shared.study_folders import page_folders
 from chapters.unheard_voices.records import percent, study_rows, voices
 
+from ser.loading import SHIPPED, SHIPPED_ENROLLED, describe_shipped
 from ser.report.pool import Row
 from ser.rows import get_row
 from tools.execute import ROOT
@@ -195,18 +196,17 @@ def filled(text: str) -> str:
             text = fill(text, table(RESULTS, corpus), corpus)
     if "<!-- table:surprise -->" in text and folders(SURPRISE[0]):
         text = fill(text, surprise(surprise_scores()), "surprise")
-    if "<!-- table:model -->" in text:
-        text = fill(text, model(), "model")
+    for name, folder in (("model", SHIPPED), ("enrolled", SHIPPED_ENROLLED)):
+        if f"<!-- table:{name} -->" in text:
+            text = fill(text, model(folder), name)
     return text
 
 
-def model() -> str:
-    """One line on the model that comes with the package, as ``ser predict`` prints it."""
+def model(folder: Path) -> str:
+    """A sentence or two on a model that comes with the package, as ``ser predict`` prints them."""
     import textwrap
 
-    from ser.loading import describe_shipped
-
-    told = describe_shipped().removeprefix("Model: ")
+    told = describe_shipped(folder).removeprefix("Model: ")
     told = textwrap.wrap(f"{told[0].upper()}{told[1:]}", 100, break_on_hyphens=False)
     return "\n".join(told) + "\n"
 

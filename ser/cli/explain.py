@@ -67,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--checkpoint", metavar="DIR", help="a model's folder (default: the small "
         "model that comes with ser)")  # fmt: skip
     one.add_argument("--neutral", nargs="+", metavar="FILE", help="calm recordings of the same "
-        "speaker, for a model of 'ser run --normalise enrol:K'")  # fmt: skip
+        "speaker; with --checkpoint, for a model of 'ser run --normalise enrol:K'")  # fmt: skip
     one.add_argument("--occlusion-only", action="store_true", help="no integrated gradients")
     many = parser.add_argument_group("of a corpus")
     many.add_argument("--corpus", metavar="NAME", help="one of 'ser corpora'")
