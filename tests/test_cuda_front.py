@@ -17,7 +17,6 @@ from ser.nn.precision import precision_context
 EQUAL = """
 import torch
 from ser.nn.cuda import first_block as cuda_front
-from ser.nn.cuda import first_block_triton
 from ser.nn.first_block import one_pass
 from ser.nn.frontend import ConvBlock
 from ser.nn.precision import precision_context
@@ -45,7 +44,7 @@ def check(kernel, channels, shape, training=True, offset=50.0):
         gap = float((a - b).abs().max() / b.abs().max().clamp_min(1.0))
         assert a.shape == b.shape and gap < 2e-5, (kernel, channels, shape, training, gap)
 
-first_block_triton.SPLITS = 3  # the interpreter's time goes by programs, and 16 find little to do
+cuda_front.SPLITS = 3  # the interpreter's time goes by programs, and 16 find little to do
 check((4, 2), 64, (2, 16, 23))
 check((2, 4), 64, (2, 17, 10))
 check((2, 4), 64, (2, 17, 10), training=False)
@@ -63,7 +62,7 @@ print("equal")
 COMPILE = """
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile
-from ser.nn.cuda import first_block_triton as ours
+from ser.nn.cuda import first_block as ours
 
 fixed = {"TAPS": 8, "PLACES": ours.PLACES, "SPLITS": ours.SPLITS}
 for kernel in (ours._pool, ours._pool_grad, ours._moments):
