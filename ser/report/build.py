@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from ser.corpora.emotion_set import set_name
 from ser.errors import RecordError
 from ser.report.comparison import Comparison, compare
 from ser.report.load import Source, records_of
@@ -40,7 +39,6 @@ class Report:
             ``wa_high``, ``ua`` and so on (fractions of 1; sd over seeds is NaN with one seed),
             ``parameters``, ``epochs``, ``test_chosen``, ``transductive``, ``tuning`` (of
             baselines).
-        confusions: (model, selection, protocol, corpus, preset) -> DataFrame of counts, rows true.
         notes: what the reader should know.
         resamples: bootstrap resamples behind every interval.
 
@@ -65,22 +63,6 @@ class Report:
         for column in ("wa_sd", "wa_low", "wa_high", "ua_sd", "ua_low", "ua_high"):
             self.table[column] = self.table[column].astype(float)
         self.notes = all_notes(self.rows)
-
-    @property
-    def confusions(self) -> dict[tuple[str, str, str, str, str], pd.DataFrame]:
-        """Counts of every row, summed over seeds; rows true, columns answered.
-
-        The keys are (row, selection, protocol, corpus tested on, preset); behind the corpus stand
-        its emotions where they are not the usual four.
-        """
-        return {
-            (r.model, r.selection, r.protocol, _tested_on(r), r.preset): pd.DataFrame(
-                r.confusion,
-                index=pd.Index(r.emotions, name="true"),
-                columns=pd.Index(r.emotions, name="answered"),
-            )
-            for r in self.rows
-        }
 
     @property
     def _one_set(self) -> bool:
@@ -217,11 +199,6 @@ class Report:
             what = f"{model} ({selection})" if selection else model
             raise RecordError(f"no row {what} in these records; there are: {have}")
         return found
-
-
-def _tested_on(row: Row) -> str:
-    corpus, asked = row.test_corpus or row.corpus, set_name(row.emotions)
-    return f"{corpus} ({asked})" if asked else corpus
 
 
 def make_report(
