@@ -25,12 +25,12 @@ import numpy as np
 from ser.errors import ProtocolError, RecordError
 from ser.experiments.config import RunConfig
 from ser.experiments.grid import run
-from ser.experiments.grid_inputs import branches_of
 from ser.experiments.record_folder import fold_records, locked, name_of, record_path
 from ser.experiments.record_table import FILE, emotions_of, write_table
 from ser.experiments.records import fingerprint
 from ser.metrics import ua
 from ser.normalise import enrolled_by
+from ser.rows import get_row
 
 CHOSEN = "chosen"
 """The row of the records that :func:`choose` leaves."""
@@ -125,7 +125,7 @@ def _check(options: Mapping[str, RunConfig], inner: int) -> tuple[RunConfig, str
             raise ProtocolError(f"{name}: no epoch is chosen beside the option: --select last")
     rules: dict[str, list[str]] = {}
     for name, config in options.items():
-        rows = {*config.models, *branches_of(config.models[0])}
+        rows = {*config.models, *get_row(config.models[0]).branches}
         for rule in {_knows(config.training(row).normalise) for row in rows}:
             rules.setdefault(rule, []).append(name)
     if len(rules) > 1:

@@ -75,16 +75,6 @@ class CorpusInputs:
         }
 
 
-def branches_of(row: str) -> tuple[str, ...]:
-    """The rows whose networks a row trains: its branches, or the rows these vary.
-
-    Example:
-        >>> branches_of("triple"), branches_of("prosody-lstm")
-        (('mfcc-lstm', 'ds-lstm', 'prosody-lstm'), ('prosody-lstm',))
-    """
-    return get_row(row).branches
-
-
 def shortest(corpus: CorpusInputs, test: CorpusInputs) -> str:
     """Which utterances a network found too short, and what to do with them."""
     found = {}
@@ -108,7 +98,8 @@ def load_inputs(config: RunConfig, rows: set[str]) -> tuple[CorpusInputs, Corpus
     """
     inputs = {INPUTS[row] for row in rows if row in INPUTS}
     networks = rows - set(BASELINES)
-    prosody = any("prosody" in get_row(branch).needs for r in networks for branch in branches_of(r))
+    branches = {branch for row in networks for branch in get_row(row).branches}
+    prosody = any("prosody" in get_row(branch).needs for branch in branches)
     speeds = sorted({s for row in networks for s in config.training(row).speed})
 
     def read(name: str, root: str | None, pack: str | None, speeds: Sequence[float]):
