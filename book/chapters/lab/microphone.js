@@ -5,6 +5,7 @@
   const page = globalThis.serPage ??= {};
   const ASKED = {autoGainControl: 'gain control', noiseSuppression: 'noise suppression',
     echoCancellation: 'echo cancellation'};
+  const LONGEST = 9, EVERY = 250, SHORTEST = 8000;
   const OTHERS = 'A file and the built-in sounds work all the same.';
   const REASONS = {
     NotAllowedError: 'The microphone was not allowed.',
@@ -74,5 +75,64 @@
     }
   }
 
-  Object.assign(page, {listen, readBack});
+  let running = null, asking = false;
+
+  // Lets a button record a sentence: it begins at one press and ends at the next, after nine seconds,
+  // or where another button of the page begins. begun(told), soFar(wave) four times a second,
+  // done(wave, told) and failed(sentence) hear of it; refusal() may forbid it by a sentence.
+  function recorder(button, {begun, done, failed, soFar = null, refusal = () => ''}) {
+    const name = button.textContent;
+    let stop = null;
+
+    function show(text) {
+      button.textContent = text;
+      button.setAttribute('aria-pressed', String(text !== name));
+    }
+
+    async function start() {
+      const wave = new Float32Array(LONGEST * page.RATE);
+      let filled = 0, resampler = null, next = 0, opened = null;
+      const end = () => {
+        stop = running = null;
+        show(name);
+        opened.stop();
+        if (filled) done(wave.slice(0, filled), opened.told);
+        else failed('Nothing came from the microphone.');
+      };
+      const block = (samples, rate) => {
+        if (!stop) return;
+        resampler ??= new page.Resampler(rate, page.RATE);
+        const part = (rate === page.RATE ? samples : resampler.push(samples)).subarray(0, wave.length - filled);
+        wave.set(part, filled);
+        filled += part.length;
+        if (filled === wave.length) end();
+        else if (soFar && filled >= SHORTEST && performance.now() >= next) {
+          const before = performance.now();
+          soFar(wave.subarray(0, filled));
+          next = performance.now() + Math.max(EVERY, 2 * (performance.now() - before));
+        }
+      };
+      asking = true; // a disabled button would lose the keyboard's focus
+      try {
+        opened = await page.listen(block);
+        stop = running = end;
+        show('Stop');
+        begun(`Listening, for at most ${LONGEST} s. ${opened.told}`);
+      } catch (error) {
+        failed(error.message);
+      }
+      asking = false;
+    }
+
+    button.addEventListener('click', () => {
+      if (stop) return stop();
+      if (asking) return undefined;
+      const no = refusal();
+      if (no) return failed(no);
+      if (running) running();
+      return start();
+    });
+  }
+
+  Object.assign(page, {listen, readBack, recorder});
 })();

@@ -1,4 +1,4 @@
-"""The model that comes with the package, as a page holds it: float32 numbers, base64.
+"""A model that comes with the package, as a page holds it: float32 numbers, base64.
 
 The page's own forward pass (``features.js``, ``network.js``) reads them. Of the gates' norm only
 the steps that can occur are kept: the front ends make 27 of a squashed pair.
@@ -14,6 +14,7 @@ import numpy as np
 from ser.features.presets import get_preset
 from ser.loading import SavedModel
 from ser.nn.alignment import aligned_lengths
+from ser.normalise import enrolled_by
 from ser.saved_models import SCALE
 
 HERE = Path(__file__).parent
@@ -27,8 +28,8 @@ def packed(model: SavedModel) -> dict[str, Any]:
 
     Args:
         model: of :func:`ser.loading.load_model`: branches ``mfcc-lstm`` and ``ds-lstm`` of the
-            row ``dual``, preset ``release``, frames squashed, normalised by rule ``train``, nothing
-            clipped.
+            row ``dual``, preset ``release``, frames squashed, normalised by rule ``train``, or by
+            ``enrol:K``, for which the page measures a voice itself; nothing clipped.
 
     Returns:
         ``shapes``, a list of (branch, name, shape), and ``packed``, their numbers one after the
@@ -43,8 +44,11 @@ def packed(model: SavedModel) -> dict[str, Any]:
         True
     """
     kind = model.row, model.preset, model.frames, model.normalise
-    if kind != ("dual", "release", "fixed", "train") or model.clip_z:
-        raise ValueError(f"the page's forward pass is of dual, release, fixed, train; not {kind}")
+    known = kind[3] == "train" or enrolled_by(kind[3])
+    if kind[:3] != ("dual", "release", "fixed") or not known or model.clip_z:
+        raise ValueError(
+            f"the page's forward pass is of dual, release, fixed, train or enrol:K; not {kind}"
+        )
     front = model.branches["ds-lstm"]
     preset = get_preset(model.preset)
     frames = zip((front.front1, front.front2), preset.frames, strict=True)

@@ -155,8 +155,14 @@
     const offset = wave.reduce((sum, v) => sum + v, 0) / wave.length;
     const moved = wave.map(v => v - offset);
     const power = moved.reduce((sum, v) => sum + v * v, 0) / wave.length;
-    if (peakOf(moved) <= 10 / 32768) return wave;
+    if (silent(wave)) return wave;
     return Math.abs(offset) > 0.008 || offset ** 2 > power * 10 ** -1.8 ? moved : wave;
+  }
+
+  // Nothing beyond ten steps of 16 bits: ser.sound_quality calls it silence.
+  function silent(wave) {
+    const offset = wave.reduce((sum, v) => sum + v, 0) / wave.length;
+    return wave.every(v => Math.abs(v - offset) <= 10 / 32768);
   }
 
   // Sentences on why an answer is worth less than it looks; limits as ser.sound_quality has them.
@@ -170,7 +176,7 @@
         run = 1;
       }
     }
-    if (peak <= 10 / 32768) found.push('This is silence: there is no voice in it.');
+    if (silent(wave)) found.push('This is silence: there is no voice in it.');
     else if (peak < 0.01) found.push('Very quiet, peak below −40 dB: level is a cue the network uses.');
     else if (flat > 0.0005 * wave.length) {
       found.push('It is cut off at its peak, which sounds like effort: record it softer.');
@@ -182,5 +188,5 @@
     return found;
   }
 
-  Object.assign(page, {decode, encodeWav, notes, rateOf, readWav, unpackWav, withoutOffset});
+  Object.assign(page, {decode, encodeWav, notes, rateOf, readWav, silent, unpackWav, withoutOffset});
 })();

@@ -2,16 +2,15 @@
 // speak.py beside this file makes the markup and the JSON that is read here: weights, sounds, names.
 (() => {
   'use strict';
-  const LONGEST = 9, EVERY = 250, SHORTEST = 8000;
 
   function start(root, data) {
     const page = serPage, dual = page.dual = new page.Dual(page.unpack(data.model));
     page.clips = data.clips;
     const find = name => root.querySelector(name);
-    const said = find('output'), speak = find('button.mic'), clip = find('select.clip');
+    const said = find('output'), clip = find('select.clip');
     const unit = find('select.unit'), audio = find('audio');
     const canvases = {s1: find('canvas.s1'), s2: find('canvas.s2')};
-    let microphone = null, last = null, asking = false;
+    let last = null;
 
     // Means over the units, or one unit, at every step of a gate.
     function curve(gate) {
@@ -85,52 +84,12 @@
       }
     }
 
-    async function record() {
-      const wave = new Float32Array(LONGEST * page.RATE);
-      let filled = 0, resampler = null, next = 0;
-      const keep = samples => {
-        const part = samples.subarray(0, wave.length - filled);
-        wave.set(part, filled);
-        filled += part.length;
-      };
-      const block = (samples, rate) => {
-        if (!microphone || filled === wave.length) return;
-        resampler ??= new page.Resampler(rate, page.RATE);
-        keep(rate === page.RATE ? samples : resampler.push(samples));
-        if (filled === wave.length) stop();
-        else if (filled >= SHORTEST && performance.now() >= next) {
-          const before = performance.now();
-          hear(wave.subarray(0, filled));
-          next = performance.now() + Math.max(EVERY, 2 * (performance.now() - before));
-        }
-      };
-      if (asking) return;
-      asking = true; // a disabled button would lose the keyboard's focus
-      try {
-        const opened = await page.listen(block);
-        microphone = {finish: () => {
-          opened.stop();
-          if (filled) tell(wave.slice(0, filled), `You, ${(filled / page.RATE).toFixed(1)} s. ${opened.told} Answer`);
-          else said.textContent = 'Nothing came from the microphone.';
-        }};
-        speak.textContent = 'Stop';
-        speak.setAttribute('aria-pressed', 'true');
-        said.textContent = `Listening, for at most ${LONGEST} s. ${opened.told}`;
-      } catch (error) {
-        said.textContent = error.message;
-      }
-      asking = false;
-    }
-
-    function stop() {
-      const {finish} = microphone;
-      microphone = null;
-      speak.textContent = 'Speak';
-      speak.setAttribute('aria-pressed', 'false');
-      finish();
-    }
-
-    speak.addEventListener('click', () => (microphone ? stop() : record()));
+    page.recorder(find('button.mic'), {
+      begun: told => { said.textContent = told; },
+      soFar: hear,
+      done: (wave, told) => tell(wave, `You, ${(wave.length / page.RATE).toFixed(1)} s. ${told} Answer`),
+      failed: sentence => { said.textContent = sentence; },
+    });
     find('input[type=file]').addEventListener('change', event => {
       if (event.target.files.length) open(event.target.files[0]);
       event.target.value = '';

@@ -19,7 +19,7 @@ from chapters.lab.model import HERE, LIBRARY, packed
 from chapters.shared.svg import colour
 from chapters.shared.widget import FIELD, line, polyline, svg, text, widget
 
-__all__ = ["clip", "speak", "trained_on"]
+__all__ = ["clip", "scored", "speak", "trained_on"]
 
 WIDTH, HEIGHT = 520, 170
 GATES = {"left": 66, "right": 508, "top": 34, "bottom": 130}
@@ -48,6 +48,16 @@ SILENT = f"data:audio/wav;base64,{clip(np.zeros(80), '')['wav']}"
 """What a player holds before there is anything to play."""
 
 
+def scored(one: Mapping[str, Any]) -> str:
+    """A UA with its interval, in percent.
+
+    Example:
+        >>> scored({"ua": 0.5, "low": 0.4, "high": 0.625})
+        '50.0 % (95 %: 40.0 to 62.5)'
+    """
+    return f"{100 * one['ua']:.1f} % (95 %: {100 * one['low']:.1f} to {100 * one['high']:.1f})"
+
+
 def trained_on(model: SavedModel) -> str:
     """Whose voices the shipped model knows and how good it is, in sentences.
 
@@ -58,9 +68,6 @@ def trained_on(model: SavedModel) -> str:
     """
     told = model.trained_on
     unseen, other = told["unseen"], told["other_language"]
-
-    def scored(one: Mapping[str, Any]) -> str:
-        return f"{100 * one['ua']:.1f} % (95 %: {100 * one['low']:.1f} to {100 * one['high']:.1f})"
 
     return (
         f"Trained on {told['utterances']} acted {told['language']} utterances of "
@@ -129,8 +136,8 @@ def speak(
         honest: what a reader is told beside the answers.
 
     Returns:
-        :class:`ser.plots.Html`. The figures of :mod:`chapters.lab.ear` and
-        :mod:`chapters.lab.knobs` use its network and clips, so it comes first on a page.
+        :class:`ser.plots.Html`. The figures of :mod:`chapters.lab.enrol`, :mod:`chapters.lab.ear`
+        and :mod:`chapters.lab.knobs` use its network and clips, so it comes first on a page.
     """
     cell = model.branches["ds-lstm"].lstm.layers[0].cell
     units = "".join(f'<option value="{u}">unit {u}</option>' for u in range(cell.hidden_size))
