@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -109,8 +109,9 @@ def enrolled(model: SavedModel, neutral: Sequence[str | os.PathLike | np.ndarray
     waves = [
         load_audio(one) if isinstance(one, (str, os.PathLike)) else samples(one) for one in neutral
     ]
-    for wave, one in zip(waves, neutral, strict=True):
-        if "silence" in listen(wave):
+    listened = [listen(wave) for wave in waves]
+    for found, one in zip(listened, neutral, strict=True):
+        if "silence" in found:
             told = one if isinstance(one, (str, os.PathLike)) else "samples"
             raise ModelError(f"{told}: silence tells no voice; give another neutral recording")
     sounds = [_sound(wave) for wave in waves]
@@ -122,6 +123,7 @@ def enrolled(model: SavedModel, neutral: Sequence[str | os.PathLike | np.ndarray
         log.warning(
             "%d neutral recordings; in training there were %d of each speaker", len(waves), count
         )
+    waves = [without_offset(*one) for one in zip(waves, listened, strict=True)]
     heard = _Several(waves, model.preset)
     scales = {
         row: measure(heard, range(len(waves)), part.needs) for row, part in model.branches.items()
@@ -229,8 +231,7 @@ def answer(
 
     asked_again = bool(model.calm) and _sound(wave) in model.calm
     heard = listen(wave, part) | (channels.told() if channels else {})
-    if "offset" in heard:
-        wave = wave - np.float32(np.mean(wave, dtype=np.float64))
+    wave = without_offset(wave, heard)
     try:
         with torch.no_grad():
             logits = {row: logits_of(wave, model, row, name) for row in model.branches}
@@ -254,6 +255,16 @@ def answer(
                   *_warnings(wave, model, silent="silence" in heard),
                   *((AGAIN,) if asked_again else ())),
     )  # fmt: skip
+
+
+def without_offset(wave: np.ndarray, heard: Mapping[str, str]) -> np.ndarray:
+    """Samples less their DC offset, where :func:`ser.sound_quality.listen` told of one.
+
+    Example:
+        >>> without_offset(np.float32([0.25, 0.75]), {"offset": "0.5 of full scale"})
+        array([-0.25,  0.25], dtype=float32)
+    """
+    return wave - np.float32(np.mean(wave, dtype=np.float64)) if "offset" in heard else wave
 
 
 def samples(values: np.ndarray) -> np.ndarray:

@@ -114,6 +114,7 @@ def test_by_nodes_own_test_runner(untold, calm, clips, tmp_path):
     moved = clips[0] + np.float32(0.03)
     pairs = {
         "one voice": (calm, clips),
+        "an offset": ([w + np.float32(0.03) for w in calm], clips[:1]),
         "pauses of zeros": ([np.pad(w, 3000) for w in calm], [*clips[:1], moved]),
     }
     german = Path(os.environ.get("SER_SHARED", ROOT.parent / "shared")) / "data/emodb/wav"

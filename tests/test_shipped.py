@@ -65,6 +65,18 @@ def test_calm_recordings_mean_the_one_that_is_told_a_voice(recording, calm, caps
     assert "one that has comes with ser" in capsys.readouterr().err
 
 
+def test_an_offset_of_the_microphone_is_no_part_of_a_voice(recording, calm):
+    waves = [soundfile.read(path, dtype="float32")[0] for path in (*calm, recording)]
+    *plain, asked = [w - w.mean() for w in waves]
+    answers = [
+        ser.predict(asked + np.float32(level), neutral=[w + np.float32(level) for w in plain])
+        for level in (0, 0.03)
+    ]
+    one, moved = (list(a.probabilities.values()) for a in answers)
+    assert any("offset" in note for note in answers[1].warnings)
+    assert np.allclose(one, moved, atol=1e-4)
+
+
 @BOTH
 def test_it_is_small_and_needs_no_pickle(which):
     files = list(which.to.iterdir())

@@ -16,7 +16,7 @@ from ser.errors import SerError
 from ser.explain.explanation import Explained, Explanation, ranks_alike
 from ser.loading import SavedModel
 from ser.normalise import enrolled_by
-from ser.prediction import Prediction, answer, batch_of, model_for, samples
+from ser.prediction import Prediction, answer, batch_of, model_for, samples, without_offset
 from ser.sound_quality import Channels, listen
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def explain(
             "most: cut one out (ser predict --stream says where it sounds like what)"
         )
     prediction = answer(wave, model, name, channels)
-    if "offset" in listen(wave):
-        wave = wave - np.float32(np.mean(wave, dtype=np.float64))
+    wave = without_offset(wave, listen(wave))
     classes = list(prediction.probabilities)
     work = len(model.branches) * (2 + SHUFFLES if gradients else 1)
     with counted("explaining", work, "steps", progress, leave=False) as bar:

@@ -22,10 +22,11 @@
     return {mean: Float32Array.from(mean), deviation: Float32Array.from(deviation, v => Math.max(v, FLOOR))};
   }
 
-  // Scales {mfcc, s1, s2} of waves at 16 kHz, over all their frames.
+  // Scales {mfcc, s1, s2} of waves at 16 kHz, over all their frames; an offset is taken away first.
   function measure({mfcc, mels: {s1, s2}}, waves) {
+    const clean = waves.map(page.withoutOffset);
     return Object.fromEntries(Object.entries({mfcc, s1, s2}).map(
-      ([name, of]) => [name, moments(waves.map(wave => of.of(wave)))]));
+      ([name, of]) => [name, moments(clean.map(wave => of.of(wave)))]));
   }
 
   // The network as it hears the one whose scales these are.
