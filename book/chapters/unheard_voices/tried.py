@@ -61,9 +61,8 @@ def chosen_table(found: Voices, results: str | os.PathLike, resamples: int = 200
 
     Returns:
         DataFrame: index (corpus, rule); ``chosen in each fold`` (UA with its interval),
-        ``among`` (so many options), ``best afterwards`` (the row of *found* with the highest test
-        UA), ``folds that chose`` (row and number of folds, the most frequent first). Empty where
-        none was run.
+        ``best afterwards`` (the row of *found* with the highest test UA), ``folds that chose``
+        (row and number of folds, the most frequent first). Empty where none was run.
     """
     lines = {}
     for corpus, rules in found.items():
@@ -77,11 +76,10 @@ def chosen_table(found: Voices, results: str | os.PathLike, resamples: int = 200
                 top = best(rows) if rows else None
                 lines[CORPORA[corpus], column(rule)] = {
                     "chosen in each fold": f"{middle:.1f} ({low:.0f} to {high:.0f})",
-                    "among": len(choice(row)["options"]),
                     "best afterwards": f"{100 * top.ua.mean():.1f}" if top else "-",
                     "folds that chose": ", ".join(f"{name} {counts[name]}" for name in order),
                 }
-    names = ["chosen in each fold", "among", "best afterwards", "folds that chose"]
+    names = ["chosen in each fold", "best afterwards", "folds that chose"]
     frame = pd.DataFrame(list(lines.values()), columns=names)
     if lines:
         frame.index = pd.MultiIndex.from_tuples(lines, names=["corpus", "rule"])
