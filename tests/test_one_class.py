@@ -86,7 +86,7 @@ def test_one_class_to_be_tested_on_is_no_task_either(tiny_root):
 def test_part_of_a_corpus_is_told_in_the_record(tmp_path):
     root = manifest(tmp_path, {"Ada": "ahn", "Bo": "ahn", "Cy": "ahn"})
     told = run(config(root, tmp_path / "cache"))[0]["corpus"]
-    assert (told["utterances"], told["expected"]) == (12, None)
+    assert told["utterances"] == 12 and "expected" not in told
     assert told["classes"] == ["angry", "happy", "neutral"]
     assert told["missing"] == ["no utterance is sad: scores are over three classes, not four"]
 

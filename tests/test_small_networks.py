@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+import ser.nn
 from ser.batch import Batch
 from ser.cli import main
 from ser.cli.run import _train_config, configure
@@ -196,3 +197,20 @@ def test_a_schedule_that_would_be_ignored_is_refused(capsys):
     for given in (["--milestones", "3"], ["--gamma", "0.1"]):
         assert main(["run", "--settings", "small", *given, "--dry-run"]) == 2
         assert "--schedule steps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("branch", "before"),
+    [
+        ("MFCCBranch", ()),
+        ("CNNLSTMBranch", ("s1", 128)),
+        ("CNNLSTMPairBranch", ((128, 256),)),
+        ("ConcatBranch", ((128, 256),)),
+        ("DSBranch", ((128, 256),)),
+    ],
+)
+def test_classes_hidden_and_layers_may_be_given_by_place(branch, before):
+    made = getattr(ser.nn, branch)(*before, 3, 8, 1)
+    lstm = made.s1.lstm if branch == "CNNLSTMPairBranch" else made.lstm
+    assert made.linear.out_features == 3
+    assert (lstm.hidden_size, lstm.num_layers) == (8, 1)

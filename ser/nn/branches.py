@@ -124,8 +124,16 @@ class MFCCBranch(Branch):
     needs = frozenset({"mfcc"})
     reads = "mfcc"
 
-    def __init__(self, size: int = MFCC_SIZE, stride: int = 1, **options):
-        super().__init__(**options)
+    def __init__(
+        self,
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
+        size: int = MFCC_SIZE,
+        stride: int = 1,
+        **options,
+    ):
+        super().__init__(classes, hidden, layers, **options)
         self.stride = stride
         self.end_in(nn.LSTM(size, self.hidden, self.layers, batch_first=True))
 
@@ -182,8 +190,17 @@ class CNNLSTMBranch(Branch):
         torch.Size([2, 4])
     """
 
-    def __init__(self, which: str, n_mels: int, channels: tuple[int, int] = (64, 16), **options):
-        super().__init__(**options)
+    def __init__(
+        self,
+        which: str,
+        n_mels: int,
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
+        channels: tuple[int, int] = (64, 16),
+        **options,
+    ):
+        super().__init__(classes, hidden, layers, **options)
         self.which, self.needs = which, frozenset({which})
         self.front = FrontEnd(n_mels, which, channels, self.fast)
         self.end_in(nn.LSTM(self.front.size, self.hidden, self.layers, batch_first=True))
@@ -205,11 +222,19 @@ class CNNLSTMPairBranch(nn.Module):
 
     needs = frozenset({"s1", "s2"})
 
-    def __init__(self, n_mels: tuple[int, int], **options):
+    def __init__(
+        self,
+        n_mels: tuple[int, int],
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
+        channels: tuple[int, int] = (64, 16),
+        **options,
+    ):
         super().__init__()
-        self.s1 = CNNLSTMBranch("s1", n_mels[0], **options)
-        self.s2 = CNNLSTMBranch("s2", n_mels[1], **options)
-        size, classes = self.s1.linear.in_features, self.s1.classes
+        self.s1 = CNNLSTMBranch("s1", n_mels[0], classes, hidden, layers, channels, **options)
+        self.s2 = CNNLSTMBranch("s2", n_mels[1], classes, hidden, layers, channels, **options)
+        size = self.s1.linear.in_features
         self.s1.linear, self.s2.linear = nn.Identity(), nn.Identity()
         self.linear = nn.Linear(2 * size, classes)
 
@@ -241,8 +266,16 @@ class ConcatBranch(Branch):
 
     needs = frozenset({"s1", "s2"})
 
-    def __init__(self, n_mels: tuple[int, int], channels: tuple[int, int] = (64, 16), **options):
-        super().__init__(**options)
+    def __init__(
+        self,
+        n_mels: tuple[int, int],
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
+        channels: tuple[int, int] = (64, 16),
+        **options,
+    ):
+        super().__init__(classes, hidden, layers, **options)
         self.front1, self.front2 = two_front_ends(n_mels, channels, self.fast)
         size = self.front1.size + self.front2.size
         self.end_in(nn.LSTM(size, self.hidden, self.layers, batch_first=True))
@@ -264,13 +297,16 @@ class DualSequenceBranch(Branch):
 
     def __init__(
         self,
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
         gate_norm: bool = False,
         output_norm: bool = False,
         y_candidate: bool = True,
         max_steps: int = 128,
         **options,
     ):
-        super().__init__(**options)
+        super().__init__(classes, hidden, layers, **options)
         self.cell = {"gate_norm": gate_norm, "output_norm": output_norm}
         self.cell |= {"y_candidate": y_candidate, "max_steps": max_steps}
 
@@ -296,8 +332,16 @@ class DSBranch(DualSequenceBranch):
 
     needs = frozenset({"s1", "s2"})
 
-    def __init__(self, n_mels: tuple[int, int], channels: tuple[int, int] = (64, 16), **options):
-        super().__init__(**options)
+    def __init__(
+        self,
+        n_mels: tuple[int, int],
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
+        channels: tuple[int, int] = (64, 16),
+        **options,
+    ):
+        super().__init__(classes, hidden, layers, **options)
         self.front1, self.front2 = two_front_ends(n_mels, channels, self.fast)
         self.end_in_ds_lstm(self.front1.size, self.front2.size)
 
@@ -321,8 +365,15 @@ class DSProsodyBranch(DualSequenceBranch):
 
     needs = frozenset({"mfcc", "prosody"})
 
-    def __init__(self, stride: int = 1, **options):
-        super().__init__(**options)
+    def __init__(
+        self,
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
+        stride: int = 1,
+        **options,
+    ):
+        super().__init__(classes, hidden, layers, **options)
         self.stride = stride
         self.end_in_ds_lstm(MFCC_SIZE, PROSODY_SIZE)
 
