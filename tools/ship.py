@@ -49,7 +49,7 @@ PLAIN = Model(
         "given": "",
         "misled": "Level is one of its cues, so the volume knob,\n  a telephone, noise and another "
         "language move its answers, often while it stays as sure.",
-        "beside": "those of ten actors",
+        "beside": "those of {speakers} actors",
         "ship": "python -m tools.ship",
     },
 )
@@ -67,7 +67,7 @@ ENROLLED = Model(
         "given": ", three neutral utterances of each given",
         "misled": "Calm recordings from another room or microphone\n  than the one asked about, or "
         "that are not calm, move its answers, often while it stays as sure.",
-        "beside": "its own calm recordings, by what ten actors taught it",
+        "beside": "its own calm recordings, by what {speakers} actors taught it",
         "ship": "python -m tools.ship --enrolled",
     },
 )
@@ -142,7 +142,7 @@ def card(body: dict[str, Any], which: Model, size: int) -> str:
         most=EMOTIONS[most], true=100 * float(np.mean(away.labels == most)),
         unseen_command=row.records[0].data["command"],
         other_command=away.records[0].data["command"],
-        **which.words,
+        **which.words | {"beside": which.words["beside"].format(speakers=len(told["speakers"]))},
     )  # fmt: skip
 
 

@@ -93,7 +93,10 @@ class Branch(nn.Module):
         self.pool = TimePool(self.hidden, self.pooling, self.dropout)
 
     def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
-        """What the recurrent layer hears, (B, T, size) each, and the valid steps, or None: all."""
+        """What the recurrent layer hears, (B, T, size) each, and the valid steps, or None: all.
+
+        Every kind of branch has its own.
+        """
         raise NotImplementedError
 
     def recur(self, lstm: nn.Module, *given: Tensor | None) -> Tensor:

@@ -159,6 +159,7 @@ def stacked(
     packing = Packing.make(*x.shape[:2], lengths, x.device)
 
     def run(k: int, x: Tensor, y: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Layer and direction *k* over packed steps; h and c each at a sequence's last one."""
         h0, c0 = packing.sort(state[0][k]), packing.sort(state[1][k])
         out, h, c = one_layer(way, lstm.layers[k], x, y, h0, c0, packing.sizes)
         return out, (h[packing.last], c[packing.last])
