@@ -89,6 +89,11 @@ def test_questions_are_answered_where_both_rows_are(results):
     sure = answers.assign(p_holm=[0.01 if rule == "train" else 1.0 for rule in answers.rule])
     told = words.answers_words(sure).text
     assert told.endswith(f"ComParE, not eGeMAPS (nEMO, train), {up.difference:+.1f}.")
+    runs(results / "voices-nemo-train", "egemaps-lr+compare-lr", "train", 9)
+    answers = asked(voices(results), 200)
+    for _, column in answers.groupby("rule"):  # columns are corrected by themselves
+        assert column.p_holm.min() == pytest.approx(min(1, len(column) * column.p.min()))
+    assert len(answers[answers.rule == "train"]) > 1 < answers.rule.nunique()
 
 
 def test_sentences_follow_the_records(results):

@@ -194,8 +194,8 @@ def asked(found: Voices, resamples: int = 2000) -> pd.DataFrame:
 
     Returns:
         DataFrame, a line a comparison: ``corpus``, ``rule``, ``asked``, ``difference``, ``low``,
-        ``high`` (points of UA, 95 % interval over speakers), ``p``, ``p_holm`` (corrected over all
-        lines of the corpus), ``seeds``.
+        ``high`` (points of UA, 95 % interval over speakers), ``p``, ``p_holm`` (corrected over the
+        lines of a corpus under one rule), ``seeds``.
     """
     lines = [
         {
@@ -209,7 +209,7 @@ def asked(found: Voices, resamples: int = 2000) -> pd.DataFrame:
     names = ["corpus", "rule", "asked", "difference", "low", "high", "p", "seeds"]
     table = pd.DataFrame(lines, columns=names)
     table["p_holm"] = np.nan
-    for _, mine in table.groupby("corpus"):
+    for _, mine in table.groupby(["corpus", "rule"]):
         table.loc[mine.index, "p_holm"] = holm(mine.p)
     return table
 

@@ -172,19 +172,24 @@ def surprise_words(found: Voices, resamples: int) -> Seen:
         gains = []
         for name in ("egemaps-lr", "compare-lr", "prosody-lstm", "ds-lstm"):
             if all(name in rows for rows in rules.values()):
-                train, enrol, every = (100 * rules[r][name].ua.mean() for r in rules)
-                gains.append(f"{enrol - train:+.1f} of {every - train:+.1f} points for `{name}`")
-                result = compare(rules["enrol:3"][name], rules["train"][name], resamples).result
+                result, rest = (
+                    compare(rules[one][name], rules[other][name], resamples).result
+                    for one, other in (("enrol:3", "train"), ("speaker", "enrol:3"))
+                )
+                brought = 100 * result.ua_difference
+                every = brought + 100 * rest.ua_difference
+                gains.append(f"{brought:+.1f} of {every:+.1f} points for `{name}`")
                 where = sure if result.ua_low > 0 else unsure
                 where.append(f"`{name}` on {CORPORA[corpus]}")
         if gains:
             told.append(f"on {CORPORA[corpus]} {', '.join(gains)}")
     if not told:
         return seen(NOT_RUN)
-    ends = "Compared on the same utterances, the gain's whole interval lies above zero for"
+    ends = "The gain's whole interval lies above zero for"
     not_for = f"; not for {', '.join(unsure)}" if unsure else ""
     return seen(
-        f"Three sentences bring, of what all recordings bring, {'; '.join(told)}. {ends} "
+        "On utterances that were not enrolled, three sentences bring, of what all recordings "
+        f"bring, {'; '.join(told)}. {ends} "
         f"{', '.join(sure) or 'none'}{not_for}."
     )
 
