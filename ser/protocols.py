@@ -51,6 +51,7 @@ class Fold:
             :func:`split`, ``test`` too, but for ``cross``, where it counts in the test table.
         folds: how many folds the split has.
         hash: SHA-256 over the protocol and the utterances of each side.
+        outer: of an inner fold: name of the fold whose training side it divides; else ``""``.
     """
 
     protocol: str
@@ -60,6 +61,7 @@ class Fold:
     test: np.ndarray
     folds: int
     hash: str = field(repr=False)
+    outer: str = ""
 
 
 def split(
@@ -206,6 +208,7 @@ def inner_split(
             part,
             protocol=fold.protocol,
             name=f"{fold.name} / {part.name}",
+            outer=fold.name,
             train=fold.train[part.train],
             test=fold.train[part.test],
         )

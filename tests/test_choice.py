@@ -62,7 +62,7 @@ def test_inner_scores_are_of_training_speakers_alone(base, chosen):
     inner = {key: record for key, record in inner.items() if record["model"] == "level-lr"}
     for record in records:
         fold = record["protocol"]["fold"]
-        parts = [r for r in inner.values() if r["protocol"]["fold"].startswith(f"{fold} / ")]
+        parts = [r for r in inner.values() if r["protocol"]["outer"] == fold]
         heard = [u for r in parts for u in r["test"]["utterances"]]
         assert len(parts) == 2 and len(heard) == len(set(heard)) == record["protocol"]["train"]
         assert not set(heard) & set(record["test"]["utterances"])

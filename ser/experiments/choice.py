@@ -170,8 +170,7 @@ def _inner_scores(config: RunConfig, name: str, folder: str, inner: int) -> dict
     log.info("option %s, inner folds", name)
     parts: dict[str, list[dict]] = {}
     for record in run(own):
-        fold = record["protocol"]["fold"]
-        outer = "all" if config.protocol == "cross" else fold.rpartition(" / ")[0]
+        outer = "all" if config.protocol == "cross" else record["protocol"]["outer"]
         parts.setdefault(outer, []).append(record)
     return {
         outer: {

@@ -49,6 +49,7 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
             "name": fold_run.fold.protocol,
             "fold": fold_run.fold.name,
             "folds": fold_run.fold.folds,
+            **({"outer": fold_run.fold.outer} if fold_run.fold.outer else {}),
             "hash": fold_run.fold.hash,
             "train": len(fold_run.fold.train),
             "dev": len(fold_run.fold.dev),

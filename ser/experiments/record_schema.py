@@ -38,6 +38,7 @@ class ProtocolFacts(Facts):
     name: str
     fold: str
     folds: int = Field(description="of the whole split")
+    outer: str | None = Field(None, description="of an inner fold: whose training side it divides")
     hash: str | None = Field(None, description="of the fold's utterances on each side")
     train: int | None = Field(None, description="utterances trained on")
     dev: int | None = Field(None, description="utterances held out to choose an epoch")
