@@ -106,9 +106,7 @@ def tuning(row: Row) -> str | None:
     """
     if row.records[0].data["model"] not in INPUTS:
         return None
-    if not any(r.data.get("tuning") for r in row.records):
-        return "fixed"
-    return str((row.records[0].data.get("config") or {}).get("tuning", "nested"))
+    return str((row.records[0].data.get("config") or {}).get("tuning", "fixed"))
 
 
 def tuning_told(row: Row) -> str:

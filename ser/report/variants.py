@@ -97,7 +97,7 @@ def _unusual(runs: Sequence[Record], name: str) -> list[str]:
 
 def _of(run: Record, name: str, own: Mapping[str, Any]) -> Any:
     """The setting; where a record does not say, *own*: options that came later are left out."""
-    if name == "tuning":  # of baselines; records of before chose nothing
+    if name == "tuning":  # of baselines; a fixed one does not say
         return (run.data.get("config") or {}).get(name, "fixed")
     if name == HELD_OUT:
         return bool(run.data["protocol"].get("dev"))
