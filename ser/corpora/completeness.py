@@ -8,6 +8,9 @@ from ser.corpora.base import Corpus
 from ser.corpora.emotion_set import emotion_set, number
 from ser.corpora.registry import CORPORA
 
+ABSENT = "no utterance is "
+"""How the sentence about absent classes begins; a report as text has its own words for them."""
+
 
 def completeness(corpus: Corpus) -> dict:
     """What of the task, the corpus's emotions, is here, and what is missing.
@@ -35,7 +38,7 @@ def completeness(corpus: Corpus) -> dict:
     if absent := [emotion for emotion in task if not found[emotion]]:
         names = " or ".join(filter(None, [", ".join(absent[:-1]), absent[-1]]))
         left = f"{number(len(classes))} class{'es' * (len(classes) > 1)}" if classes else "none"
-        missing.append(f"no utterance is {names}: scores are over {left}, not {number(len(task))}")
+        missing.append(f"{ABSENT}{names}: scores are over {left}, not {number(len(task))}")
     here = set(corpus.table.session)
     sessions = [f"Ses{number:02d}" for number in range(1, info.sessions + 1)]
     if gone := [session for session in sessions if session not in here]:

@@ -16,9 +16,10 @@ from ser.normalise import enrolled_by, one_class_speakers
 from ser.report.pool import Row
 
 TEST_CHOSEN = (
-    "the epoch was chosen on the test fold, as the paper did: this shows what that does and is "
-    "not an estimate of anything a user would get"
+    "selection test: the epoch was chosen on the test fold, as the paper did: this shows what that "
+    "does and is not an estimate of anything a user would get"
 )
+"""A note of reports that have such rows; as text they mark the rows and say it below."""
 
 
 def row_dict(row: Row, resamples: int) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def all_notes(rows: Sequence[Row]) -> list[str]:
     """Missing folds, mixed settings, test-chosen rows, single speakers: one line each."""
     notes = [f"{row.name}: {note}" for row in rows for note in row.notes]
     if any(r.test_chosen for r in rows):
-        notes.append(f"selection test: {TEST_CHOSEN}")
+        notes.append(TEST_CHOSEN)
     for block in dict.fromkeys(r.block for r in rows):
         here = [r for r in rows if r.block == block]
         if len({r.records[0].content for r in here}) > 1:

@@ -7,11 +7,12 @@ from math import isfinite
 
 from tabulate import tabulate
 
+from ser.corpora.completeness import ABSENT
 from ser.corpora.emotion_set import number
 from ser.normalise import ENROLMENT, TRANSDUCTIVE, enrolled_by
 from ser.report.comparison import Comparison
 from ser.report.pool import Row
-from ser.report.summary import tuning, tuning_told
+from ser.report.summary import TEST_CHOSEN, tuning, tuning_told
 
 PROTOCOLS = {
     "random": "random folds, the same speakers on both sides",
@@ -51,7 +52,7 @@ def render(
         parts.append(TRANSDUCTIVE)
     if any(enrolled_by(r.normaliser) for r in rows):
         parts.append(ENROLMENT)
-    others = [n for n in notes if not n.startswith("selection test:")]
+    others = [n for n in notes if n != TEST_CHOSEN]
     if others:
         parts.append("\n".join(f"note: {n}" for n in others))
     parts += [_confusion(row) for row in confusions]
@@ -150,7 +151,7 @@ def whole(rows: Sequence[dict]) -> list[str]:
         count = f"{len(classes)} class{'es' * (len(classes) > 1)}"
         over = f"UA over {count} (no {' or '.join(absent)})"
     lines = [f"{most['n']}{of} utterances tested; {over}"]
-    missing = dict.fromkeys(m for d in rows for m in d["missing"] if not m.startswith("no utter"))
+    missing = dict.fromkeys(m for d in rows for m in d["missing"] if not m.startswith(ABSENT))
     return lines + [f"missing: {m}" for m in missing]
 
 
