@@ -21,7 +21,7 @@ import numpy as np
 
 from ser.containers import Fault, parts_of
 from ser.containers.decoding import BLOCK, Sound, converting
-from ser.errors import AudioError
+from ser.errors import AudioError, ShortAudioError
 
 MINIMUM_SECONDS = 0.025
 """Shorter sounds are refused: not even one frame of MFCCs fits."""
@@ -165,7 +165,7 @@ def load_audio(
     if (peak := max(float(wave.max()), -float(wave.min()))) > LOUDEST:
         raise AudioError(_too_loud(str(path), peak))
     if len(wave) < MINIMUM_SECONDS * now:
-        raise AudioError(
+        raise ShortAudioError(
             f"{path}: {1000 * len(wave) / now:.1f} ms of sound is too short; at least "
             f"{1000 * MINIMUM_SECONDS:.0f} ms are needed: leave it out"
         )

@@ -28,6 +28,10 @@ class AudioError(SerError, ValueError):
     """A file that cannot become a waveform: missing, empty, corrupt, NaN, too short."""
 
 
+class ShortAudioError(AudioError):
+    """A sound of fewer samples than any network hears."""
+
+
 class CorpusError(SerError, ValueError):
     """A corpus that cannot be read: missing root, wrong layout, unknown label."""
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from ser.corpora.originals import file_digest
 from ser.corpora.scan import is_pointer
-from ser.errors import SerError
+from ser.errors import SerError, ShortAudioError
 from ser.sound_quality import RATE, Channels, listen, runs
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
@@ -103,7 +103,8 @@ def examine(path: str | os.PathLike, start: float = 0.0, seconds: float | None =
         told = listen(_resampled(mixed.astype(np.float32), rate)) | channels.told()
     except SerError as error:
         text = str(error).removeprefix(f"{Path(path)}: ")
-        return Clip(path, text, "short" if "too short" in text else "unreadable", digest)
+        kind = "short" if isinstance(error, ShortAudioError) else "unreadable"
+        return Clip(path, text, kind, digest)
     except (MemoryError, RuntimeError) as error:
         return Clip(path, str(error) or "it does not fit into memory", "unreadable", digest)
     peak = float(np.abs(samples).max())

@@ -10,7 +10,7 @@ from ser.corpora.base import Corpus
 from ser.corpora.copies import copy_problems
 from ser.corpora.examine import Clip
 from ser.corpora.originals import originals
-from ser.corpora.problems import Problem, many
+from ser.corpora.problems import ABSENT, Problem, many
 from ser.corpora.registry import CORPORA
 from ser.corpora.scan import below
 from ser.paths import quoted
@@ -33,7 +33,7 @@ READER = {
 }
 """Kinds that the readers report -> severity and what they mean."""
 
-FOUND_ANEW = ("missing", "empty", "unreadable", "git-lfs pointer")
+FOUND_ANEW = ("missing", ABSENT, "empty", "unreadable", "git-lfs pointer")
 """Kinds of the readers that are found anew here, with every file's name."""
 
 UNUSABLE = {
@@ -91,9 +91,7 @@ def reason_of(error: str) -> str:
 
 
 def _met_by_reader(corpus: Corpus) -> list[Problem]:
-    notes = [
-        text for text in corpus.reader_problems.get("note", ()) if "have no audio here" not in text
-    ]
+    notes = corpus.reader_problems.get("note", ())
     problems = [Problem("note", "note", text) for text in notes]
     for kind, texts in corpus.reader_problems.items():
         if kind not in ("note", *FOUND_ANEW):

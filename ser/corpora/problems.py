@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 SHOWN = 10
 """Files that a problem names; the rest are counted."""
+ABSENT = "absent"
+"""A reader's note of utterances outside the task without audio: files that a check finds anew."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,9 @@ class Problems(defaultdict[str, list[str]]):
     def lines(self) -> list[str]:
         """A line each, notes last; beyond ten of a kind the rest are counted."""
         lines = []
-        for kind in sorted(self, key=lambda kind: kind == "note"):
-            texts = self[kind]
+        notes = ("note", ABSENT)
+        for kind in sorted(self, key=notes.__contains__):
+            texts, kind = self[kind], "note" if kind in notes else kind
             lines += [f"{kind}: {text}" for text in texts[:SHOWN]]
             if len(texts) > SHOWN:
                 lines.append(f"{kind}: and {len(texts) - SHOWN} more ({len(texts)} in all)")

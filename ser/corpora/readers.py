@@ -14,7 +14,7 @@ from ser.corpora.base import Copy, Corpus, make_table
 from ser.corpora.copies import copy_problems, names_other_signal
 from ser.corpora.emotion_set import FOUR, EmotionSet, told
 from ser.corpora.originals import file_digest, originals
-from ser.corpora.problems import Problems
+from ser.corpora.problems import ABSENT, Problems
 from ser.corpora.registry import CorpusInfo
 from ser.corpora.scan import below, find, look, walk
 from ser.corpora.speaker_names import alike
@@ -114,7 +114,8 @@ def finish(
     absent = Counter(r["label"] for r in rows if r["_state"] == "missing" and not r["_wanted"])
     if absent:
         kinds = ", ".join(f"{label} {count}" for label, count in sorted(absent.items()))
-        problems.note(f"{absent.total()} utterances of other emotions have no audio here: {kinds}")
+        text = f"{absent.total()} utterances of other emotions have no audio here: {kinds}"
+        problems.add(ABSENT, text)
     everything = make_table(rows)
     here = everything["_state"] != "missing"
     everything = everything[[name for name in everything if not name.startswith("_")]]
