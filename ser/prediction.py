@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AGAIN = "one of the neutral recordings: it was normalised by itself, as none in training was"
-"""What is said of a recording that tells the voice and is asked about."""
+AGAIN = ("one of the neutral recordings", "it was normalised by itself, as none in training was")
+"""What is said of a recording that tells the voice and is asked about, and what that does."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Prediction:
         emotion: the class of the highest probability.
         probabilities: class -> probability (softmax of the averaged logits).
         branches: for each branch of the model, class -> probability.
-        warnings: why the answer may be worth less than it looks: what was heard in the recording
-            (:mod:`ser.sound_quality`) and what it does, its length, its level.
+        remarks: why the answer may be worth less than it looks: what was heard in the recording
+            (:mod:`ser.sound_quality`), its length, its level; and what that does, or ``""``.
     """
 
     path: str
@@ -49,11 +49,17 @@ class Prediction:
     emotion: str
     probabilities: dict[str, float]
     branches: dict[str, dict[str, float]]
-    warnings: tuple[str, ...] = ()
+    remarks: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The remarks, each a sentence."""
+        return tuple(": ".join(filter(None, remark)) for remark in self.remarks)
 
     def as_dict(self) -> dict:
         """JSON-able."""
-        return {**self.__dict__, "warnings": list(self.warnings)}
+        facts = {name: value for name, value in vars(self).items() if name != "remarks"}
+        return facts | {"warnings": list(self.warnings)}
 
     def to_text(self) -> str:
         """Bars of the probabilities, a line a class, and what each branch says."""
@@ -251,9 +257,9 @@ def answer(
         emotion=max(fused, key=fused.get),
         probabilities=fused,
         branches={row: _probabilities(v, model.emotions) for row, v in logits.items()},
-        warnings=(*(f"{what}: {EFFECTS[kind]}" for kind, what in heard.items()),
-                  *_warnings(wave, model, silent="silence" in heard),
-                  *((AGAIN,) if asked_again else ())),
+        remarks=(*((what, EFFECTS[kind]) for kind, what in heard.items()),
+                 *((text, "") for text in _warnings(wave, model, silent="silence" in heard)),
+                 *((AGAIN,) if asked_again else ())),
     )  # fmt: skip
 
 

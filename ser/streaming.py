@@ -40,7 +40,7 @@ class WindowPrediction:
     Attributes:
         start, end: where it lies, in seconds from the beginning.
         level: its root mean square in dB of full scale (-inf: digital silence).
-        prediction: the answer; its ``warnings`` tell what is odd about this stretch.
+        prediction: the answer; its ``remarks`` tell what is odd about this stretch.
         compute_seconds: time from having the last sample to having the answer.
     """
 
@@ -67,7 +67,7 @@ class WindowPrediction:
         """One line: times, level, emotion, a bar, notes (what was heard, not what it does)."""
         value = self.prediction.probabilities[self.prediction.emotion]
         wide = max(8, *map(len, self.prediction.probabilities))
-        notes = "".join(f"  ({w.partition(': ')[0]})" for w in self.prediction.warnings)
+        notes = "".join(f"  ({what})" for what, _ in self.prediction.remarks)
         return (
             f"{clock(self.start)} - {clock(self.end)}  {self.level:6.1f} dB  "
             f"{self.prediction.emotion:{wide}} {100 * value:5.1f} %  "

@@ -217,7 +217,7 @@ def test_files_are_taken_and_what_python_refuses_is_refused(file, calm, clips, u
         found = json.loads(p.until(f"{FIGURE}.dataset.answer"))
         alike(found[1], load_audio(tmp_path / "me.wav"),
               enrolled(untold, [tmp_path / f"calm{k}.wav" for k in range(3)]))  # fmt: skip
-        give(p, "calm2.wav", AGAIN.replace("recordings", "sentences"), "asked")
+        give(p, "calm2.wav", ": ".join(AGAIN).replace("recordings", "sentences"), "asked")
         p.js(f"{FIGURE}.querySelector('button.ask').click()")
         assert "Not all of this is one voice" in p.js(SAID)
         assert p.requests() == [file.as_uri()]

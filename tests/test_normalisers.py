@@ -281,8 +281,8 @@ def test_calm_recordings_tell_a_model_the_voice(base, tiny_root, tmp_path, capsy
     assert first == predict(path, enrolled(model, calm[:1])).probabilities
     assert first != predict(path, model, calm[1:2]).probabilities
     assert first == predict(path, model, calm[0]).probabilities  # one, not its letters
-    assert AGAIN in predict(calm[0], model, calm[:1]).warnings
-    assert AGAIN not in predict(path, model, calm[:1]).warnings
+    assert AGAIN in predict(calm[0], model, calm[:1]).remarks
+    assert AGAIN not in predict(path, model, calm[:1]).remarks
     with pytest.raises(ModelError, match="silence tells no voice"):
         predict(path, model, [np.zeros(32000, np.float32)])
     with pytest.raises(ModelError, match="the same sound"):

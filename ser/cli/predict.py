@@ -219,8 +219,7 @@ def _stream(args: argparse.Namespace, failed: bool) -> int:
                 line = {"path": path, **answer.as_dict()}
                 shown = json.dumps(line, ensure_ascii=False) if args.json else answer.to_text()
                 print(shown, flush=True)
-                for warning in answer.prediction.warnings:  # a line has no room for the effect
-                    heard, _, effect = warning.partition(": ")
+                for heard, effect in answer.prediction.remarks:  # a line has no room for the effect
                     if effect and effect not in known and not args.json:
                         print(f"ser: {path}: {heard}: {effect}", file=sys.stderr)
                         known.add(effect)

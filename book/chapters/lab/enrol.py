@@ -193,7 +193,7 @@ def enrol(
         "names": names,
         "nothing": NOTHING,
         "enough": f"{_word(count)} are enough; take one back first",
-        "again": f"It is {AGAIN}.".replace("recordings", "sentences"),
+        "again": f"It is {': '.join(AGAIN)}.".replace("recordings", "sentences"),
         "mixed": "Not all of this is one voice: built-in sounds are mixed with yours.",
     }
     described = (
