@@ -202,16 +202,10 @@ def _points(ax: Axes, part: pd.DataFrame, metric: str, y: Sequence[float], selec
     ax.plot(middle, y, marker, color=colour, markerfacecolor=face, markersize=7, label=label)
 
 
-def _asked(line: Any) -> str:
-    """The emotions of a line of the table, where they are not the usual four."""
-    emotions = getattr(line, "emotions", None)
-    return set_name(emotions.split(", ")) if isinstance(emotions, str) else ""
-
-
 def _where(table: pd.DataFrame) -> list[str]:
     return [
         f"{r.corpus}{f' → {r.test_corpus}' if isinstance(r.test_corpus, str) else ''}, {r.protocol}"
-        + (f"; {asked}" if (asked := _asked(r)) else "")
+        + (f"; {asked}" if (asked := set_name(getattr(r, "emotions", EMOTIONS))) else "")
         for r in table.itertuples()
     ]
 

@@ -57,7 +57,7 @@ class Report:
             [{k: v for k, v in d.items() if k not in wide} for d in self._dicts]
         )
         self.table["classes"] = self.table["classes"].map(len)
-        self.table["emotions"] = self.table["emotions"].map(", ".join)
+        self.table["emotions"] = self.table["emotions"].map(tuple)
         self.table["missing"] = self.table["missing"].map("; ".join)
         self.table["n_expected"] = self.table["n_expected"].astype("Int64")
         for column in ("wa_sd", "wa_low", "wa_high", "ua_sd", "ua_low", "ua_high"):
@@ -156,7 +156,8 @@ class Report:
     def to_csv(self) -> str:
         """The table as CSV with one header line; fractions of 1, empty where unknown."""
         out = io.StringIO()
-        self.table.to_csv(out, index=False, lineterminator="\n")
+        table = self.table.assign(emotions=self.table.emotions.map(", ".join))
+        table.to_csv(out, index=False, lineterminator="\n")
         return out.getvalue()
 
     def to_text(
