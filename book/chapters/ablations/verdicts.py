@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import pandas as pd
@@ -82,12 +81,8 @@ def verdict_summary(asked: pd.DataFrame) -> str:
             parts.append(f"not run: {'; '.join(missing)}")
         speakers = int(done.speakers.max()) if len(done) else 0
         parts += _reach(done, speakers)
-        notes = asked.attrs.get("notes", [])
-        parts += [
-            re.sub(r" \([^)]*\)\.", ".", n.removeprefix(f"{corpus}: "), count=1)
-            for n in notes
-            if _of_seeds(n, corpus)
-        ]
+        if found := asked.attrs.get("one seed", {}).get(corpus):
+            parts.append(found.words(named=False))
         lines.append(f"- {corpus}, {speakers} speakers, {len(done)} questions. " + ". ".join(
             part[0].upper() + part[1:] for part in parts
         ) + ".")  # fmt: skip
@@ -103,10 +98,6 @@ def _reach(done: pd.DataFrame, speakers: int) -> list[str]:
         if least >= ALPHA:
             told[-1] += ", of which none could be settled"
     return [f"the smallest corrected p there can be is {' and '.join(told)}"] if told else []
-
-
-def _of_seeds(note: str, corpus: str) -> bool:
-    return note.startswith(f"{corpus}: one seed stands")
 
 
 def verdict_table(family: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

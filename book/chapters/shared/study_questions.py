@@ -10,6 +10,7 @@ other. Book: chapter "Ablations".
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,29 @@ COLUMNS = [
     "question", "family", "corpus", "protocol", "first", "second", "ua_first", "ua_second",
     "difference", "low", "high", "p", "p_holm", "seeds", "speakers", "verdict", "command",
 ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OneSeed:
+    """Answers of a corpus that rest on one seed on a side.
+
+    Attributes:
+        keys: of the questions.
+        least, most: standard deviations, in points of UA, between the seeds of other rows there.
+    """
+
+    keys: tuple[str, ...]
+    least: float
+    most: float
+
+    def words(self, named: bool) -> str:
+        """What that means; *named*: with the questions' keys."""
+        keys = f" ({'; '.join(self.keys)})" if named else ""
+        return (
+            f"one seed stands on a side of {len(self.keys)} answers{keys}. Their intervals know "
+            "nothing of its luck: between the seeds of one row UA has a standard deviation of "
+            f"{self.least:.1f} to {self.most:.1f} points here"
+        )
 
 
 def questions(
@@ -63,7 +87,8 @@ def questions(
         ``"5"`` or ``"5/3"``, ``"-"`` for a baseline, which has none; ``verdict``: ``"better"`` or
         ``"worse"`` (of the first row; where two ways of scoring are compared, ``"higher"`` or
         ``"lower"``), ``"open"``, or ``"not run"``, and then ``command`` says how to make what is
-        missing. ``attrs["notes"]`` has what the reader should know.
+        missing. ``attrs["notes"]`` has what the reader should know, ``attrs["one seed"]`` for
+        each corpus the :class:`OneSeed` of its answers, where there is one.
 
     Raises:
         RecordError: an unknown question or corpus, or nothing but runs across corpora.
@@ -74,7 +99,7 @@ def questions(
     """
     chosen = _chosen(asked, only)
     blocks = _blocks(report, corpus)
-    parts, notes = [], []
+    parts, notes, one_seed = [], [], {}
     for name, (here, protocol) in blocks.items():
         lines = [_answer(q, here, protocol, report.resamples) for q in chosen]
         table = pd.DataFrame(lines, columns=COLUMNS, index=pd.Index([q.key for q in chosen]))
@@ -86,9 +111,12 @@ def questions(
         ]  # fmt: skip
         table["corpus"] = name
         parts.append(table)
-        notes += _notes(table, here)
+        alone = [q.key for q, line in zip(chosen, lines, strict=True) if line.get("one seed")]
+        if found := _one_seed(alone, here, protocol):
+            one_seed[name] = found
+        notes += _notes(table, found)
     result = pd.concat(parts)
-    result.attrs["notes"] = notes
+    result.attrs |= {"notes": notes, "one seed": one_seed}
     return result
 
 
@@ -139,10 +167,11 @@ def _answer(question: StudyQuestion, rows: list[Row], protocol: str, resamples: 
     first, second = there[0]
     compared = compare(first, second, resamples)
     result = compared.result
-    seeds = [
-        str(len(s)) if r.records[0].data.get("history") else "-"
+    counts = [
+        len(s) if r.records[0].data.get("history") else None
         for s, r in zip(compared.seeds, (first, second), strict=True)
     ]
+    seeds = ["-" if count is None else str(count) for count in counts]
     return line | {
         "first": _named(first, second),
         "second": _named(second, first),
@@ -153,6 +182,7 @@ def _answer(question: StudyQuestion, rows: list[Row], protocol: str, resamples: 
         "high": 100 * result.ua_high,
         "p": result.ua_p,
         "seeds": seeds[0] if seeds[0] == seeds[1] else "/".join(seeds),
+        "one seed": 1 in counts,
         "speakers": result.speakers,
     }
 
@@ -243,7 +273,13 @@ def _verdict(difference: float, p: float, question: StudyQuestion) -> str:
     return words[0] if difference > 0 else words[1]
 
 
-def _notes(table: pd.DataFrame, rows: Sequence[Row]) -> list[str]:
+def _one_seed(keys: Sequence[str], rows: Sequence[Row], protocol: str) -> OneSeed | None:
+    several = [r for r in rows if len(r.seeds) > 2 and r.protocol == protocol]
+    spread = [100 * np.std(r.ua, ddof=1) for r in several if r.selection == "last"]
+    return OneSeed(tuple(keys), min(spread), max(spread)) if keys and spread else None
+
+
+def _notes(table: pd.DataFrame, one_seed: OneSeed | None) -> list[str]:
     """What the numbers cannot say; one line each."""
     corpus, known = table.corpus.iloc[0], table[table.p.notna()]
     if known.empty:
@@ -258,16 +294,8 @@ def _notes(table: pd.DataFrame, rows: Sequence[Row]) -> list[str]:
                 f"corrected p can be below {min(1.0, least):.3f}, so every answer among them is "
                 "open; ask fewer questions, or more speakers"
             )
-    lucky = [key for key, seeds in known.seeds.items() if "1" in str(seeds).split("/")]
-    protocol = known.protocol.iloc[0]
-    several = [r for r in rows if len(r.seeds) > 2 and r.protocol == protocol]
-    spread = [100 * np.std(r.ua, ddof=1) for r in several if r.selection == "last"]
-    if lucky and spread:
-        notes.append(
-            f"{corpus}: one seed stands on a side of {len(lucky)} answers ({'; '.join(lucky)}). "
-            "Their intervals know nothing of its luck: between the seeds of one row UA has a "
-            f"standard deviation of {min(spread):.1f} to {max(spread):.1f} points here"
-        )
+    if one_seed:
+        notes.append(f"{corpus}: {one_seed.words(named=True)}")
     left = table.index[table.p.isna()]
     if len(left):
         notes.append(f"{corpus}: not run: {'; '.join(left)}")
