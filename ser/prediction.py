@@ -236,7 +236,7 @@ def answer(
     import torch
 
     asked_again = bool(model.calm) and _sound(wave) in model.calm
-    heard = listen(wave, part) | (channels.told() if channels else {})
+    heard = listen(wave, part) | (channels.heard() if channels else {})
     wave = without_offset(wave, heard)
     try:
         with torch.no_grad():

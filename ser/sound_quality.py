@@ -262,7 +262,7 @@ class Channels:
         >>> tone = np.sin(np.arange(1000, dtype=np.float32))
         >>> channels = Channels()
         >>> channels.add(np.stack([tone, -tone], axis=1))
-        >>> channels.told()["cancelling"]
+        >>> channels.heard()["cancelling"]
         'its 2 channels cancel when they are mixed'
     """
 
@@ -277,7 +277,7 @@ class Channels:
         cut = max(flat(channel, 1.0) for channel in block.T)
         self._blocks.append((len(block), sums, squares, float(mixed @ mixed), cut))
 
-    def told(self) -> dict[str, str]:
+    def heard(self) -> dict[str, str]:
         """As :func:`listen`: cancelling, one side, clipped."""
         if not self._blocks:
             return {}

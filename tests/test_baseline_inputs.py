@@ -9,7 +9,7 @@ import pytest
 import soundfile as sf
 import torch
 from chapters.shared.paired_questions import equal_size
-from made import make_corpus
+from small_corpora import make_corpus
 
 from ser.batch import Batch
 from ser.cli import main

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 import torch
-from made import get, make_corpus, same, shards
+from small_corpora import get, make_corpus, same, shards
 
 from ser.corpora.base import Corpus, make_table
 from ser.errors import FeatureError
@@ -234,7 +234,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import ser.features.compute as compute
-from made import make_corpus, get
+from small_corpora import make_corpus, get
 compute.SHARD_UTTERANCES = 4
 load = compute.load_audio
 def slow(*args, **options):

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile as sf
-from made import make_corpus
+from small_corpora import make_corpus
 
 from ser.corpora.base import make_table
 from ser.errors import FeatureError

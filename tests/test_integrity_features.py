@@ -10,7 +10,7 @@ import shutil
 import numpy as np
 import pytest
 from damage import COUNT, damages
-from made import get, make_corpus, same, shards
+from small_corpora import get, make_corpus, same, shards
 
 from ser.errors import FeatureError
 from ser.features import load_pack, save_pack

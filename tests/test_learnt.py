@@ -10,7 +10,7 @@ import pytest
 import torch
 import torchaudio
 from chapters.what_came_after import TINY
-from made import make_corpus
+from small_corpora import make_corpus
 
 from ser.audio import load_audio
 from ser.cli import main

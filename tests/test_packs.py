@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 import soundfile
-from made import get, make_corpus, same, shards
+from small_corpora import get, make_corpus, same, shards
 
 from ser.cli import main
 from ser.errors import FeatureError

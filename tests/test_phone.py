@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ser.audio import load_audio, probe, stream_audio
-from ser.containers.mp4_webm_amr import name_of
+from ser.containers.mp4_webm_amr import container_of
 from ser.corpora.scan import walk
 from ser.errors import AudioError
 
@@ -161,7 +161,7 @@ def test_a_webm_that_tells_no_length_is_read_whole(tmp_path):
     ],
 )
 def test_files_are_named_by_their_first_bytes(head, name):
-    assert name_of(head.ljust(64, b"\0")) == name
+    assert container_of(head.ljust(64, b"\0")) == name
 
 
 @pytest.mark.parametrize(

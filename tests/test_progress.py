@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from made import make_corpus
+from small_corpora import make_corpus
 
 from ser import compiling, progress
 from ser.cli import main

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from made import make_corpus
+from small_corpora import make_corpus
 
 from ser.errors import FeatureError
 from ser.features import load_pack, prosody25, save_pack

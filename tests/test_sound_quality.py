@@ -104,7 +104,7 @@ def test_clean_corpora_are_told_nothing(shared, corpus, step, count):
     told = {}
     for path in paths:
         channels = Channels()
-        told[path] = listen(load_audio(path, heed=channels.add)) | channels.told()
+        told[path] = listen(load_audio(path, heed=channels.add)) | channels.heard()
     assert len(told) == count and {p: t for p, t in told.items() if t} == {}
 
 
@@ -166,7 +166,7 @@ def test_an_offset_hides_neither_channels_that_cancel_nor_empty_ones(voices, kin
     channels = Channels()
     for block in np.array_split(stereo(0.5 * voices[0], kind) + np.float32(offsets), 3):
         channels.add(block)
-    assert list(channels.told()) == [kind]
+    assert list(channels.heard()) == [kind]
 
 
 def test_channels_of_an_offset_alone_and_two_alike_with_one_are_no_fault(voices):
@@ -174,14 +174,14 @@ def test_channels_of_an_offset_alone_and_two_alike_with_one_are_no_fault(voices)
     for block in (np.full((4000, 2), 0.3, np.float32), alike + np.float32([0.2, -0.2]), alike[:0]):
         channels = Channels()
         channels.add(block)
-        assert channels.told() == {}
+        assert channels.heard() == {}
 
 
 def test_two_different_microphones_are_no_fault():
     channels = Channels()
     channels.add(DRAW.normal(size=(16000, 2)).astype(np.float32))
     channels.add(DRAW.normal(size=(16000, 2)).astype(np.float32) * [1.0, 0.2])
-    assert channels.told() == {}
+    assert channels.heard() == {}
 
 
 def test_a_stream_says_where_there_is_no_voice(voices, model):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from made import make_corpus
+from small_corpora import make_corpus
 
 HEAVY = ("torch", "numba", "triton", "pandas", "scipy", "sklearn", "matplotlib", "joblib")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from made import make_corpus
+from small_corpora import make_corpus
 
 from ser import cli
 from ser.cli import main

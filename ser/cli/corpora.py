@@ -135,9 +135,9 @@ def _number(value: int | None) -> str:
 def _paragraph(row: dict) -> str:
     fields = {"licence": row["licence"], "get": row["get"], "cite": row["citation"]}
     if row["all_emotions"]:
-        from ser.corpora.emotion_set import told
+        from ser.corpora.emotion_set import counted
 
-        fields = {"emotions": told(row["all_emotions"])} | fields
+        fields = {"emotions": counted(row["all_emotions"])} | fields
     return "\n".join([f"{row['name']}: {row['title']}", *map(field, fields, fields.values())])
 
 

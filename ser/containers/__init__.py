@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from ser.containers.au_caf_nist import chunk_parts
 from ser.containers.mp3 import is_mpeg, mpeg_parts
-from ser.containers.mp4_webm_amr import WALKED, name_of, phone_parts
+from ser.containers.mp4_webm_amr import WALKED, container_of, phone_parts
 from ser.containers.ogg_flac import flac_parts, ogg_parts
 from ser.containers.part import Fault, Part, tag_bytes
 from ser.containers.wav_aiff import joined
@@ -40,7 +40,7 @@ def parts_of(stream: BinaryIO, size: int) -> tuple[list[Part], str]:
             raise Fault("cut off", "it ends within its first tag")
     stream.seek(begin)
     head = stream.read(64)
-    if (name := name_of(head)) in WALKED:
+    if (name := container_of(head)) in WALKED:
         return phone_parts(stream, size, name), name
     if name:
         return [], name

@@ -42,12 +42,12 @@ _OTHERS = {
 }  # fmt: skip
 
 
-def name_of(head: bytes, tail: str = "") -> str:
+def container_of(head: bytes) -> str:
     """What the first 64 bytes of a file are, in words; "" where they are none of these.
 
     Example:
-        >>> name_of(b"\\0\\0\\0\\x1cftypM4A \\0\\0\\0\\0"), name_of(b"#!AMR\\n"), name_of(b"RIFF")
-        ('M4A', 'AMR', '')
+        >>> container_of(b"\\0\\0\\0\\x1cftypM4A \\0\\0\\0\\0"), container_of(b"RIFF")
+        ('M4A', '')
     """
     if head[4:8] == b"ftyp":
         brand = head[8:12]

@@ -116,12 +116,12 @@ class Corpus:
         return self.everything.emotion.isin(self.emotions)
 
     @property
-    def classes_told(self) -> str:
+    def class_words(self) -> str:
         """``the four classes``, or how many were asked for.
 
         Example:
             >>> empty = make_table([{"utterance": "", "path": "", "emotion": "", "speaker": ""}])
-            >>> Corpus("x", Path(), empty, empty, "", "", emotions=("sad", "zen")).classes_told
+            >>> Corpus("x", Path(), empty, empty, "", "", emotions=("sad", "zen")).class_words
             'the 2 emotions asked for'
         """
         if self.emotions == EMOTIONS:

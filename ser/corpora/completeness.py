@@ -55,7 +55,7 @@ def completeness(corpus: Corpus) -> dict:
     if off:
         part = "a part" if len(corpus.table) < total else "another set"
         missing.append(
-            f"{len(corpus.table)} utterances of {corpus.classes_told} instead of {total} "
+            f"{len(corpus.table)} utterances of {corpus.class_words} instead of {total} "
             f"({', '.join(off)}): numbers made on {part} do not compare with published ones"
         )
     return {

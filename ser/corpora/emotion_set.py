@@ -80,7 +80,7 @@ class EmotionSet:
         if lacking:
             named = " or ".join(filter(None, [", ".join(lacking[:-1]), lacking[-1]]))
             silent = [f"{w} ({listed[w]} listed)" for w in lacking if listed.get(w)]
-            found = told({word: here[word] for word in ordered(here) if here[word]}) or "none"
+            found = counted({word: here[word] for word in ordered(here) if here[word]}) or "none"
             near = [m for w in lacking for m in difflib.get_close_matches(w, list(here), 1)]
             hint = f". Did you mean {near[0]!r}?" if near and not silent else ""
             sound = f"; without any sound here: {', '.join(silent)}" if silent else ""
@@ -184,10 +184,10 @@ def ordered(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({w for w in words if w}, key=lambda w: (place.get(w, len(place)), w)))
 
 
-def told(counts: Mapping[str, int]) -> str:
+def counted(counts: Mapping[str, int]) -> str:
     """``angry 3, sad 4``.
 
-    >>> told({"angry": 3})
+    >>> counted({"angry": 3})
     'angry 3'
     """
     return ", ".join(f"{word} {count}" for word, count in counts.items())

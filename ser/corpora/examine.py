@@ -100,7 +100,7 @@ def examine(path: str | os.PathLike, start: float = 0.0, seconds: float | None =
         mixed = samples.mean(axis=1, dtype=np.float64)  # what a run hears: channels may cancel
         channels = Channels()
         channels.add(samples)
-        told = listen(_resampled(mixed.astype(np.float32), rate)) | channels.told()
+        told = listen(_resampled(mixed.astype(np.float32), rate)) | channels.heard()
     except SerError as error:
         text = str(error).removeprefix(f"{Path(path)}: ")
         kind = "short" if isinstance(error, ShortAudioError) else "unreadable"

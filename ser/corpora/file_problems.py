@@ -63,7 +63,7 @@ def _unusable(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
         groups.items(), key=lambda item: (order.index(item[0][0]), not item[0][2])
     ):
         name, what, way_out = UNUSABLE[kind]
-        whose = f"of {corpus.classes_told}" if wanted else "of other emotions"
+        whose = f"of {corpus.class_words}" if wanted else "of other emotions"
         text = f"{what}: {many(len(bad), 'utterance')} {whose}"
         first = bad[0].error
         if kind in ("empty", "unreadable", "short"):

@@ -176,9 +176,9 @@ def _open(file: Path, problems: Problems) -> tuple[list[str], list[tuple[int, li
         problems.note(f"{file.name} is not UTF-8; it was read as Windows-1252")
     if "\0" in text:
         raise CorpusError(f"manifest: {file} is not a text file. {INFO.get}")
-    told, text = _told_delimiter(text)
+    declared, text = _declared_delimiter(text)
     header = text.lstrip().partition("\n")[0]
-    delimiter = told or max(",;\t", key=header.count)
+    delimiter = declared or max(",;\t", key=header.count)
     # Strict: a quote that is never closed would swallow all rows after it.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns: list[str] = []
@@ -217,7 +217,7 @@ def _open(file: Path, problems: Problems) -> tuple[list[str], list[tuple[int, li
     return columns, lines
 
 
-def _told_delimiter(text: str) -> tuple[str, str]:
+def _declared_delimiter(text: str) -> tuple[str, str]:
     """Excel's first line ``sep=;``: the delimiter, and the text with that line left empty."""
     found = re.match(r"\s*sep=([,;\t])\r?\n", text, re.IGNORECASE)
     return (found[1], "\n" + text[found.end() :]) if found else ("", text)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ser.audio import END_TOLERANCE
 from ser.corpora.base import Copy, Corpus, make_table
 from ser.corpora.copies import copy_problems, names_other_signal
-from ser.corpora.emotion_set import FOUR, EmotionSet, told
+from ser.corpora.emotion_set import FOUR, EmotionSet, counted
 from ser.corpora.originals import file_digest, originals
 from ser.corpora.problems import ABSENT, Problems
 from ser.corpora.registry import CorpusInfo
@@ -167,7 +167,7 @@ def _any(classes: tuple[str, ...]) -> str:
 def _others(heard: pd.DataFrame) -> str:
     """The emotions of a corpus of which nothing wanted can be heard, and the way out."""
     found = Counter(word for word in heard.emotion if word)
-    return f" There are {told(found)}: name them with --emotions, or all." if found else ""
+    return f" There are {counted(found)}: name them with --emotions, or all." if found else ""
 
 
 def _original(corpus: str, paths: Iterable[str]) -> bool:

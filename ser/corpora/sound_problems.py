@@ -34,11 +34,11 @@ def _of(rows: Rows, some: Rows, classes: str) -> str:
 
 def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
     """What moves an answer (silence, clipping, band ...); audio there twice or in part."""
-    listed, wanted, classes = corpus.everything, corpus.wanted, corpus.classes_told
+    listed, wanted, classes = corpus.everything, corpus.wanted, corpus.class_words
     rows = list(zip(wanted.tolist(), clips, strict=True))
     problems: list[Problem] = []
 
-    def told(kind: str, severity: str, text: str, some: Rows) -> None:
+    def tell(kind: str, severity: str, text: str, some: Rows) -> None:
         names = [below(Path(clip.path), corpus.root) for _, clip in some]
         problems.append(Problem(kind, severity, text, names))
 
@@ -51,14 +51,14 @@ def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
             whose = f"of {classes}" if used else "of other emotions"
             advice = "; leave them out: move them out of the folder" if used else ""
             text = f"silent from end to end: {many(len(silent), 'clip')} {whose}{advice}"
-            told("silent", severity, text, silent)
+            tell("silent", severity, text, silent)
     if clipped := [row for row in rows if row[1].clipped]:
         samples = sum(c.clipped for _, c in clipped)
         text = (
             f"at full scale for three samples or more in a row: {_of(rows, clipped, classes)} "
             f"({samples} samples in all), recorded or made too loud, and their spectra show it"
         )
-        told("clipped", common(clipped), text, clipped)
+        tell("clipped", common(clipped), text, clipped)
     holes = [row for row in rows if not row[1].silent and row[1].zeros > ZEROS]
     if holes:
         holes.sort(key=lambda row: -row[1].zeros)
@@ -66,23 +66,23 @@ def sound_problems(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
             f"digital silence inside: {_of(rows, holes, classes)}, exact zeros for up to "
             f"{1000 * holes[0][1].zeros:.0f} ms, whose logarithm needs a floor"
         )
-        told("digital silence", "note", text, holes)
+        tell("digital silence", "note", text, holes)
     rates = Counter(clip.rate for _, clip in rows if not clip.error).most_common()
     if len(rates) > 1:
         shown = ", ".join(f"{count} at {rate} Hz" for rate, count in rates)
         odd = [row for row in rows if not row[1].error and row[1].rate != rates[0][0]]
         of = _of(rows, odd, classes)
         text = f"sample rates differ ({shown}): {of} unlike most; all become 16 kHz"
-        told("sample rate", "note", text, odd)
+        tell("sample rate", "note", text, odd)
     if several := [row for row in rows if row[1].channels > 1]:
         text = f"several channels: {_of(rows, several, classes)}; their mean is used"
-        told("channels", "note", text, several)
+        tell("channels", "note", text, several)
     for kind, effect in EFFECTS.items():
         odd = [row for row in rows if kind in row[1].heard]
         odd = [row for row in odd if kind != "clipped" or not row[1].clipped]  # told above
         if odd and kind != "silence":
             text = f"{_of(rows, odd, classes)}, the first: {odd[0][1].heard[kind]}. {effect}"
-            told(kind, "warning" if kind in NEVER else common(odd), text, odd)
+            tell(kind, "warning" if kind in NEVER else common(odd), text, odd)
     problems += _duplicates(corpus, clips)
     usable = [None if clip.error else clip.digest for clip in clips]
     if found := overlapping_rows(listed.assign(emotion=listed.emotion.where(wanted, "")), usable):
@@ -128,7 +128,7 @@ def _duplicates(corpus: Corpus, clips: list[Clip]) -> list[Problem]:
                 "tests: keep one"
             )
         if severity == "note":
-            text += f" (not of {corpus.classes_told})"
+            text += f" (not of {corpus.class_words})"
         elif severity == "warning":
             text += " (so the owners ship it)"
         problems.append(Problem(kind, severity, text, [n for names in found for n in names]))

@@ -31,7 +31,7 @@ def table_problems(corpus: Corpus, info: CorpusInfo, used: list[tuple[str, Clip]
     problems = [Problem("incomplete", "warning", text) for text in missing]
     total = len(corpus.everything)
     if info.total and total != info.total:
-        rest = "" if missing else f"; {corpus.classes_told} are complete"
+        rest = "" if missing else f"; {corpus.class_words} are complete"
         text = f"{total} utterances are listed, the whole corpus has {info.total}{rest}"
         problems.append(Problem("count", "note", text))
     problems += _speaker_problems(corpus.table)
@@ -51,7 +51,7 @@ def table_problems(corpus: Corpus, info: CorpusInfo, used: list[tuple[str, Clip]
     lengths = {round(clip.seconds, 3) for _, clip in used}
     if len(lengths) == 1 and len(used) >= 10 and not corpus.everything.segment.any():
         text = (
-            f"every clip of {corpus.classes_told} lasts exactly {lengths.pop():.3f} s: they were "
+            f"every clip of {corpus.class_words} lasts exactly {lengths.pop():.3f} s: they were "
             "cut or padded to one length; look for the originals"
         )
         problems.append(Problem("one length", "warning", text))

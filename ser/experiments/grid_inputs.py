@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ser.corpora.base import EMOTIONS, Corpus
-from ser.corpora.emotion_set import ordered, told
+from ser.corpora.emotion_set import counted, ordered
 from ser.errors import CorpusError, ProtocolError
 from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig
@@ -236,7 +236,7 @@ def _from_corpus(
         more = len(corpus.problems) - 5
         log.info("%s: and %d more problems; see `%s`", name, more, corpus.check_command)
     if len(corpus.table) == 0:
-        raise CorpusError(f"{name}: no utterances of {corpus.classes_told} under {corpus.root}")
+        raise CorpusError(f"{name}: no utterances of {corpus.class_words} under {corpus.root}")
     functionals = {"egemaps": egemaps, "compare": compare}
     for kind in functionals.keys() & inputs:
         if networks and not config.skip_bad and not installed():
@@ -284,6 +284,6 @@ def _tell_left_out(corpus: Corpus) -> None:
     """What the set that was asked for takes of a corpus, and what it leaves out."""
     if corpus.asked:
         left = Counter(corpus.everything.emotion[~corpus.wanted])
-        more = f"; left out: {told({w: left[w] for w in ordered(left)})}" if any(left) else ""
+        more = f"; left out: {counted({w: left[w] for w in ordered(left)})}" if any(left) else ""
         here = corpus.table.emotion.value_counts()
-        log.info("%s: %s%s", corpus.name, told({e: here[e] for e in corpus.emotions}), more)
+        log.info("%s: %s%s", corpus.name, counted({e: here[e] for e in corpus.emotions}), more)

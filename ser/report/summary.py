@@ -110,7 +110,7 @@ def tuning(row: Row) -> str | None:
     return str((row.records[0].data.get("config") or {}).get("tuning", "fixed"))
 
 
-def tuning_told(row: Row) -> str:
+def tuning_words(row: Row) -> str:
     """What the folds of a tuned baseline chose, in words."""
     if tuning(row) == "fixed":
         return "C = 1, no class weights, the same in every fold"

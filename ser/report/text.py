@@ -12,7 +12,7 @@ from ser.corpora.emotion_set import number
 from ser.normalise import ENROLMENT, TRANSDUCTIVE, enrolled_by
 from ser.report.comparison import Comparison
 from ser.report.pool import Row
-from ser.report.summary import TEST_CHOSEN, tuning, tuning_told
+from ser.report.summary import TEST_CHOSEN, tuning, tuning_words
 
 PROTOCOLS = {
     "random": "random folds, the same speakers on both sides",
@@ -106,7 +106,7 @@ def _under(rows: Sequence[tuple[Row, dict]]) -> list[str]:
     told: dict[str, list[str]] = {}
     for row, _ in rows:
         if tuning(row) and row.selection == "last":
-            told.setdefault(tuning_told(row), []).append(row.label)
+            told.setdefault(tuning_words(row), []).append(row.label)
     lines += [f"{', '.join(names)}: {words}" for words, names in told.items()]
     for row, d in rows:
         if d["choice"] and row.selection == "last":
