@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections import defaultdict
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ EXTRA = {
 }
 
 
-def imports():
+def imports(*folders):
     """Foreign module -> where it is imported: (file, at once or only within a function)."""
     found = defaultdict(set)
 
@@ -60,8 +61,9 @@ def imports():
             function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
             visit(child, file, late or typing or function)
 
-    for file in (ROOT / "ser").rglob("*.py"):
-        visit(ast.parse(file.read_text(encoding="utf-8")), file, False)
+    for folder in folders or ("ser",):
+        for file in (ROOT / folder).rglob("*.py"):
+            visit(ast.parse(file.read_text(encoding="utf-8")), file, False)
     return found
 
 
@@ -70,6 +72,21 @@ def test_every_import_is_a_declared_dependency():
     undeclared = {name: found[name] for name in set(found) - PLAIN - EXTRA - WITH_TORCH}
     assert not undeclared, "declare them in pyproject.toml"
     assert set(found) >= PLAIN, f"declared and never imported: {PLAIN - set(found)}"
+
+
+def test_what_the_book_tools_and_tests_import_is_declared():
+    declared = sum(PROJECT["optional-dependencies"].values(), PROJECT["dependencies"])
+    names = {re.match(r"[\w-]+", line)[0].lower() for line in declared}
+    brought = {
+        module
+        for module, of in metadata.packages_distributions().items()
+        if {name.lower().replace("_", "-") for name in of} & names
+    }
+    own = {"chapters", "tools", "tests", "benchmarks"}
+    own |= {file.stem for file in (ROOT / "tests").glob("*.py")}
+    found = imports("book/chapters", "tools", "tests", "benchmarks")
+    undeclared = set(found) - own - brought - modules(declared) - WITH_TORCH
+    assert not {name: found[name] for name in undeclared}, "declare them in pyproject.toml"
 
 
 def test_what_is_an_extra_is_imported_only_where_it_is_used():
