@@ -38,7 +38,7 @@ INPUTS: dict[str, str] = {
     "level-lr": "level",
     "duration-lr": "duration",
 }
-"""What a baseline is given: an attribute of :class:`ser.experiments.grid_inputs.CorpusInputs`."""
+"""What a baseline is given: an attribute of :class:`ser.experiments.corpus_inputs.CorpusInputs`."""
 TUNINGS: tuple[str, ...] = ("nested", "nested-robust", "fixed")
 """``nested``: C and class weights by :func:`tune`; ``nested-robust``: and whether, and where,
 numbers are clipped; ``fixed``: C = 1, no class weights."""

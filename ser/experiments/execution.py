@@ -10,8 +10,9 @@ import numpy as np
 
 from ser.errors import FeatureError, TrainingError
 from ser.experiments.baselines import BASELINES, INPUTS, baseline_logits, tune
+from ser.experiments.corpus_inputs import CorpusInputs
 from ser.experiments.fold_run import FoldRun
-from ser.experiments.grid_inputs import CorpusInputs, shortest
+from ser.experiments.grid_inputs import shortest
 from ser.experiments.progress import RunNotes
 from ser.experiments.record_table import SCHEMA, write_table
 from ser.experiments.records import fingerprint, provenance, select

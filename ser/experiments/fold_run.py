@@ -9,7 +9,7 @@ import numpy as np
 
 from ser.corpora.base import EMOTIONS
 from ser.experiments.baselines import BASELINES, INNER, INPUTS, grid_of
-from ser.experiments.grid_inputs import CorpusInputs
+from ser.experiments.corpus_inputs import CorpusInputs
 from ser.experiments.record_folder import record_path
 from ser.normalise import enrolled_by
 from ser.protocols import Fold

@@ -21,9 +21,10 @@ from ser.enrolment import enrol, without_enrolled
 from ser.errors import FULL, ProtocolError, RecordError, SerError, TrainingError, shortage
 from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig
+from ser.experiments.corpus_inputs import CorpusInputs
 from ser.experiments.execution import execute
 from ser.experiments.fold_run import FoldRun
-from ser.experiments.grid_inputs import CorpusInputs, check_speakers, load_inputs
+from ser.experiments.grid_inputs import check_speakers, load_inputs
 from ser.experiments.mixing import with_others
 from ser.experiments.processes import KEPT, LIGHTER, imap_unordered
 from ser.experiments.progress import GridProgress

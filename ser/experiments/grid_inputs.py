@@ -6,73 +6,23 @@ import functools
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ser.corpora.base import EMOTIONS, Corpus
+from ser.corpora.base import Corpus
 from ser.corpora.emotion_set import counted, ordered
 from ser.errors import CorpusError, ProtocolError
 from ser.experiments.baselines import BASELINES, INPUTS
 from ser.experiments.config import RunConfig
+from ser.experiments.corpus_inputs import CorpusInputs
 from ser.experiments.mixing import also_of, joined
-from ser.features.utterance_values import log_seconds
 from ser.normalise import one_class_speakers
 from ser.protocols import Fold
 from ser.rows import get_row
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class CorpusInputs:
-    """A corpus as a run sees it: its table, its features and what names it."""
-
-    name: str
-    table: Any
-    keys: list[str]
-    samples: np.ndarray = field(repr=False)
-    content_hash: str = ""
-    features: Any = field(default=None, repr=False)
-    licence: str = ""
-    egemaps: np.ndarray | None = field(default=None, repr=False)
-    compare: np.ndarray | None = field(default=None, repr=False)
-    speeds: dict[float, Any] = field(default_factory=dict, repr=False)
-    level: np.ndarray | None = field(default=None, repr=False)
-    ssl: np.ndarray | None = field(default=None, repr=False)
-    ssl_weights: str = ""
-    whole: dict = field(default_factory=dict, repr=False)
-    also: list[dict] = field(default_factory=list, repr=False)
-    own: int = 0
-    check: str = "ser check"
-    emotions: tuple[str, ...] = EMOTIONS
-
-    @property
-    def labels(self) -> np.ndarray:
-        """Class number of each utterance, int64 (utterances,): its emotion's place in the set."""
-        place = {emotion: number for number, emotion in enumerate(self.emotions)}
-        return np.array([place[e] for e in self.table.emotion], dtype=np.int64)
-
-    @property
-    def duration(self) -> np.ndarray:
-        """Logarithm of each utterance's seconds, float32 (utterances, 1)."""
-        return log_seconds(self.samples)
-
-    def completed(self, message: str) -> str:
-        """*message* with the whole command where it says to type `ser check`."""
-        return message.replace("`ser check`", f"`{self.check}`")
-
-    def describe(self) -> dict:
-        """What a record says of the corpus: its name, its content, and what of it is missing.
-
-        The last as :func:`ser.corpora.completeness.completeness` found it; of a feature pack,
-        which does not know what it was made of, nothing.
-        """
-        return {"name": self.name, "content_hash": self.content_hash, **self.whole} | {
-            "utterances": self.own or len(self.table)
-        }
 
 
 def shortest(corpus: CorpusInputs, test: CorpusInputs) -> str:

@@ -11,17 +11,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ser.errors import CorpusError, ProtocolError
+from ser.experiments.corpus_inputs import CorpusInputs
 from ser.leaks import find_leaks
 from ser.protocols import Fold, sides_digest
-
-if TYPE_CHECKING:
-    from ser.experiments.grid_inputs import CorpusInputs
 
 log = logging.getLogger(__name__)
 
