@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import io
 import json
 
 import numpy as np
@@ -21,6 +23,7 @@ from ser.explain.recording import explain
 from ser.features.presets import get_preset
 from ser.loading import load_model
 from ser.plots import describe
+from ser.plots.explain_page import _audio
 from ser.plots.explanation import explanation
 from ser.prediction import batch_of
 
@@ -198,6 +201,17 @@ def test_the_page_needs_no_other_and_is_told_in_words(made):
     assert "so nothing is missing" in soup.text and "shuffled" in soup.text
     tables = soup.select("details table")
     assert len(tables) == 2 and all(len(t.select("tbody tr")) > 4 for t in tables)
+
+
+@pytest.mark.parametrize("level", [0.25, 1.5])
+def test_the_page_plays_the_sound_at_its_own_level_clipped_at_full_scale(level):
+    wave = np.float32(level) * np.sin(np.arange(16000, dtype=np.float32))
+    soup = BeautifulSoup(_audio(wave, "<sound>"), "html.parser")
+    assert soup.audio["aria-label"] == soup.figcaption.text == "<sound>"
+    data = base64.b64decode(soup.audio["src"].removeprefix("data:audio/wav;base64,"))
+    played, rate = soundfile.read(io.BytesIO(data))
+    assert rate == 16000 and soundfile.info(io.BytesIO(data)).subtype == "PCM_16"
+    assert np.abs(played - wave.clip(-1, 1)).max() < 1e-4
 
 
 def test_the_line_is_where_the_sound_is_and_the_page_fits_a_telephone(made, tmp_path):

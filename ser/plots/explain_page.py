@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile
+
 from ser.explain.explanation import Explained, Explanation
 from ser.plots.explanation import explanation, strongest_words, time_axis
-from ser.plots.player import player
 from ser.plots.style import VERMILLION, show
 from ser.plots.voices import WORDS, group_importance, named_distribution, utterance_map
 
@@ -50,10 +54,9 @@ def recording_page(explained: Explanation, command: str = "") -> str:
     """
     said = explained.prediction
     name = Path(said.path).name
-    sound = player(explained.wave, caption=f"{name}, at its own level", seconds=said.seconds + 1)
     parts = [
         f"<p>{escape(explained.model)}</p>",
-        sound.html,
+        _audio(explained.wave, f"{name}, at its own level"),
         "<h2>The answer, and what each branch says</h2>",
         _table(
             ["", *said.probabilities],
@@ -78,6 +81,20 @@ def recording_page(explained: Explanation, command: str = "") -> str:
     script = (Path(__file__).with_suffix(".js")).read_text(encoding="utf-8")
     parts.append(f"<script>{script}</script>")
     return page(f"{name}: {said.emotion}", parts, command)
+
+
+def _audio(wave: np.ndarray, caption: str) -> str:
+    """A player of *wave*, 16 kHz; what is beyond full scale is clipped."""
+    data = io.BytesIO()
+    samples = np.round(wave.astype(float) * 32767).clip(-32768, 32767).astype(np.int16)
+    soundfile.write(data, samples, 16000, format="WAV")
+    source = base64.b64encode(data.getvalue()).decode("ascii")
+    return (
+        '<figure class="ser-player" style="margin:.5em 0;max-width:100%">'
+        f'<audio controls preload="metadata" aria-label="{escape(caption)}" '
+        f'style="width:320px;max-width:100%" src="data:audio/wav;base64,{source}"></audio>'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
 
 
 def _view(explained: Explanation, one: Explained) -> list[str]:
