@@ -22,7 +22,6 @@ from ser.corpora.base import EMOTIONS
 from ser.plots.style import (
     CARD,
     EMOTION_COLOURS,
-    EMOTION_HATCHES,
     GREY,
     INK,
     drawing,
@@ -49,6 +48,7 @@ __all__ = [
 
 SMALLEST = 0.12
 """Shares below this have no room for their number."""
+HATCHES = dict(zip(EMOTIONS, ("", "//", "..", "xx"), strict=True))
 
 
 PROGRESS = re.compile(r"^.*\b\d+ of \d+ \w+, \d\d:\d\d passed.*\n", re.MULTILINE)
@@ -190,7 +190,7 @@ def answer_bars(
     ends = 100 * table.cumsum(1)
     with drawing(None, 1.5 + 0.45 * len(values)) as (fig, ax):
         for k, name in enumerate(classes):
-            colour, hatch = EMOTION_COLOURS.get(name, GREY), EMOTION_HATCHES.get(name, "")
+            colour, hatch = EMOTION_COLOURS.get(name, GREY), HATCHES.get(name, "")
             look = {"color": colour, "hatch": hatch, "edgecolor": INK, "linewidth": 0.6}
             widths = 100 * table[:, k]
             ax.barh(range(len(table)), widths, left=ends[:, k] - widths, label=name, **look)

@@ -17,7 +17,7 @@ caption and alternative text.
 
 from ser.plots.html import Html
 from ser.plots.results import confusion_matrix, paired_difference, results_table_plot
-from ser.plots.style import EMOTION_COLOURS, describe, emotion_looks, show
+from ser.plots.style import EMOTION_COLOURS, describe, show
 from ser.plots.training import learning_curves, reliability_diagram
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "Html",
     "confusion_matrix",
     "describe",
-    "emotion_looks",
     "learning_curves",
     "paired_difference",
     "reliability_diagram",

@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
-import itertools
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any
 
@@ -29,26 +28,7 @@ BLUE, VERMILLION, GREEN = "#0072b2", "#d55e00", "#009e73"
 ORANGE, PURPLE, SKY, GREY = "#e69f00", "#cc79a7", "#56b4e9", "#6b6b6b"
 
 EMOTION_COLOURS: dict[str, str] = dict(zip(EMOTIONS, (VERMILLION, ORANGE, GREY, BLUE), strict=True))
-"""Okabe and Ito's colours; grey for neutral. Those of other emotions: :func:`emotion_looks`."""
-
-EMOTION_HATCHES = dict(zip(EMOTIONS, ("", "//", "..", "xx"), strict=True))
-EMOTION_MARKERS = dict(zip(EMOTIONS, "^osD", strict=True))
-
-OTHERS = {
-    "fearful": (PURPLE, "\\\\", "v"),
-    "disgusted": (GREEN, "++", "P"),
-    "surprised": (SKY, "oo", "*"),
-    "bored": ("#8c6d31", "--", "<"),
-    "calm": ("#7f7fd5", "||", ">"),
-    "frustrated": ("#7a0019", "OO", "X"),
-}
-"""Colour, hatch and marker of the field's other emotions."""
-
-SPARE = (
-    *(("#3b3b98", "**", "p"), ("#b3b000", "\\\\|", "h"), ("#c51b7d", "/o", "d")),
-    *(("#1b7837", "x.", "H"), ("#a6611a", "-|", "8"), ("#01665e", "+.", "1")),
-)
-"""What emotions of one's own take in turn; no two of a set look alike up to six of them."""
+"""Okabe and Ito's colours; grey for neutral."""
 
 WIDTH = 5.2
 """Inches; at a telephone's 340 pixels the smallest text is still 10 pixels high."""
@@ -77,21 +57,6 @@ STYLE: dict[str, Any] = {
     "grid.color": GRID,
     "hatch.linewidth": 0.6,
 }
-
-
-def emotion_looks(emotions: Sequence[str]) -> dict[str, tuple[str, str, str]]:
-    """Colour, hatch and marker of each emotion of a set; those of the four are always theirs.
-
-    Example:
-        >>> looks = emotion_looks(("angry", "calm", "zen"))
-        >>> looks["angry"][0] == EMOTION_COLOURS["angry"], len(set(looks.values()))
-        (True, 3)
-    """
-    known = {
-        e: (EMOTION_COLOURS[e], EMOTION_HATCHES[e], EMOTION_MARKERS[e]) for e in EMOTIONS
-    } | OTHERS
-    spare = itertools.cycle(SPARE)
-    return {emotion: known.get(emotion) or next(spare) for emotion in emotions}
 
 
 class BookFigure(Figure):
