@@ -17,10 +17,10 @@ from test_report_calibration import EPOCHS, FOLDS, network
 from ser.errors import RecordError
 from ser.experiments.record_folder import locked, name_of, record_path, stored_records
 from ser.experiments.record_table import _flat, write_table
-from ser.experiments.records import fuse_records, thinned
+from ser.experiments.records import fuse_records
 from ser.paths import atomic_write
 from ser.report import load_records, make_report
-from tools.thin import main
+from tools.thin import main, thinned
 
 BRANCHES = ("mfcc-lstm", "ds-lstm")
 

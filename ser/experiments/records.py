@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -200,37 +200,6 @@ def every_epoch(record: Mapping[str, Any], side: str) -> np.ndarray:
         raise RecordError(
             f"{record['id']}: a record without {error}; choose another --out and run it again"
         ) from None
-
-
-def thinned(record: dict[str, Any], also: Iterable[int] = ()) -> dict[str, Any]:
-    """*record* with the logits of no other epochs than those that a selection chose.
-
-    Tables, intervals and calibration stay as they were. What is lost: the row can't be fused with
-    another any more, and no other epoch can be chosen. A record without logits of its epochs (a
-    baseline's, a fused row's) comes back as it is. Where no dev speakers were held out, none are
-    kept: those of the test are in the selections, and calibration needs the others.
-
-    Args:
-        record: of a run.
-        also: epochs that a row fused from it has chosen; their logits stay as well.
-
-    Raises:
-        RecordError: a selection of an epoch that is not in the record's history.
-    """
-    if "epoch_logits" not in record:
-        return record
-    if not record["dev_labels"]:
-        return {k: v for k, v in record.items() if k != "epoch_logits"}
-    epochs = [entry["epoch"] for entry in record["history"]]
-    chosen = {s["epoch"] for s in record["selection"].values() if s}
-    if not chosen <= set(epochs):
-        raise RecordError(f"{record['id']}: it chose an epoch which is not in its history")
-    chosen |= set(also)
-    kept = {side: np.array(logits) for side, logits in record["epoch_logits"].items()}
-    for logits in kept.values():
-        if len(logits) == len(epochs):
-            logits[[epoch not in chosen for epoch in epochs]] = np.nan
-    return record | {"epoch_logits": kept}
 
 
 def provenance() -> dict:
