@@ -256,8 +256,8 @@ def test_an_offset_is_taken_away_as_in_the_answer(clip):
     logits = np.mean(list(found.logits.values()), 0)
     share = np.exp(logits) / np.exp(logits).sum()
     np.testing.assert_allclose(share, list(found.prediction.probabilities.values()), atol=1e-3)
-    fig = explanation(found, "spectrograms", "An offset")
-    assert describe(fig).startswith("An offset. Patches of the spectrogram over time")
+    fig = explanation(found, "spectrograms")
+    assert describe(fig).startswith("Patches of the spectrogram over time")
     assert "integrated" not in describe(fig) and fig.axes[0].get_xlim()[1] == pytest.approx(
         len(wave) / 16000
     )

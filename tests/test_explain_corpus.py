@@ -134,7 +134,7 @@ def test_the_page_has_every_figure_in_words(made):
 def test_figures_are_of_the_record_they_are_given(made):
     record = read_voices(made / "a.json")
     record["importance"]["egemaps-lr"]["groups"][0]["drop"] = 12.3
-    assert "pitch 12.3" in describe(group_importance(record, "Title"))
+    assert "pitch 12.3" in describe(group_importance(record))
     record["near"]["by speaker"]["speaker"] = 77.0
     fig = utterance_map(record, "by speaker", "Title")
     assert "77 % are of the same speaker" in describe(fig)

@@ -187,7 +187,7 @@ def test_confusion_shows_counts_and_percent_of_rows():
 
 
 def test_table_marks_test_chosen_and_each_protocol(report):
-    fig = plots.results_table_plot(report.table, title="All")
+    fig = plots.results_table_plot(report.table)
     assert len(fig.axes) == 2
     assert "test-chosen*" in [t.get_text() for t in fig.legends[0].texts]
     assert "too good to be true" in plots.describe(fig)

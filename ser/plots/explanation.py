@@ -17,9 +17,7 @@ STRONGEST = "PuOr_r"
 """Colours from purple (against the answer) over none to orange (for it), told apart by all."""
 
 
-def explanation(
-    explained: Explanation, view: str | None = None, title: str | None = None
-) -> Figure:
+def explanation(explained: Explanation, view: str | None = None) -> Figure:
     """Both ways, one below the other, over time in seconds and frequency or group of columns.
 
     Orange speaks for the answer, purple against it. Over spectrograms the sound is drawn in grey.
@@ -27,7 +25,6 @@ def explanation(
     Args:
         explained: of :func:`ser.explain.explain`.
         view: ``spectrograms``, ``mfcc`` or ``prosody``; None: the first of the network's.
-        title: of the figure.
 
     Returns:
         Figure.
@@ -47,16 +44,14 @@ def explanation(
     with drawing(None, height, len(tables), sharex=True, squeeze=False) as (fig, grid):
         for ax, (name, table) in zip(grid[:, 0], tables.items(), strict=True):
             _patches(fig, ax, one, table, sound)
-            first = title and ax is grid[0, 0]
-            set_title(ax, f"{title}\n{name}" if first else name, 44)
+            set_title(ax, name, 44)
         grid[-1, 0].set_xlabel("time, s")
     said = " ".join(
         f"By {name.partition(':')[0]}, most for {answer}: {strongest_words(one, table)}."
         for name, table in tables.items()
     )
     about = "spectrogram" if sound is not None else f"columns of {view}"
-    heading = f"{title}. " if title else ""
-    return set_alt(fig, f"{heading}Patches of the {about} over time, for {answer}. {said}")
+    return set_alt(fig, f"Patches of the {about} over time, for {answer}. {said}")
 
 
 def strongest_words(one: Explained, table: np.ndarray, count: int = 3) -> str:

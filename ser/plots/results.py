@@ -126,20 +126,17 @@ def _say_confusion(
     return f"{title}. {text}" if title else text
 
 
-def results_table_plot(
-    table: pd.DataFrame, metric: str = "ua", title: str | None = None, chance: float | None = None
-) -> Figure:
+def results_table_plot(table: pd.DataFrame, metric: str = "ua") -> Figure:
     """The table of results as points with their 95 % intervals over speakers.
 
     One panel a corpus and protocol, one line a row, one mark a selection: last epoch (filled
     disc), dev-chosen (square), test-chosen (open diamond, starred). A transductive row's name has
-    :data:`ser.normalise.MARK` behind it.
+    :data:`ser.normalise.MARK` behind it. The dashed line is chance, with as many classes as were
+    tested.
 
     Args:
         table: ``Report.table``, or some of its lines.
         metric: ``"ua"`` or ``"wa"``.
-        title: of the figure.
-        chance: the dashed line, in percent; by default that of as many classes as were tested.
 
     Returns:
         Figure.
@@ -164,9 +161,8 @@ def results_table_plot(
         axes = grid[:, 0]
         for ax, panel, names in zip(axes, panels, lines, strict=True):
             classes = table.loc[table["where"] == panel].get("classes")
-            least = 25.0 if classes is None else 100 / classes.max()
-            least = least if chance is None else chance
-            ax.axvline(least, color=MUTED, linestyle="--", linewidth=1, label="chance")
+            chance = 25.0 if classes is None else 100 / classes.max()
+            ax.axvline(chance, color=MUTED, linestyle="--", linewidth=1, label="chance")
             for number, selection in enumerate(chosen):
                 part = table[(table["where"] == panel) & (table.selection == selection)]
                 offset = (number - (len(chosen) - 1) / 2) * step
@@ -175,9 +171,7 @@ def results_table_plot(
             ax.set_ylim(len(names) - 0.4, -0.6)
             ax.grid(axis="x")
             ax.tick_params(axis="y", length=0)
-            set_title(
-                ax, panel if title is None else f"{title}\n{panel}" if ax is axes[0] else panel
-            )
+            set_title(ax, panel)
         legend = mark_legend(table.label)
         # Aligned with the right end: under long names the axes are narrower than the label.
         text = f"{metric.upper()} in percent, 95 % interval over speakers{legend}"

@@ -73,7 +73,6 @@ def drawing(
     ax: Axes | None = None,
     height: float = 3.6,
     rows: int = 1,
-    width: float = WIDTH,
     columns: int = 1,
     **grid: Any,
 ) -> Iterator[tuple[Figure, Any]]:
@@ -81,7 +80,7 @@ def drawing(
 
     Args:
         ax: axes to draw into (only with one panel).
-        height, width: of a new figure, in inches.
+        height: of a new figure, in inches.
         rows, columns: panels, below and beside each other; then an array of axes is given.
         grid: passed to ``Figure.subplots``.
     """
@@ -89,7 +88,7 @@ def drawing(
         if ax is not None:
             fig, axes = ax.figure.figure, ax
         else:
-            fig = BookFigure(figsize=(width, height), layout="constrained")
+            fig = BookFigure(figsize=(WIDTH, height), layout="constrained")
             fig.get_layout_engine().set(w_pad=0.1, h_pad=0.1)  # type: ignore[union-attr]
             axes = fig.subplots(rows, columns, **grid)
         yield fig, axes

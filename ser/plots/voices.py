@@ -50,15 +50,11 @@ def colours_of(classes: Sequence[str]) -> dict[str, str]:
     return {name: EMOTION_COLOURS.get(name) or next(spare) for name in classes}
 
 
-def group_importance(
-    record: Mapping[str, Any], title: str | None = None, ax: Axes | None = None
-) -> Figure:
+def group_importance(record: Mapping[str, Any]) -> Figure:
     """What UA on unseen speakers loses when a group of functionals is dealt anew.
 
     Args:
         record: see above.
-        title: of the figure.
-        ax: axes to draw into.
 
     Returns:
         Figure: a mark a group and row, with its 95 % interval over speakers.
@@ -66,7 +62,7 @@ def group_importance(
     looks = {"egemaps-lr": ("o", VERMILLION, 0.16), "egemaps-lr+": ("s", BLUE, -0.16)}
     rows, said = record["importance"], []
     names = [group["name"] for group in next(iter(rows.values()))["groups"]]
-    with drawing(ax, 4.4) as (fig, ax):
+    with drawing(height=4.4) as (fig, ax):
         ax.axvline(0, color=INK, linewidth=1)
         for row, told in rows.items():
             marker, colour, shift = looks[row]
@@ -85,9 +81,7 @@ def group_importance(
         ax.grid(axis="x")
         ax.margins(y=0.1)
         fig.legend(loc="outside lower left", title="functionals", alignment="left")
-        set_title(ax, title)
-    heading = f"{title}. " if title else ""
-    return set_alt(fig, f"{heading}Points of UA lost by group of functionals. {' '.join(said)}")
+    return set_alt(fig, f"Points of UA lost by group of functionals. {' '.join(said)}")
 
 
 def utterance_map(
@@ -154,16 +148,12 @@ def utterance_map(
     )
 
 
-def named_distribution(
-    record: Mapping[str, Any], name: str, title: str | None = None, ax: Axes | None = None
-) -> Figure:
+def named_distribution(record: Mapping[str, Any], name: str) -> Figure:
     """How a functional with a name and a unit is distributed in each emotion.
 
     Args:
         record: see above.
         name: one of the ``name`` of ``record["named"]``, e.g. ``"mean pitch"``.
-        title: of the figure.
-        ax: axes to draw into.
 
     Returns:
         Figure: outlines of the densities, and quartiles as lines.
@@ -179,7 +169,7 @@ def named_distribution(
     classes, values = record["classes"], np.array(known[name]["values"])
     emotion = np.array(classes)[record["emotion"]]
     palette = colours_of(classes)
-    with drawing(ax, 1.3 + 0.5 * len(classes)) as (fig, ax):
+    with drawing(height=1.3 + 0.5 * len(classes)) as (fig, ax):
         seaborn.violinplot(
             x=values, y=emotion, order=classes, hue=emotion, palette=palette, legend=False,
             inner="quart", cut=0, density_norm="width", linewidth=1.1, linecolor=INK, ax=ax,
@@ -188,10 +178,8 @@ def named_distribution(
         ax.set(xlabel=f"{name}, {known[name]['unit']}", ylabel="")
         ax.tick_params(axis="y", length=0)
         ax.grid(axis="x")
-        set_title(ax, title)
     middles = ", ".join(f"{c} {np.median(values[emotion == c]):.3g}" for c in classes)
-    heading = f"{title}. " if title else ""
-    return set_alt(fig, f"{heading}{name} by emotion, medians in {known[name]['unit']}: {middles}.")
+    return set_alt(fig, f"{name} by emotion, medians in {known[name]['unit']}: {middles}.")
 
 
 def _points(
