@@ -1,8 +1,9 @@
 """Prosody frame by frame: the 25 low-level descriptors of eGeMAPS, one row every 10 ms.
 
 Computed by openSMILE (extended Geneva Minimalistic Acoustic Parameter Set v02) on the waveform that
-``load_audio`` gives. Row t begins at sample 160 t; of n samples there are ``2 + (n - 960) // 160``
-rows (96 of 1.000 s), and a sound shorter than 60 ms is followed by zeros up to that. The columns:
+``load_audio`` gives. Row t begins at sample 160 t, as that of MFCCs; of n samples there are
+``2 + (n - 960) // 160`` rows (96 of 1.000 s), and a sound shorter than 60 ms is followed by zeros
+up to that. The columns:
 
 ====== =================================================== ============================ ==========
 column what                                                unit                         sees
@@ -50,8 +51,6 @@ from ser.features.speed import change_speed
 
 SIZE = 25
 """Columns."""
-HOP = 160
-"""Samples from row to row, as from MFCC to MFCC: both sequences have one clock."""
 SHORTEST = 960
 """60 ms in samples: openSMILE's longest frame."""
 F0, JITTER, SHIMMER = 10, 11, 12
@@ -67,16 +66,6 @@ UNUSED = re.compile(
     r"|smo\w+)"
 )
 """Parts of openSMILE's configuration on which functionals depend and no descriptor does."""
-
-
-def rows_of(samples: int) -> int:
-    """Rows of a sound of so many samples.
-
-    Example:
-        >>> rows_of(16000), rows_of(16159), rows_of(100)
-        (96, 96, 2)
-    """
-    return 2 + (max(samples, SHORTEST) - SHORTEST) // HOP
 
 
 def prosody25(wave: np.ndarray) -> np.ndarray:
@@ -135,19 +124,6 @@ def prosody_of(waves: list[np.ndarray], speed: float = 1.0) -> list[list[np.ndar
         wave = np.pad(wave, (0, max(SHORTEST - len(wave), 0)))
         found.append([masked(smile(wave, SAMPLE_RATE)[0].T)])
     return found
-
-
-def prosody_names() -> list[str]:
-    """openSMILE's names of the columns.
-
-    Raises:
-        FeatureError: opensmile is not installed.
-
-    Example:
-        >>> prosody_names()[F0]                                  # doctest: +SKIP
-        'F0semitoneFrom27.5Hz_sma3nz'
-    """
-    return list(_smile().feature_names)
 
 
 def _smile() -> Any:
