@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import fields
 
 from ser.cli.check import EMOTIONS_HELP
 
 PROTOCOLS = ("speakers", "loso", "sessions", "random", "cross")
-
-NAMED_BY = (
-    *("epochs", "batch_size", "lr", "optimiser", "weight_decay", "schedule", "hidden", "layers"),
-    *("stride", "recurrent_dropout", "label_smoothing", "pooling"),
-)
-"""Options that --settings gives where the command does not."""
 
 DESCRIPTION = """\
 Train and test rows of the paper's ablation table on a corpus.
@@ -256,43 +251,21 @@ def run_config(args: argparse.Namespace):
     from ser.experiments.config import RunConfig
     from ser.experiments.record_schema import given_options
 
-    return RunConfig(
-        corpus=args.corpus,
-        root=args.root,
-        emotions=args.emotions,
-        features=args.features,
-        test_corpus=args.test_corpus,
-        test_root=args.test_root,
-        test_features=args.test_features,
-        models=_models(args.model),
-        protocol=args.protocol,
-        folds=args.folds,
-        split_seed=args.split_seed,
-        distinct_speakers=args.distinct_speakers,
-        seeds=_seeds(args.seeds),
-        select=tuple(args.select.split(",")),
-        dev=args.dev,
-        preset=args.preset,
-        train=_training(args),
-        device=args.device,
-        jobs=args.jobs,
-        threads=args.threads,
-        joint=args.joint,
-        permute=args.permute_labels,
-        leave_dev=args.leave_dev,
-        baseline_tuning=args.baseline_tuning,
-        ssl=args.ssl,
-        allow_one_class_speakers=args.allow_one_class_speakers,
-        out=args.out,
-        keep_models=not args.no_models,
-        cache=args.cache,
-        skip_bad=args.skip_bad,
-        progress=not args.quiet,
-        command=args.command_line,
-        options=given_options(args.words),
-        study=args.study,
-        also=tuple(args.also),
-    )
+    words = {field.name for field in fields(RunConfig)} & vars(args).keys()
+    given = {name: getattr(args, name) for name in words}
+    given |= {
+        "models": _models(args.model),
+        "seeds": _seeds(args.seeds),
+        "train": _training(args),
+        "permute": args.permute_labels,
+        "keep_models": not args.no_models,
+        "progress": not args.quiet,
+        "command": args.command_line,
+        "options": given_options(args.words),
+        "inner": 0,  # the command's is that of --choose
+        "also": tuple(args.also),
+    }
+    return RunConfig(**given)
 
 
 def _read_rows(file: str) -> None:
@@ -324,35 +297,17 @@ def _train_config(args: argparse.Namespace):
     from ser.errors import SerError
     from ser.training.config import NAMED, TrainConfig
 
-    given = {name: getattr(args, name) for name in NAMED_BY if getattr(args, name) is not None}
-    if args.channels is not None:
-        given["channels"] = _numbers(args.channels, "--channels")
-    schedule = {"schedule": TrainConfig.schedule, **NAMED[args.settings], **given}["schedule"]
+    schedule = args.schedule or NAMED[args.settings].get("schedule", TrainConfig.schedule)
     falls = (args.milestones, args.gamma) != ("10,20,30", 0.5)
     if schedule == "one-cycle" and falls:
         raise SerError("--milestones and --gamma go with --schedule steps, not with one-cycle")
-    return TrainConfig.named(
-        args.settings,
-        **given,
-        milestones=_numbers(args.milestones, "--milestones"),
-        gamma=args.gamma,
-        clip=args.clip,
-        frames=args.frames,
-        precision=args.precision,
-        normalise=args.normalise,
-        clip_z=args.clip_z,
-        spec_augment=args.spec_augment,
-        level=args.level,
-        speed=_numbers(args.speed, "--speed", float),
-        vtlp=_numbers(args.vtlp, "--vtlp", float),
-        tempo=_numbers(args.tempo, "--tempo", float),
-        pitch_shift=args.pitch_shift,
-        adversarial=args.adversarial,
-        mixup=args.mixup,
-        dropout=args.dropout,
-        ema=args.ema,
-        batches=args.batches,
-    )
+    lists = {"milestones": int, "channels": int, "speed": float, "vtlp": float, "tempo": float}
+    given = {field.name: getattr(args, field.name) for field in fields(TrainConfig)}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name, kind in lists.items():
+        if name in given:
+            given[name] = _numbers(given[name], f"--{name}", kind)
+    return TrainConfig.named(args.settings, **given)
 
 
 def _models(text: str) -> tuple[str, ...]:
