@@ -31,7 +31,7 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
     Raises:
         TrainingError: the run cannot go on (names the run and the way out).
     """
-    started = time.monotonic()
+    started, config = time.monotonic(), fold_run.config
     if fold_run.own is not None:  # a worker process does not know it yet
         ROWS[fold_run.row] = fold_run.own
     rows = test.table.iloc[fold_run.fold.test]
@@ -40,12 +40,12 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
         "schema": SCHEMA,
         "id": fold_run.run_id(corpus),
         "fingerprint": fingerprint(fold_run.settings(corpus, test)),
-        "study": fold_run.study,
-        "command": fold_run.command,
-        "options": fold_run.options,
+        "study": config.study,
+        "command": config.command,
+        "options": config.options,
         **provenance(),
         "corpus": corpus.describe(),
-        "test_corpus": test.describe() if fold_run.test_corpus else None,
+        "test_corpus": test.describe() if config.protocol == "cross" else None,
         "protocol": {
             "name": fold_run.fold.protocol,
             "fold": fold_run.fold.name,
@@ -54,7 +54,7 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
             "hash": fold_run.fold.hash,
             "train": len(fold_run.fold.train),
             "dev": len(fold_run.fold.dev),
-            "dev_share": fold_run.dev_share,
+            "dev_share": config.dev_share,
             "dev_speakers": sorted(set(corpus.table.speaker.iloc[fold_run.fold.dev])),
             "test_speakers": sorted(set(rows.speaker)),
             "test": len(fold_run.fold.test),
@@ -64,13 +64,13 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
             "leak_told": fold_run.leak["told"],
         },
         **fold_run.classes,
-        "preset": fold_run.preset,
+        "preset": config.preset,
         "model": fold_run.row,
         "normaliser": fold_run.normaliser,
         "seed": fold_run.seed,
         "device": fold_run.device,
         "threads": fold_run.threads,
-        "config": fold_run.train.as_dict() | {"joint": fold_run.joint} | fold_run.unusual,
+        "config": fold_run.train.as_dict() | {"joint": config.joint} | fold_run.unusual,
         "test": {
             "utterances": rows.utterance.tolist(),
             "speakers": rows.speaker.tolist(),
@@ -133,7 +133,7 @@ def _baseline(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> di
                 mean=mean,
                 names=source.table.utterance.tolist(),
                 enrolled=drawn,
-                seed=fold_run.split_seed,
+                seed=fold_run.config.split_seed,
             )
             given.append(values)
     given = given or [None, None]
@@ -180,7 +180,7 @@ def _network(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs, notes:
     try:
         model = build_model(
             fold_run.row,
-            preset=fold_run.preset,
+            preset=fold_run.config.preset,
             classes=len(fold_run.emotions),
             hidden=fold_run.train.hidden,
             seed=fold_run.seed,
@@ -212,13 +212,13 @@ def _network(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs, notes:
         "parameters": sum(p.numel() for p in outcome.model.parameters()),
         "history": outcome.history,
         "dev_labels": fold_run.training_labels(corpus)[fold_run.fold.dev].tolist(),
-        "selection": select(outcome.history, outcome.test_logits, fold_run.select, last),
+        "selection": select(outcome.history, outcome.test_logits, fold_run.config.select, last),
         "epoch_logits": {
             "test": outcome.test_logits,
             "dev": outcome.dev_logits,
         },
     }
-    if fold_run.keep_models:
+    if fold_run.config.keep_models:
         told = _trained_on(fold_run, corpus, test, outcome.history[-1])
         save_model(fold_run.model_folder, outcome.model, fold_run.model_settings, told, scale)
     return result
@@ -273,7 +273,7 @@ def _datasets(
                 "names": source.table.utterance.iloc[rows].tolist(),
                 "scale": scale,
                 "enrolled": drawn,
-                "seed": fold_run.split_seed,
+                "seed": fold_run.config.split_seed,
                 "clip_z": fold_run.train.clip_z,
             }
             seen = functools.partial(normalised, rule=rule, needs=needs, **given)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ser.corpora.base import EMOTIONS
 from ser.experiments.baselines import BASELINES, INNER, INPUTS, grid_of
+from ser.experiments.config import RunConfig
 from ser.experiments.corpus_inputs import CorpusInputs
-from ser.experiments.record_folder import record_path
+from ser.experiments.record_folder import record_path, run_name
 from ser.normalise import enrolled_by
 from ser.protocols import Fold
 from ser.rows import ModelRow
@@ -21,47 +22,36 @@ from ser.training.config import TrainConfig, derived_seed
 class FoldRun:
     """One run of the grid; everything a worker process needs beside the corpora."""
 
+    config: RunConfig
     row: str
     fold: Fold
     seed: int
     leak: dict
-    name: str
-    out: Path
-    preset: str
     train: TrainConfig
-    select: tuple[str, ...]
     device: str
-    threads: int
-    joint: bool
-    keep_models: bool
-    command: str
-    test_corpus: bool
-    permute: int | None = None
-    leave_dev: bool = False
-    tuning: str = "fixed"
-    options: dict[str, str] = field(default_factory=dict)
-    study: str = ""
-    dev_share: float = 0.0
-    own: ModelRow | None = None
-    ssl: str = ""
-    split_seed: int = 0
-    first_seed: int = 0
-    enrolled: dict[str, list[int]] = field(default_factory=dict)
-    test_enrolled: dict[str, list[int]] = field(default_factory=dict)
-    emotions: tuple[str, ...] = EMOTIONS
+    enrolled: dict[str, list[int]]
+    test_enrolled: dict[str, list[int]]
+    emotions: tuple[str, ...]
+    own: ModelRow | None
+    threads: int = 1
 
     def __str__(self) -> str:
         return f"{self.row}, fold {self.fold.name}, seed {self.seed}"
 
     @property
+    def name(self) -> str:
+        """Its name among the runs of its row."""
+        return run_name(self.config.protocol, self.config.preset, self.fold.name, self.seed)
+
+    @property
     def record(self) -> Path:
         """The file that this run leaves."""
-        return record_path(self.out, self.row, self.name)
+        return record_path(self.config.out, self.row, self.name)
 
     @property
     def checkpoint(self) -> Path:
         """The file that it resumes from."""
-        return self.out / "work" / f"{self.row}-{self.name}.safetensors"
+        return self.config.out / "work" / f"{self.row}-{self.name}.safetensors"
 
     @property
     def notes(self) -> Path:
@@ -71,7 +61,7 @@ class FoldRun:
     @property
     def model_folder(self) -> Path:
         """Where the trained network goes."""
-        return self.out / "models" / self.row / self.name
+        return self.config.out / "models" / self.row / self.name
 
     @property
     def frames(self) -> str:
@@ -80,13 +70,23 @@ class FoldRun:
 
         if self.train.frames != "preset":
             return self.train.frames
-        return "true" if get_preset(self.preset).frames is None else "fixed"
+        return "true" if get_preset(self.config.preset).frames is None else "fixed"
+
+    @property
+    def leave_dev(self) -> bool:
+        """Whether it is a baseline that learns without the dev set."""
+        return self.config.leave_dev and self.row in BASELINES
+
+    @property
+    def tuning(self) -> str:
+        """How its baseline is tuned; ``fixed`` where there is nothing to tune."""
+        return self.config.baseline_tuning if self.row in INPUTS else "fixed"
 
     @property
     def unusual(self) -> dict:
         """Settings of the run that stand in a record only where they were asked for."""
-        permuted = {} if self.permute is None else {"permute": self.permute}
-        learnt = {"ssl": self.ssl} if INPUTS.get(self.row) == "ssl" else {}
+        permuted = {} if self.config.permute is None else {"permute": self.config.permute}
+        learnt = {"ssl": self.config.ssl} if INPUTS.get(self.row) == "ssl" else {}
         return permuted | ({"leave_dev": True} if self.leave_dev else {}) | learnt
 
     @property
@@ -118,7 +118,7 @@ class FoldRun:
     def settings(self, corpus: CorpusInputs, test: CorpusInputs) -> dict:
         """Everything that decides the result; its hash is the record's fingerprint."""
         baseline = self.row in BASELINES
-        tuned: dict = {"order": self.split_seed} if self.normaliser == "running" else {}
+        tuned: dict = {"order": self.config.split_seed} if self.normaliser == "running" else {}
         if self.tuning != "fixed":
             tuned["tuning"] = {"inner": INNER, **grid_of(self.row, self.tuning)}
             tuned["tuning"] |= {"speakers": "shared"} if self.fold.protocol == "random" else {}
@@ -134,14 +134,14 @@ class FoldRun:
             | source
             | {
                 "corpus": corpus.content_hash,
-                "test_corpus": test.content_hash if self.test_corpus else None,
+                "test_corpus": test.content_hash if self.config.protocol == "cross" else None,
                 "fold": self.fold.hash,
-                "preset": None if baseline else self.preset,
+                "preset": None if baseline else self.config.preset,
                 "row": self.row,
                 "seed": self.seed,
                 "train": (self.recipe or None) if baseline else self.train.as_dict(),
-                "select": sorted(self.select),
-                "joint": self.joint,
+                "select": sorted(self.config.select),
+                "joint": self.config.joint,
             }
         )
 
@@ -150,7 +150,7 @@ class FoldRun:
         """What builds its network again, as :func:`ser.saved_models.save_model` keeps it."""
         return {
             "row": self.row,
-            "preset": self.preset,
+            "preset": self.config.preset,
             "frames": self.frames,
             "hidden": self.train.hidden,
             "normalise": self.train.normalise,
@@ -168,14 +168,14 @@ class FoldRun:
         changes: test labels are read from the table, never from here.
         """
         labels = corpus.labels
-        if self.permute is not None:
+        if self.config.permute is not None:
             rows = np.concatenate([self.fold.train, self.fold.dev])
-            seed = derived_seed("permute", self.permute, self.fold.hash, self.seed)
+            seed = derived_seed("permute", self.config.permute, self.fold.hash, self.seed)
             labels[rows] = np.random.default_rng(seed).permutation(labels[rows])
         return labels
 
     def run_id(self, corpus: CorpusInputs) -> str:
         """Readable name of the run, unique in a grid."""
-        protocol = self.fold.protocol
-        parts = [corpus.name, protocol, self.preset, self.row, self.fold.name, f"seed{self.seed}"]
+        fold, preset = self.fold, self.config.preset
+        parts = [corpus.name, fold.protocol, preset, self.row, fold.name, f"seed{self.seed}"]
         return "/".join(parts)

@@ -19,7 +19,7 @@ from ser.corpora.problems import many
 from ser.devices import resolve_device
 from ser.enrolment import enrol, without_enrolled
 from ser.errors import FULL, ProtocolError, RecordError, SerError, TrainingError, shortage
-from ser.experiments.baselines import BASELINES, INPUTS
+from ser.experiments.baselines import BASELINES
 from ser.experiments.config import RunConfig
 from ser.experiments.corpus_inputs import CorpusInputs
 from ser.experiments.execution import execute
@@ -28,7 +28,7 @@ from ser.experiments.grid_inputs import check_speakers, load_inputs
 from ser.experiments.mixing import with_others
 from ser.experiments.processes import KEPT, LIGHTER, imap_unordered
 from ser.experiments.progress import GridProgress
-from ser.experiments.record_folder import fold_records, locked, run_name
+from ser.experiments.record_folder import fold_records, locked
 from ser.experiments.record_table import FILE, RecordFile, write_table
 from ser.experiments.records import fingerprint, fuse_probabilities, fuse_records
 from ser.normalise import enrolled_by
@@ -124,34 +124,17 @@ def plan(
                 for fold, leak in zip(divided, leaks, strict=True):
                     fold_runs[kind].append(
                         FoldRun(
+                            config=config,
                             row=row,
                             fold=fold,
                             seed=seed,
                             leak=leak,
-                            name=run_name(config.protocol, config.preset, fold.name, seed),
-                            out=config.out,
-                            preset=config.preset,
                             train=train,
-                            select=config.select,
                             device=device,
-                            threads=1,
-                            joint=config.joint,
-                            keep_models=config.keep_models,
-                            command=config.command,
-                            options=config.options,
-                            study=config.study,
-                            dev_share=config.dev_share,
-                            test_corpus=config.protocol == "cross",
-                            permute=config.permute,
-                            leave_dev=config.leave_dev and get_row(row).kind == "baseline",
-                            tuning=config.baseline_tuning if row in INPUTS else "fixed",
-                            own=get_row(row) if get_row(row).own is not None else None,
-                            ssl=config.ssl,
-                            split_seed=config.split_seed,
-                            first_seed=config.seeds[0],
                             enrolled=drawn[0],
                             test_enrolled=drawn[1],
                             emotions=corpus.emotions,
+                            own=get_row(row) if get_row(row).own is not None else None,
                         )
                     )
     return fold_runs["trained"], fold_runs["fused"]
@@ -304,11 +287,11 @@ def finished_record(
         RecordError: in its place is one of other settings or another corpus.
     """
     record = stored.get((fold_run.row, fold_run.name))
-    settings = fold_run.settings(corpus, test)
+    settings, out = fold_run.settings(corpus, test), fold_run.config.out
     if record is not None and record["fingerprint"] != fingerprint(settings):
         raise RecordError(
-            f"{fold_run.out}: a run with other settings or another corpus ({record['id']}) is "
-            f"here; choose another --out, or delete the old records ({fold_run.out / FILE})"
+            f"{out}: a run with other settings or another corpus ({record['id']}) is "
+            f"here; choose another --out, or delete the old records ({out / FILE})"
         )
     return record
 
@@ -372,28 +355,27 @@ def _fuse(
 
     A baseline does not depend on the seed, and was fitted once, under the first.
     """
-    row, parts = get_row(fold_run.row), []
+    config, row, parts = fold_run.config, get_row(fold_run.row), []
     for branch in row.branches:
         name = fold_run.name
         if branch in BASELINES:
-            protocol, fold = fold_run.fold.protocol, fold_run.fold.name
-            name = run_name(protocol, fold_run.preset, fold, fold_run.first_seed)
+            name = replace(fold_run, seed=config.seeds[0]).name
         parts.append(stored.get((branch, name)))
     if not all(parts):
         return None
     together = fuse_records if row.fusion == "logits" else fuse_probabilities
     record = together(fold_run.row, parts, fold_run.settings(corpus, test))
     record |= {
-        "command": fold_run.command,
-        "options": fold_run.options,
-        "study": fold_run.study,
+        "command": config.command,
+        "options": config.options,
+        "study": config.study,
     }
-    if fold_run.keep_models and row.fusion == "logits":
+    if config.keep_models and row.fusion == "logits":
         branches = get_row(fold_run.row).branches
         last = record["history"][-1]
         fuse_models(
             fold_run.model_folder,
-            {b: fold_run.out / "models" / b / fold_run.name for b in branches},
+            {b: config.out / "models" / b / fold_run.name for b in branches},
             fold_run.model_settings,
             {"test_ua": last["test_ua"], "test_wa": last["test_wa"]},
         )
