@@ -155,22 +155,14 @@ def test_in_a_terminal_there_is_one_bar_and_no_line(tmp_path, caplog, monkeypatc
     assert drawn[-1].endswith("| mfcc-lstm, fold 1, seed 0 is done") and not caplog.records
 
 
-def test_a_run_leaves_notes_and_messages_of_compiling_are_told_once(tmp_path, caplog):
-    caplog.set_level(logging.INFO, "ser.experiments")
+def test_a_run_leaves_notes(tmp_path):
     tasks = runs(tmp_path, "mfcc-lstm", 2)
-    grid_progress = GridProgress(tmp_path, tasks, found=0, jobs=2, shown=True)
     for task in tasks:
-        logging.getLogger("ser.compiling").setLevel(logging.WARNING)  # as in a worker
-        with RunNotes(task) as notes:
-            assert json.loads(task.notes.read_text()) == {"epoch": 0}
-            logging.getLogger("ser.compiling").info("compiling kernels, once")
-            notes(EPOCH | {"epoch": 3})
-            note = json.loads(task.notes.read_text())
+        notes = RunNotes(task)
+        assert json.loads(task.notes.read_text()) == {"epoch": 0}
+        notes(EPOCH | {"epoch": 3})
+        note = json.loads(task.notes.read_text())
         assert (note["epoch"], note["first"], note["test_ua"]) == (3, True, 0.5)
-    read(grid_progress)
-    told = [r.getMessage() for r in caplog.records if r.name == "ser.experiments.progress"]
-    assert told == ["compiling kernels, once"]
-    assert not logging.getLogger("ser.compiling").handlers
 
 
 def grid(root: Path, out: Path, *more: str) -> list[str]:

@@ -79,14 +79,12 @@ def execute(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict
             "labels": labels,
         },
     }
+    notes = RunNotes(fold_run)
     try:
-        with RunNotes(fold_run) as notes:
-            baseline = fold_run.row in BASELINES
-            record = base | (
-                _baseline(fold_run, corpus, test)
-                if baseline
-                else _network(fold_run, corpus, test, notes)
-            )
+        if fold_run.row in BASELINES:
+            record = base | _baseline(fold_run, corpus, test)
+        else:
+            record = base | _network(fold_run, corpus, test, notes)
     except TrainingError as error:
         raise TrainingError(f"{base['id']}: {corpus.completed(str(error))}") from error
     except FeatureError as error:

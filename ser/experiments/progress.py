@@ -21,33 +21,16 @@ from ser.experiments.baselines import BASELINES
 from ser.experiments.fold_run import FoldRun
 
 log = logging.getLogger(__name__)
-_COMPILING = logging.getLogger("ser.compiling")
 
 
-class RunNotes(logging.Handler):
-    """What a run leaves beside its checkpoint after every epoch, wherever it goes on.
-
-    The messages of :mod:`ser.compiling` are noted too where nobody would see them, in a worker.
-    """
+class RunNotes:
+    """What a run leaves beside its checkpoint after every epoch, wherever it goes on."""
 
     def __init__(self, fold_run: FoldRun) -> None:
-        super().__init__()
         self.path = fold_run.notes
         self.note: dict[str, Any] = {"epoch": 0}
         self.began = time.monotonic()
-
-    def __enter__(self) -> RunNotes:
         self._write()
-        self.quiet = not _COMPILING.isEnabledFor(logging.INFO)
-        if self.quiet:
-            _COMPILING.setLevel(logging.INFO)
-            _COMPILING.addHandler(self)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self.quiet:
-            _COMPILING.removeHandler(self)
-            _COMPILING.setLevel(logging.NOTSET)
 
     def __call__(self, entry: dict) -> None:
         """An epoch is done; *entry* is its line of the history."""
@@ -56,10 +39,6 @@ class RunNotes(logging.Handler):
         self.note |= {"epoch": entry["epoch"], "seconds": now - self.began, "first": first}
         self.note |= {key: entry[key] for key in ("loss", "dev_ua", "test_ua")}
         self.began = now
-        self._write()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.note["message"] = record.getMessage()
         self._write()
 
     def _write(self) -> None:
@@ -92,7 +71,6 @@ class GridProgress:
         self.jobs, self.shown = max(1, jobs), shown and bool(fold_runs)
         self.running: dict[str, dict] = {}
         self.speed: dict[str, float] = {}
-        self.told: set[str] = set()
         self.began = self.line = time.monotonic()
         self.bar: tqdm | None = None
         self._lock, self._stop = threading.RLock(), threading.Event()
@@ -184,10 +162,6 @@ class GridProgress:
         self.running[name], row = note, self.left[name].row
         if "seconds" in note and not (note["first"] and row in self.speed):
             self.speed[row] = note["seconds"]
-        message = note.get("message", "")
-        if message and message not in self.told:
-            self.told.add(message)
-            log.info("%s", message)
 
     def _show(self, now: str) -> None:
         if self.bar is None:
