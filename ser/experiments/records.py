@@ -69,16 +69,7 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
         RecordError: branches of different folds, seeds, utterances or epochs.
     """
     first = parts[0]
-    same = [
-        (
-            *(p["corpus"]["content_hash"], p["protocol"]["hash"], p["seed"], p["preset"]),
-            emotions_of(p),
-        )
-        for p in parts
-    ]
-    asked = [[p["test"][k] for k in ("utterances", "speakers", "labels")] for p in parts]
-    if len(set(same)) != 1 or any(a != asked[0] for a in asked):
-        raise RecordError(f"cannot fuse {row}: its branches were tested on different utterances")
+    _check_alike(row, parts, ("seed", "preset"))
     if len({len(p["history"]) for p in parts}) != 1:
         raise RecordError(f"cannot fuse {row}: its branches were trained for different epochs")
     labels = {"test": np.array(first["test"]["labels"]), "dev": np.array(first["dev_labels"])}
@@ -105,21 +96,8 @@ def fuse_records(row: str, parts: Sequence[dict], settings: dict) -> dict:
         history.append(entry)
     chosen = [p["selection"].get("last") for p in parts]
     last = np.mean([c["logits"] for c in chosen], axis=0) if all(chosen) else None
-    wanted = list(first["selection"])
-    record = {k: v for k, v in first.items() if k not in ("epoch_logits", "branches")}
-    record |= {
-        "id": first["id"].replace(f"/{first['model']}/", f"/{row}/"),
-        "fingerprint": fingerprint(settings),
-        "model": row,
-        "normaliser": ", ".join(dict.fromkeys(map(normaliser_of, parts))),
-        "wall_seconds": round(sum(p["wall_seconds"] for p in parts), 3),
-        "parameters": sum(p["parameters"] for p in parts),
-        "config": _settings_of(first, parts),
-        "history": history,
-        "selection": select(history, logits["test"], wanted, last),
-        "fused_from": [p["id"] for p in parts],
-    }
-    return record
+    selection = select(history, logits["test"], list(first["selection"]), last)
+    return _fused(row, parts, settings, first) | {"history": history, "selection": selection}
 
 
 def normaliser_of(record: Mapping[str, Any]) -> str:
@@ -153,10 +131,7 @@ def fuse_probabilities(row: str, parts: Sequence[dict], settings: dict) -> dict:
         [[0.25, 0.25, 0.25, 0.25]]
     """
     first = next((p for p in parts if p["history"]), parts[0])
-    same = {(p["corpus"]["content_hash"], p["protocol"]["hash"]) for p in parts}
-    asked = [[p["test"][k] for k in ("utterances", "speakers", "labels")] for p in parts]
-    if len(same) != 1 or any(a != asked[0] for a in asked):
-        raise RecordError(f"cannot fuse {row}: its branches were tested on different utterances")
+    _check_alike(row, parts)
     chosen = {}
     for rule, own in first["selection"].items():
         every = [p["selection"].get(rule) or p["selection"]["last"] for p in parts]
@@ -166,6 +141,25 @@ def fuse_probabilities(row: str, parts: Sequence[dict], settings: dict) -> dict:
             "epoch": own["epoch"],
             "logits": [[round(float(v), 5) for v in line] for line in logits],
         }
+    return _fused(row, parts, settings, first) | {"history": [], "selection": chosen}
+
+
+def _check_alike(row: str, parts: Sequence[dict], keys: Sequence[str] = ()) -> None:
+    """Refuse parts that were tested on different utterances, or differ in one of *keys*."""
+    told = [
+        [
+            *(p["corpus"]["content_hash"], p["protocol"]["hash"], emotions_of(p)),
+            *(p["test"][key] for key in ("utterances", "speakers", "labels")),
+            *(p[key] for key in keys),
+        ]
+        for p in parts
+    ]
+    if any(one != told[0] for one in told):
+        raise RecordError(f"cannot fuse {row}: its branches were tested on different utterances")
+
+
+def _fused(row: str, parts: Sequence[dict], settings: dict, first: dict) -> dict:
+    """The record of a fused row but for its history and selection; of *first* where not of all."""
     record = {k: v for k, v in first.items() if k not in ("epoch_logits", "branches")}
     return record | {
         "id": first["id"].replace(f"/{first['model']}/", f"/{row}/"),
@@ -175,8 +169,6 @@ def fuse_probabilities(row: str, parts: Sequence[dict], settings: dict) -> dict:
         "wall_seconds": round(sum(p["wall_seconds"] for p in parts), 3),
         "parameters": sum(p["parameters"] for p in parts),
         "config": _settings_of(first, parts),
-        "history": [],
-        "selection": chosen,
         "fused_from": [p["id"] for p in parts],
     }
 
