@@ -7,6 +7,8 @@ import json
 import re
 import textwrap
 
+from ser.cli.options import add_emotions
+
 EPILOG = """\
 examples:
   ser check synthetic
@@ -27,13 +29,6 @@ without listening: a speaker with one emotion only, classes of different level.
 
 exit codes: 0 no errors, 1 there are errors, 2 no such corpus or folder"""
 
-EMOTIONS_HELP = (
-    "which emotions to tell apart, in the order of the answers (default: angry,happy,neutral,sad); "
-    "'all' that the corpus has; calm=neutral makes calm count as neutral, so RAVDESS's seven are "
-    "all,calm=neutral. A manifest may have words of its own. Excited counts as happy unless named; "
-    "synonyms are one word (anger: angry)"
-)
-
 MARKS = {"error": "ERROR", "warning": "warning", "note": "note"}
 
 
@@ -47,11 +42,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_emotions(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-
-
-def add_emotions(parser: argparse.ArgumentParser) -> None:
-    """The option ``--emotions``, which several commands have."""
-    parser.add_argument("--emotions", metavar="WORD,WORD", help=EMOTIONS_HELP)
 
 
 def main(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser.cli.check import add_emotions
+from ser.cli.options import add_emotions
 
 if TYPE_CHECKING:
     from ser.corpora.emotion_set import EmotionSet

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from ser.cli.check import EMOTIONS_HELP
+from ser.cli.options import add_emotions, positive
 
 DESCRIPTION = """\
 Why this answer? Of a recording: a page with the sound, the answer, what each
@@ -72,8 +72,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     many = parser.add_argument_group("of a corpus")
     many.add_argument("--corpus", metavar="NAME", help="one of 'ser corpora'")
     many.add_argument("--root", metavar="DIR", help="its folder, or the CSV file of a manifest")
-    many.add_argument("--emotions", metavar="WORD,WORD", help=EMOTIONS_HELP)
-    many.add_argument("--repeats", type=_positive, default=10, metavar="N", help="how often each "
+    add_emotions(many)
+    many.add_argument("--repeats", type=positive, default=10, metavar="N", help="how often each "
         "group is dealt anew (default: 10)")  # fmt: skip
     many.add_argument("--seed", type=int, default=0, metavar="N", help="of dealing and map (0)")
     many.add_argument("--cache", metavar="DIR", help="folder of the cache of functionals")
@@ -178,10 +178,3 @@ def _write(path: str | os.PathLike, text: str) -> None:
     with atomic_write(path, "w") as stream:
         stream.write(text)
     print(path, file=sys.stderr)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value

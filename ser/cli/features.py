@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from ser.cli.check import add_emotions
+from ser.cli.options import add_emotions
 
 DESCRIPTION = """\
 Compute the three inputs of the networks for every utterance of a corpus, and

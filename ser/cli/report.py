@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ser.cli.options import positive
+
 DESCRIPTION = """\
 Reads the records that 'ser run' left in a folder (and in its sub-folders) and reports WA
 (plain accuracy) and UA (mean recall of the classes), each on the pool of all folds: mean and
@@ -65,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--resamples",
-        type=_positive,
+        type=positive,
         default=2000,
         metavar="N",
         help="bootstrap resamples of the intervals (default: 2000)",
@@ -134,11 +136,4 @@ def _tolerance(text: str) -> float:
     value = float(text)
     if not value >= 0:
         raise argparse.ArgumentTypeError("must be 0 or more")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
     return value

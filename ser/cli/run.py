@@ -6,7 +6,7 @@ import argparse
 import json
 from dataclasses import fields
 
-from ser.cli.check import EMOTIONS_HELP
+from ser.cli.options import add_emotions
 
 PROTOCOLS = ("speakers", "loso", "sessions", "random", "cross")
 
@@ -77,10 +77,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
   {"all":<{width}}  all but the variants, compare-lr, ssl-lr and what hears prosody"""
     parser.description = DESCRIPTION.format(rows=rows)
     parser.epilog = EPILOG
-    add = parser.add_argument_group("what to run").add_argument
+    group = parser.add_argument_group("what to run")
+    add = group.add_argument
     add("--corpus", default="synthetic", metavar="NAME", help="corpus (default: synthetic)")
     add("--root", metavar="DIR", help="its folder; the CSV file of a manifest")
-    add("--emotions", metavar="WORD,WORD", help=EMOTIONS_HELP)
+    add_emotions(group)
     add("--features", metavar="DIR", help="a feature pack of 'ser features --out', not a corpus")
     add("--also", action="append", default=[], metavar="NAME=DIR", help="another corpus whose "
         "utterances join the training side of every fold, and no dev or test side; give it again "
