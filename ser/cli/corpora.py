@@ -92,6 +92,8 @@ def _filled(folder: Path) -> bool:
 
 
 def _table(rows: list[dict], chosen: EmotionSet) -> str:
+    from tabulate import tabulate
+
     from ser.corpora.emotion_set import ordered
 
     words = chosen.words or ordered(word for row in rows for word in row["emotions"])
@@ -109,15 +111,8 @@ def _table(rows: list[dict], chosen: EmotionSet) -> str:
         )
         for row in rows
     ]
-    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
-    left = {0, 1, len(head) - 2, len(head) - 1}
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i in left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in [head, *body]
-    )
+    sides = ["left"] * 2 + ["right"] * (len(head) - 4) + ["left"] * 2
+    return tabulate([head, *body], tablefmt="plain", colalign=sides, disable_numparse=True)
 
 
 def _how(row: dict) -> str:
