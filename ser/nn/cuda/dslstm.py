@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,13 +23,11 @@ from torch.autograd import Function
 from ser.nn.cpu.dslstm import Recurrence, projections
 from ser.nn.cuda import dslstm_triton
 from ser.nn.cuda.graphs import GraphRecurrence, Graphs, Lease, Steps
-from ser.nn.cuda.verify import disagreement, largest_gap
+from ser.nn.cuda.verify import agrees, largest_gap
 from ser.nn.fast import once_differentiable
 
 if TYPE_CHECKING:
     from ser.nn.dslstm import DSLSTM
-
-log = logging.getLogger(__name__)
 
 TOLERANCE = 2e-3
 """Largest deviation in the proof: kernels and the loop differ by the order of their sums."""
@@ -119,13 +116,7 @@ def _graphs() -> Graphs:
 @functools.cache
 def proven(device: str) -> bool:
     """Whether graphs of Triton's steps agree with the plain loop; tried once."""
-    reason = disagreement(lambda: deviation(device), device, TOLERANCE)
-    if reason:
-        log.warning(
-            "the kernels of the DS-LSTM cannot be used on %s (%s); using torch's operators",
-            device, reason,
-        )  # fmt: skip
-    return not reason
+    return agrees("the kernels of the DS-LSTM", deviation, device, TOLERANCE)
 
 
 def deviation(device: str) -> float:

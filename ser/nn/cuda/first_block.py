@@ -11,14 +11,13 @@ Book: chapter "Making it fast".
 from __future__ import annotations
 
 import functools
-import logging
 import sys
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ser.nn.cuda.verify import disagreement, largest_gap
+from ser.nn.cuda.verify import agrees, largest_gap
 from ser.nn.first_block import one_pass, why_not_these
 
 try:
@@ -29,8 +28,6 @@ except ImportError:  # torch brings it on Linux alone
 
 if TYPE_CHECKING:
     from ser.nn.frontend import ConvBlock
-
-log = logging.getLogger(__name__)
 
 jit = (lambda function: function) if triton is None else triton.jit
 
@@ -205,13 +202,7 @@ def why_not(block: ConvBlock, x: Tensor, lengths: Tensor | None) -> str:
 @functools.cache
 def proven(device: str) -> bool:
     """Whether the kernels agree with torch on *device*; tried once."""
-    reason = disagreement(lambda: deviation(device), device, TOLERANCE)
-    if reason:
-        log.warning(
-            "the front end's kernels cannot be used on %s (%s); using torch's operators",
-            device, reason,
-        )  # fmt: skip
-    return not reason
+    return agrees("the front end's kernels", deviation, device, TOLERANCE)
 
 
 def deviation(device: str) -> float:

@@ -7,36 +7,42 @@ Book: chapter "Making it fast".
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
+log = logging.getLogger(__name__)
 
-def disagreement(deviation: Callable[[], float], device: str, tolerance: float) -> str:
-    """Why a way must not be used on *device*; empty where it may.
+
+def agrees(what: str, deviation: Callable[[str], float], device: str, tolerance: float) -> bool:
+    """Whether a way may be used on *device*; where it may not, a warning says why.
 
     Args:
-        deviation: makes the comparison, forward and backward, and returns the largest gap.
+        what: the way's name in the warning.
+        deviation: makes the comparison on a device, forward and backward, and returns the largest
+            gap.
         device: as ``torch.device`` takes it; a GPU is the current one meanwhile, autocast is off.
         tolerance: the largest gap that is let through. Not a number is not.
 
     Example:
-        >>> disagreement(lambda: 1e-6, "cpu", tolerance=1e-3)
-        ''
-        >>> disagreement(lambda: 0.1, "cpu", tolerance=1e-3)
-        'results differ by 0.1'
-        >>> disagreement(lambda: 1 / 0, "cpu", tolerance=1e-3)
-        'ZeroDivisionError: division by zero'
+        >>> agrees("the fast way", lambda device: 1e-6, "cpu", tolerance=1e-3)
+        True
+        >>> agrees("the fast way", lambda device: 0.1, "cpu", tolerance=1e-3)
+        False
     """
     try:
         kind = torch.device(device).type
         here = torch.cuda.device(device) if kind == "cuda" else contextlib.nullcontext()
         with here, torch.enable_grad(), torch.autocast(kind, enabled=False):
-            worst = deviation()
+            worst = deviation(device)
+        reason = "" if worst <= tolerance else f"results differ by {worst:.2g}"
     except Exception as error:  # compilers and drivers fail in ways of their own
-        return f"{type(error).__name__}: {str(error)[:200]}"
-    return "" if worst <= tolerance else f"results differ by {worst:.2g}"
+        reason = f"{type(error).__name__}: {str(error)[:200]}"
+    if reason:
+        log.warning("%s cannot be used on %s (%s); using torch's operators", what, device, reason)
+    return not reason
 
 
 def largest_gap(pairs: Iterable[tuple[Tensor, Tensor]]) -> float:
