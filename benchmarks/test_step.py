@@ -10,7 +10,7 @@ import contextlib
 
 import pytest
 
-from benchmarks.worker import LIBGOMP_SPINS, Stepper
+from benchmarks.worker import Stepper
 
 STEPS = 3
 """In a round of each side."""
@@ -35,7 +35,7 @@ def test_training_step(compare, quick, threads, model, precision, plain_tuned, g
         stack.callback(ours.close)
         plain = Stepper(**common, side="plain", tuned=plain_tuned, warm_up=1)
         stack.callback(plain.close)
-        allocator = "the same settings" if plain_tuned else "allocator and threads as they come"
+        allocator = "the same settings" if plain_tuned else "allocator as it comes"
         count = 1 if quick else STEPS
         compare(
             lambda: ours.step(count),
@@ -46,15 +46,3 @@ def test_training_step(compare, quick, threads, model, precision, plain_tuned, g
             rounds=5,
             warm_up=0,
         )
-
-
-def test_waiting_threads(compare, quick, threads):
-    """A step of ours, OpenMP's idle threads soon asleep or busy for as long as libgomp has them."""
-    common = {"model": "ds-lstm", "batch": 8 if quick else 32, "threads": threads, "side": "fast"}
-    with contextlib.ExitStack() as stack:
-        ours = Stepper(**common, tuned=True)
-        stack.callback(ours.close)
-        plain = Stepper(**common, tuned=True, spins=LIBGOMP_SPINS)
-        stack.callback(plain.close)
-        against = "the same, threads as they come"
-        compare(ours.step, plain.step, against=against, rounds=9, warm_up=1)

@@ -13,12 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ser.threads import SPINS
-
 ROOT = Path(__file__).resolve().parent.parent
 SIDES = ("plain", "fast")
-LIBGOMP_SPINS = "300000"
-"""What libgomp does by itself."""
 
 
 class Stepper:
@@ -27,28 +23,21 @@ class Stepper:
     Args:
         model: ``mfcc-lstm``, ``ds-lstm`` or ``dual`` (its two branches, one after the other).
         side: ``plain``, the release's formulas as written; ``fast``, the package's.
-        tuned: glibc told to keep freed pages (:func:`ser.allocator.tune_allocator`) and OpenMP's
-            threads to sleep soon (:func:`ser.threads.tune_threads`), or both as they come; the
-            plain side's Adam is then fused, as the package's is.
+        tuned: glibc told to keep freed pages (:func:`ser.allocator.tune_allocator`), or as it
+            comes; the plain side's Adam is then fused, as the package's is.
         batch: utterances a step.
         threads: of torch.
         precision: ``float32`` or ``bfloat16`` (fast side only).
-        spins: how often an idle thread looks for work, where it is not for *tuned* to say.
     """
 
-    def __init__(self, spins: str = "", **settings) -> None:
-        spins = spins or (SPINS if settings.get("tuned") else LIBGOMP_SPINS)
+    def __init__(self, **settings) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", json.dumps(settings)],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(ROOT),
-                "GOMP_SPINCOUNT": spins,
-            },
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         self._expect("ready")
 

@@ -6,8 +6,6 @@ record -> metric -> figure. Names below are loaded on first use, so ``import ser
 
 import lazy_loader
 
-from ser.threads import tune_threads
-
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -25,5 +23,3 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     },
 )
 __all__ += ["__version__"]
-
-tune_threads()

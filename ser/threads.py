@@ -1,4 +1,4 @@
-"""Processor cores: how torch's threads wait, work that they share, workers that end with us.
+"""Processor cores: torch's threads, work that they share, workers that end with us.
 
 Book: chapter "Making it fast".
 """
@@ -13,13 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-
-SPINS = "10000"
-"""How often a waiting OpenMP thread looks for work before it sleeps; libgomp's own: 300,000.
-
-Fewer looks than the pause between two of torch's operations lasts are slow (a thread must be woken
-for each), more take a core from the kernels that run in between, and on a busy machine from
-everyone. Measured by ``python -m benchmarks -k waiting``."""
 
 
 def cores() -> int:
@@ -51,26 +44,6 @@ def set_torch_threads(number: int) -> None:
     """Tell torch its number of threads, if it is loaded; in a thread: of that thread."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(number)
-
-
-def tune_threads() -> bool:
-    """Let torch's idle threads sleep soon, unless the user has set how they wait.
-
-    libgomp, the OpenMP library of torch on Linux, reads it once, when torch is loaded; so
-    ``import ser`` does this, and it holds where ``ser`` is imported before ``torch``. Results do
-    not change.
-
-    Returns:
-        True if the setting was made now.
-
-    Example:
-        >>> tune_threads() in (True, False)
-        True
-    """
-    if "torch" in sys.modules or {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
-        return False
-    os.environ["GOMP_SPINCOUNT"] = SPINS
-    return True
 
 
 def end_with(parent: int) -> None:

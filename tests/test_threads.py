@@ -1,10 +1,6 @@
-"""How torch's threads wait, and work that they share."""
+"""Work that torch's threads share."""
 
 from __future__ import annotations
-
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,31 +8,7 @@ import torch
 
 from ser.features.mel import DECIBEL, FLOOR, mel_filterbank, mel_pair
 from ser.features.spectrum import log_band_powers
-from ser.threads import SPINS, share_work
-
-ASK = "import ser, os, sys; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
-
-
-def spins(code: str = ASK, **extra: str) -> str:
-    free = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=free | extra, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
-
-
-def test_importing_ser_sets_how_threads_wait_and_loads_no_torch():
-    assert spins() == f"{SPINS} False"
-
-
-@pytest.mark.parametrize("name", ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"])
-def test_what_the_user_chose_stays(name):
-    chosen = {"GOMP_SPINCOUNT": "77", "OMP_WAIT_POLICY": "active"}[name]
-    assert spins(**{name: chosen}) == f"{'77' if name == 'GOMP_SPINCOUNT' else None} False"
-
-
-def test_after_torch_it_is_too_late_and_nothing_is_set():
-    assert spins("import torch\n" + ASK) == "None True"
+from ser.threads import share_work
 
 
 @pytest.fixture
