@@ -220,17 +220,3 @@ class Dataset:
             else:
                 out[name] = data.index_select(0, there)
         return Batch(**out)
-
-
-def collate(
-    features: Any,
-    indices: Iterable[int],
-    labels: Sequence[int] | np.ndarray | None = None,
-    needs: Iterable[str] = PAPER,
-    frames: str = "fixed",
-) -> Batch:
-    """One batch straight from the feature store; arguments as in :class:`Dataset`.
-
-    For training, make a :class:`Dataset` once and ask it for batches.
-    """
-    return Dataset(features, indices, labels, needs, frames).batch()

@@ -329,7 +329,7 @@ def logits_of(wave: np.ndarray, model: SavedModel, row: str, name: str) -> torch
 
 def batch_of(wave: np.ndarray, model: SavedModel, row: str, name: str) -> Batch:
     """What one branch is given of a recording: a batch of one; as :func:`logits_of`."""
-    from ser.batch import collate
+    from ser.batch import Dataset
     from ser.normalise import enrolled_by, normalised
 
     needs = model.branches[row].needs
@@ -339,7 +339,7 @@ def batch_of(wave: np.ndarray, model: SavedModel, row: str, name: str) -> Batch:
         one = _Several([wave], model.preset)
         scale = model.scales.get(row)
         one = normalised(one, model.normalise, needs, scale=scale, clip_z=model.clip_z)
-        batch = collate(one, [0], [0], needs=needs, frames=model.frames)
+        batch = Dataset(one, [0], [0], needs=needs, frames=model.frames).batch()
     except (ValueError, RuntimeError) as error:
         if "memory" in str(error):
             raise
@@ -370,7 +370,7 @@ def _warnings(wave: np.ndarray, model: SavedModel, silent: bool) -> list[str]:
 
 
 class _Several:
-    """The features of waveforms, as :func:`ser.batch.collate` reads a corpus's, once wanted."""
+    """The features of waveforms, as :class:`ser.batch.Dataset` reads a corpus's, once wanted."""
 
     def __init__(self, waves: Sequence[np.ndarray], preset: str) -> None:
         from ser.features.presets import get_preset

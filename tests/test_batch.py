@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ser.batch import Batch, Dataset, collate
+from ser.batch import Batch, Dataset
 from ser.errors import FeatureError
 from ser.features.presets import PRESETS, Preset
 
@@ -33,7 +33,7 @@ class FakeFeatures:
 
 
 def test_fixed_frames():
-    batch = collate(FakeFeatures(), [2, 0], [3, 1])
+    batch = Dataset(FakeFeatures(), [2, 0], [3, 1]).batch()
     assert batch.s1.shape == (2, 128, 230) and batch.s2.shape == (2, 256, 120)
     assert batch.s1_lengths is None and batch.s2_lengths is None
     assert batch.mfcc.shape == (2, 31, 39) and batch.mfcc_lengths.tolist() == [31, 20]
@@ -45,7 +45,7 @@ def test_fixed_frames():
 
 
 def test_true_lengths():
-    batch = collate(FakeFeatures(), [0, 1, 2], [0, 1, 2], frames="true")
+    batch = Dataset(FakeFeatures(), [0, 1, 2], [0, 1, 2], frames="true").batch()
     assert batch.s1.shape == (3, 128, 400) and batch.s1_lengths.tolist() == [12, 33, 400]
     assert batch.s2.shape == (3, 256, 210) and batch.s2_lengths.tolist() == [6, 17, 210]
     assert (batch.s1[0, :, 12:] == 0).all() and batch.s1[1, 0, 32] == 2032
@@ -53,10 +53,10 @@ def test_true_lengths():
 
 def test_only_what_is_needed():
     features = FakeFeatures()
-    batch = collate(features, [1], [0], needs={"s2"})
+    batch = Dataset(features, [1], [0], needs={"s2"}).batch()
     assert batch.mfcc is None and batch.s1 is None and batch.s2.shape == (1, 256, 120)
     assert features.asked == [("mel", 1)]
-    batch = collate(features, [1], needs={"mfcc"}, frames="fixed")
+    batch = Dataset(features, [1], needs={"mfcc"}, frames="fixed").batch()
     assert batch.s1 is None and batch.labels is None and len(batch) == 1
 
 
@@ -93,7 +93,7 @@ def test_empty_dataset():
 
 
 def test_to_moves_all_but_lengths():
-    batch = collate(FakeFeatures(), [0, 1], [0, 1], frames="true").to("meta")
+    batch = Dataset(FakeFeatures(), [0, 1], [0, 1], frames="true").batch().to("meta")
     assert {batch.mfcc.device.type, batch.s1.device.type, batch.labels.device.type} == {"meta"}
     assert batch.s1_lengths.device.type == "cpu"
     assert len(Batch()) == 0

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import ser.export
-from ser.batch import collate
+from ser.batch import Dataset
 from ser.cli import main
 from ser.errors import ModelError
 from ser.experiments import RunConfig, run
@@ -53,7 +53,7 @@ def made(row, preset="release", frames="fixed", normalise="none", **options) -> 
         parts[name], scales[name] = part, measure(features, rows, part.needs)
         rule = "none" if normalise == "speaker" else normalise
         seen = normalised(features, rule, part.needs, scale=scales[name])
-        batch = collate(seen, rows, needs=part.needs, frames=frames)
+        batch = Dataset(seen, rows, needs=part.needs, frames=frames).batch()
         with torch.no_grad():
             for _ in range(12 if part.needs & {"s1", "s2"} else 0):  # moves the batch norms
                 part.train()(batch)

@@ -117,6 +117,13 @@ def test_functionals_by_each_rule():
     assert not np.allclose(again[order[1] - 1], running[order[1] - 1])
 
 
+def test_one_utterance_of_a_speaker_and_a_constant_number_become_zero():
+    values = np.array([[1.0, 7.0], [3.0, 7.0], [5.0, 2.0]])
+    given = {"mean": values.mean(0), "names": list("xyz")}
+    found = normalised_values(values, "speaker", np.arange(3), list("aab"), **given)
+    assert found.tolist() == [[-1, 0], [1, 0], [0, 0]]
+
+
 def test_the_draw_is_of_neutral_utterances_and_depends_on_names_and_seed():
     one = table()
     drawn = enrol(one, 3, seed=0)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ser.errors import TrainingError
-from ser.normalise import clipped, normalised_values
+from ser.normalise import clipped
 
 BASELINES: tuple[str, ...] = (
     "majority",
@@ -53,25 +53,6 @@ GRID: dict[str, dict[str, list]] = {
 INNER = 5
 """Inner folds, at most; as many as there are speakers where those are fewer."""
 _ABSENT = -1e4
-
-
-def by_speaker(values: np.ndarray, speakers: Sequence[str]) -> np.ndarray:
-    """Each speaker's rows brought to mean 0 and deviation 1; what is constant becomes 0.
-
-    As ``--normalise speaker`` does it for networks: transductive, for it looks at all of a test
-    speaker's utterances, though not at their labels.
-
-    Args:
-        values: (utterances, numbers).
-        speakers: (utterances,) who spoke each.
-
-    Example:
-        >>> by_speaker(np.array([[1.0], [3.0], [70.0], [90.0]]), ["a", "a", "b", "b"]).ravel()
-        array([-1.,  1., -1.,  1.])
-    """
-    everyone = np.arange(len(values))
-    names, mean = [""] * len(values), np.zeros(1)
-    return normalised_values(values, "speaker", everyone, speakers, mean=mean, names=names)
 
 
 def grid_of(row: str, tuning: str = "nested") -> dict[str, list]:
@@ -257,9 +238,9 @@ def baseline_logits(
         row: ``majority`` (log class shares of the training side), ``egemaps-lr`` (standardised
             88 functionals, logistic regression), ``egemaps-svm`` (RBF), ``compare-lr`` and
             ``ssl-lr`` (ComParE's functionals, features of :mod:`ser.features.learnt`; as the
-            first), or the floors ``level-lr``
-            and ``duration-lr`` (logistic regression as above). With a plus: the same on
-            functionals that went through :func:`by_speaker`.
+            first), or the floors ``level-lr`` and ``duration-lr`` (logistic regression as above).
+            With a plus: the same on functionals that were normalised by speaker
+            (:func:`ser.normalise.normalised_values`).
         train, test: (utterances, 88) or (utterances, 6373) functionals, (utterances, size) learnt
             features, (utterances, 1) levels or logarithms
             of seconds; not needed by ``majority``.

@@ -15,7 +15,7 @@ import numpy as np
 
 from ser.errors import RecordError
 from ser.explain.functionals import FOLDS, REPEATS, SETTING, importance
-from ser.normalise import drawn
+from ser.normalise import drawn, normalised_values
 
 if TYPE_CHECKING:
     from ser.corpora.base import Corpus
@@ -74,7 +74,8 @@ def explain_corpus(
         >>> from ser import load_corpus
         >>> record = explain_corpus(load_corpus("emodb", root))      # doctest: +SKIP
     """
-    from ser.experiments.baselines import by_speaker
+    from sklearn.preprocessing import StandardScaler
+
     from ser.features.egemaps import egemaps, egemaps_names
     from ser.progress import counted
 
@@ -85,7 +86,9 @@ def explain_corpus(
     emotion = table.emotion.map(classes.index).to_numpy()
     speaker = table.speaker.map(speakers.index).to_numpy()
     shown = np.sort(drawn(table.utterance.tolist(), seed)[:POINTS])
-    ways = {"as they are": values, "by speaker": by_speaker(values, table.speaker.tolist())}
+    told = {"mean": values.mean(0), "names": table.utterance.tolist()}
+    own = normalised_values(values, "speaker", np.arange(len(values)), table.speaker, **told)
+    ways = {"as they are": values, "by speaker": own}
     work = len(ways) * (min(len(speakers), FOLDS) + 3)
     measured, maps, near = {}, {}, {}
     with counted("explaining", work, "steps", progress, leave=False) as bar:
@@ -94,7 +97,7 @@ def explain_corpus(
                 ways[way], emotion, table.speaker.tolist(), names, repeats, seed, bar.update
             )
         for way, numbers in ways.items():
-            scaled = _scaled(numbers)
+            scaled = StandardScaler().fit_transform(numbers)
             near[way] = _near(scaled, {"speaker": speaker, "emotion": emotion})
             bar.update()
             maps[way] = _map(scaled[shown], seed)
@@ -149,12 +152,6 @@ def read_voices(path: str | os.PathLike) -> dict[str, Any]:
             raise
         raise RecordError(f"{path}: no record of a corpus's voices ({error}); {again}") from error
     return body
-
-
-def _scaled(values: np.ndarray) -> np.ndarray:
-    from sklearn.preprocessing import StandardScaler
-
-    return StandardScaler().fit_transform(values)
 
 
 def _map(values: np.ndarray, seed: int) -> dict[str, list[int]]:
