@@ -27,7 +27,6 @@ class ModelRow:
         summary: one line for people.
         needs: features a network reads.
         options: of the DS-LSTM.
-        parameters: trainable numbers with preset ``release`` and hidden 200; 0 for baselines.
         base: of a row with a recipe, the row whose network it trains.
         recipe: settings of :class:`ser.training.TrainConfig` that belong to the row and replace
             those of the run.
@@ -44,7 +43,6 @@ class ModelRow:
     summary: str
     needs: frozenset[str] = frozenset()
     options: dict[str, bool] = field(default_factory=dict)
-    parameters: int = 0
     base: str = ""
     recipe: dict[str, Any] = field(default_factory=dict)
     own: Callable[..., Any] | None = None
@@ -67,20 +65,16 @@ class ModelRow:
 
 _NORMS = {"gate_norm": True, "output_norm": True, "y_candidate": True}
 _VARIANTS = {
-    "": ({}, "", "as released", 3_217_092),
-    "-no-y-candidate": ({"y_candidate": False}, "model1", "no y-candidate", 2_109_892),
-    "-no-gate-norm": ({"gate_norm": False}, "model2", "without the gates' norm", 3_213_892),
-    "-no-output-norm": ({"output_norm": False}, "model3", "without the output's norm", 3_216_292),
+    "": ({}, "", "as released"),
+    "-no-y-candidate": ({"y_candidate": False}, "model1", "no y-candidate"),
+    "-no-gate-norm": ({"gate_norm": False}, "model2", "without the gates' norm"),
+    "-no-output-norm": ({"output_norm": False}, "model3", "without the output's norm"),
     "-equations": (
         {"gate_norm": False, "output_norm": False},
         "",
         "the paper's equations, no norm",
-        3_213_092,
     ),
 }
-_MFCC = 515_204
-_PROSODY = 504_004
-_DS_PROSODY = 772_204
 
 PLUS: dict[str, Any] = {"normalise": "speaker"}
 """The recipe of ``dual+``, chosen on EmoDB's dev speakers (book: "What lifts it, honestly").
@@ -94,50 +88,42 @@ def _rows() -> dict[str, ModelRow]:
     both = frozenset({"s1", "s2"})
     rows = [
         ModelRow("mfcc-lstm", "base1", "network", ("mfcc-lstm",), "LSTM on MFCCs",
-            frozenset({"mfcc"}), parameters=_MFCC),
+            frozenset({"mfcc"})),
         ModelRow("cnn-lstm-s1", "base2", "network", ("cnn-lstm-s1",),
-            "CNN and LSTM on the time-fine spectrogram", frozenset({"s1"}), parameters=889_748),
+            "CNN and LSTM on the time-fine spectrogram", frozenset({"s1"})),
         ModelRow("cnn-lstm-s2", "base3", "network", ("cnn-lstm-s2",),
-            "CNN and LSTM on the frequency-fine spectrogram", frozenset({"s2"}),
-            parameters=1_299_348),
+            "CNN and LSTM on the frequency-fine spectrogram", frozenset({"s2"})),
         ModelRow("cnn-lstm-pair", "base4", "network", ("cnn-lstm-pair",),
-            "both spectrograms, pooled outputs concatenated", both, parameters=2_189_092),
+            "both spectrograms, pooled outputs concatenated", both),
         ModelRow("mfcc+cnn-lstm-s1", "base6", "fused", ("mfcc-lstm", "cnn-lstm-s1"),
-            "mfcc-lstm and cnn-lstm-s1, logits averaged", parameters=_MFCC + 889_748),
+            "mfcc-lstm and cnn-lstm-s1, logits averaged"),
         ModelRow("mfcc+cnn-lstm-pair", "base5", "fused", ("mfcc-lstm", "cnn-lstm-pair"),
-            "mfcc-lstm and cnn-lstm-pair, logits averaged", parameters=_MFCC + 2_189_092),
-    ]  # fmt: skip
-    rows.append(
+            "mfcc-lstm and cnn-lstm-pair, logits averaged"),
         ModelRow("concat-lstm", "", "network", ("concat-lstm",),
-            "both spectrograms, one plain LSTM over them side by side", both,
-            parameters=1_705_092)
-    )  # fmt: skip
-    for suffix, (change, _, text, count) in _VARIANTS.items():
+            "both spectrograms, one plain LSTM over them side by side", both),
+    ]  # fmt: skip
+    for suffix, (change, _, text) in _VARIANTS.items():
         name = "ds-lstm" + suffix
         release = "" if suffix else "model10"
         rows.append(
             ModelRow(name, release, "network", (name,), f"DS-LSTM on both spectrograms, {text}",
-                both, {**_NORMS, **change}, count)
+                both, {**_NORMS, **change})
         )  # fmt: skip
-    for suffix, (_, release, text, count) in _VARIANTS.items():
+    for suffix, (_, release, text) in _VARIANTS.items():
         branch = "ds-lstm" + suffix
         rows.append(
             ModelRow("dual" + suffix, release if suffix else "model4", "fused",
-                ("mfcc-lstm", branch), f"mfcc-lstm and {branch} ({text}), logits averaged",
-                parameters=_MFCC + count)
+                ("mfcc-lstm", branch), f"mfcc-lstm and {branch} ({text}), logits averaged")
         )  # fmt: skip
     if PLUS:
         rows += recipe_rows(rows, PLUS)
-    dual = next(row for row in rows if row.name == "dual")
     rows += [
         ModelRow("prosody-lstm", "", "network", ("prosody-lstm",),
-            "LSTM on prosody, frame by frame (eGeMAPS's 25 descriptors)", frozenset({"prosody"}),
-            parameters=_PROSODY),
+            "LSTM on prosody, frame by frame (eGeMAPS's 25 descriptors)", frozenset({"prosody"})),
         ModelRow("ds-lstm-prosody", "", "network", ("ds-lstm-prosody",),
-            "DS-LSTM on MFCCs and prosody at one clock, no CNN", frozenset({"mfcc", "prosody"}),
-            parameters=_DS_PROSODY),
-        ModelRow("triple", "", "fused", (*dual.branches, "prosody-lstm"),
-            "dual and prosody-lstm, logits averaged", parameters=dual.parameters + _PROSODY),
+            "DS-LSTM on MFCCs and prosody at one clock, no CNN", frozenset({"mfcc", "prosody"})),
+        ModelRow("triple", "", "fused", ("mfcc-lstm", "ds-lstm", "prosody-lstm"),
+            "dual and prosody-lstm, logits averaged"),
     ]  # fmt: skip
     rows += [
         ModelRow("majority", "", "baseline", ("majority",), "always the most frequent emotion"),
