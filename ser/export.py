@@ -136,17 +136,11 @@ def export_model(checkpoint: SavedModel | str | os.PathLike, out: str | os.PathL
         raise ModelError(
             f"{model.row} hears prosody, which openSMILE computes and an ONNX file cannot"
         )
-    if model.normalise not in ("none", "train", "utterance", "speaker"):
+    if model.normalise not in ("none", "train", "utterance"):
         raise ModelError(
-            f"{model.row} is normalised by {model.normalise!r}, which needs more than the one "
+            f"{model.row} is normalised by {model.normalise}, which needs more than the one "
             "recording that an exported network hears. Train it with --normalise train or "
             "utterance, or none"
-        )
-    if model.normalise == "speaker":
-        raise ModelError(
-            f"{model.row} is normalised by speaker: by the mean and deviation of all recordings of "
-            "one person, and an exported network hears one recording. Train it with --normalise "
-            "train or utterance, or none"
         )
     shortest = _shortest(model)
     data = to_onnx(model, shortest)

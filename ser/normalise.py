@@ -22,7 +22,6 @@ Book: chapter "What lifts it, honestly".
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -30,8 +29,6 @@ from typing import Any
 import numpy as np
 
 from ser.errors import FeatureError
-
-log = logging.getLogger(__name__)
 
 NORMALISATIONS: tuple[str, ...] = ("none", "train", "utterance", "running", "enrol:K", "speaker")
 """Who may normalise: nobody, or the training set, clip, speaker so far, K calm clips, speaker."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,8 +52,7 @@ def made(row, preset="release", frames="fixed", normalise="none", **options) -> 
     rows = range(len(features.waves))
     for name, part in zip(network.names, network.parts, strict=True):
         parts[name], scales[name] = part, measure(features, rows, part.needs)
-        rule = "none" if normalise == "speaker" else normalise
-        seen = normalised(features, rule, part.needs, scale=scales[name])
+        seen = normalised(features, normalise, part.needs, scale=scales[name])
         batch = Dataset(seen, rows, needs=part.needs, frames=frames).batch()
         with torch.no_grad():
             for _ in range(12 if part.needs & {"s1", "s2"} else 0):  # moves the batch norms
@@ -181,8 +181,10 @@ def test_a_length_that_was_fixed_fails(tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_exported_says_so(tmp_path, monkeypatch):
-    with pytest.raises(ModelError, match=r"normalised by speaker.*--normalise"):
-        export_model(made("mfcc-lstm", normalise="speaker"), tmp_path / "m.onnx")
+    for rule in ("speaker", "running", "enrol:2"):
+        model = replace(made("mfcc-lstm"), normalise=rule)
+        with pytest.raises(ModelError, match=rf"normalised by {rule}, .*--normalise"):
+            export_model(model, tmp_path / "m.onnx")
     (tmp_path / "egemaps-lr").mkdir()
     with pytest.raises(ModelError, match="egemaps-lr is a baseline, no network"):
         export_model(tmp_path, tmp_path / "m.onnx")
