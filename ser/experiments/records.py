@@ -125,17 +125,13 @@ def fuse_probabilities(row: str, parts: Sequence[dict], settings: dict) -> dict:
 
     Raises:
         RecordError: branches of different folds or utterances.
-
-    Example:
-        >>> softmax(np.zeros((1, 4))).tolist()
-        [[0.25, 0.25, 0.25, 0.25]]
     """
     first = next((p for p in parts if p["history"]), parts[0])
     _check_alike(row, parts)
     chosen = {}
     for rule, own in first["selection"].items():
         every = [p["selection"].get(rule) or p["selection"]["last"] for p in parts]
-        mean = np.mean([softmax(np.array(e["logits"], float)) for e in every], axis=0)
+        mean = np.mean([metrics.softmax(e["logits"]) for e in every], axis=0)
         logits = np.log(np.maximum(mean, 1e-30))
         chosen[rule] = {
             "epoch": own["epoch"],
@@ -171,12 +167,6 @@ def _fused(row: str, parts: Sequence[dict], settings: dict, first: dict) -> dict
         "config": _settings_of(first, parts),
         "fused_from": [p["id"] for p in parts],
     }
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities (utterances, classes) of logits."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def every_epoch(record: Mapping[str, Any], side: str) -> np.ndarray:
