@@ -14,7 +14,7 @@ from pathlib import Path
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 """What the system says when a disk, a quota or the largest file is full."""
 _NO_MEMORY = re.compile(
-    r"not enough memory|out of memory|can't allocate memory|cannot allocate memory|ALLOC_FAILED"
+    r"not enough memory|out of memory|can(not|'t) allocate memory|ALLOC_FAILED", re.IGNORECASE
 )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ser.audio import LOUDEST, load_audio
-from ser.errors import AudioError, FeatureError, ModelError
+from ser.errors import AudioError, FeatureError, ModelError, shortage
 from ser.loading import SavedModel, load_model
 from ser.sound_quality import EFFECTS, Channels, listen
 
@@ -241,8 +241,8 @@ def answer(
     try:
         with torch.no_grad():
             logits = {row: logits_of(wave, model, row, name) for row in model.branches}
-    except (MemoryError, RuntimeError) as error:  # torch's own is a RuntimeError
-        if not isinstance(error, MemoryError) and "memory" not in str(error):
+    except (MemoryError, RuntimeError) as error:
+        if not shortage(error):
             raise
         raise FeatureError(
             f"{name}: {len(wave) / 16000:.0f} s do not fit into memory; cut it into utterances, or "
@@ -341,7 +341,7 @@ def batch_of(wave: np.ndarray, model: SavedModel, row: str, name: str) -> Batch:
         one = normalised(one, model.normalise, needs, scale=scale, clip_z=model.clip_z)
         batch = Dataset(one, [0], [0], needs=needs, frames=model.frames).batch()
     except (ValueError, RuntimeError) as error:
-        if "memory" in str(error):
+        if shortage(error):
             raise
         if isinstance(error, FeatureError):
             raise FeatureError(f"{name}: {error}") from error
