@@ -30,7 +30,7 @@ from ser.features.presets import SAMPLE_RATE, get_preset
 from ser.loading import SavedModel, load_model
 from ser.nn.dslstm import DSLSTM
 from ser.paths import atomic_write
-from ser.prediction import logits_of
+from ser.prediction import branch_logits
 from ser.rows import ROWS
 
 TOLERANCE = 1e-4
@@ -227,7 +227,7 @@ def check(data: bytes, model: SavedModel, shortest: int) -> float:
         for name, wave in clips(shortest).items():
             found = session.run(None, {INPUT: wave})
             with torch.no_grad():
-                wanted = [logits_of(wave, model, row, name).numpy() for row in model.branches]
+                wanted = [branch_logits(wave, model, row, name).numpy() for row in model.branches]
             wanted.insert(0, np.mean(wanted, axis=0, dtype=np.float32))
             away = max(float(np.abs(a - b).max()) for a, b in zip(found, wanted, strict=True))
             if not away <= TOLERANCE:
@@ -282,7 +282,7 @@ def _shortest(model: SavedModel) -> int:
     def answers(count: int) -> bool:
         try:
             for row in model.branches:
-                logits_of(np.zeros(count, np.float32), model, row, "")
+                branch_logits(np.zeros(count, np.float32), model, row, "")
         except FeatureError:
             return False
         return True

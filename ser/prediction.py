@@ -240,7 +240,7 @@ def answer(
     wave = without_offset(wave, heard)
     try:
         with torch.no_grad():
-            logits = {row: logits_of(wave, model, row, name) for row in model.branches}
+            logits = {row: branch_logits(wave, model, row, name) for row in model.branches}
     except (MemoryError, RuntimeError) as error:
         if not shortage(error):
             raise
@@ -308,7 +308,7 @@ def _probabilities(logits: torch.Tensor, emotions: Sequence[str]) -> dict[str, f
     return {e: round(v, 6) for e, v in zip(emotions, values, strict=True)}
 
 
-def logits_of(wave: np.ndarray, model: SavedModel, row: str, name: str) -> torch.Tensor:
+def branch_logits(wave: np.ndarray, model: SavedModel, row: str, name: str) -> torch.Tensor:
     """Logits (classes,) of one branch, on the CPU, without a word on what the sound is like.
 
     Args:
@@ -328,7 +328,7 @@ def logits_of(wave: np.ndarray, model: SavedModel, row: str, name: str) -> torch
 
 
 def batch_of(wave: np.ndarray, model: SavedModel, row: str, name: str) -> Batch:
-    """What one branch is given of a recording: a batch of one; as :func:`logits_of`."""
+    """What one branch is given of a recording: a batch of one; as :func:`branch_logits`."""
     from ser.batch import Dataset
     from ser.normalise import enrolled_by, normalised
 

@@ -18,7 +18,7 @@ from ser.features.modules import Normalise
 from ser.loading import load_model
 from ser.metrics import ua
 from ser.normalise import measure, normalised
-from ser.prediction import logits_of
+from ser.prediction import branch_logits
 from ser.training import TrainConfig
 from tests.test_recipe import fake, together
 
@@ -101,8 +101,8 @@ def test_a_network_is_saved_with_its_clip_and_answers_as_it_was_tested(base, tmp
     name, expected = record["test"]["utterances"][0], record["selection"]["last"]["logits"][0]
     wave = load_audio(table.loc[name].path)
     with torch.no_grad():
-        heard = logits_of(wave, model, "mfcc-lstm", name).numpy()
-        other = logits_of(wave, replace(model, clip_z=0.0), "mfcc-lstm", name).numpy()
+        heard = branch_logits(wave, model, "mfcc-lstm", name).numpy()
+        other = branch_logits(wave, replace(model, clip_z=0.0), "mfcc-lstm", name).numpy()
     assert np.allclose(heard, expected, atol=1e-3) and not np.allclose(other, expected, atol=1e-3)
 
 

@@ -22,7 +22,7 @@ from ser.features.presets import get_preset
 from ser.loading import SavedModel
 from ser.models import build_model
 from ser.normalise import measure, normalised
-from ser.prediction import logits_of, predict
+from ser.prediction import branch_logits, predict
 from ser.training import TrainConfig
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -127,7 +127,7 @@ def test_onnxruntime_gives_the_logits_of_predict(row, settings, tmp_path):
         logits, *branches = session.run(None, {"waveform": wave})
         for name, found in zip(model.branches, branches, strict=True):
             with torch.no_grad():
-                wanted = logits_of(wave, model, name, "").numpy()
+                wanted = branch_logits(wave, model, name, "").numpy()
             assert np.abs(found - wanted).max() < ser.export.TOLERANCE
         assert np.allclose(logits, np.mean(branches, axis=0), atol=1e-6)
 

@@ -26,7 +26,7 @@ from ser.audio import load_audio
 from ser.corpora import EMOTIONS
 from ser.errors import ModelError
 from ser.loading import load_model
-from ser.prediction import AGAIN, answer, enrolled, logits_of
+from ser.prediction import AGAIN, answer, branch_logits, enrolled
 
 MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 FIGURE = "document.querySelector('figure.ser-enrol')"
@@ -95,7 +95,7 @@ def text(values) -> str:
 
 def logits(wave: np.ndarray, model) -> dict[str, list[float]]:
     with torch.no_grad():
-        return {row: logits_of(wave, model, row, "it").tolist() for row in model.branches}
+        return {row: branch_logits(wave, model, row, "it").tolist() for row in model.branches}
 
 
 def alike(found: dict, wave: np.ndarray, model) -> None:

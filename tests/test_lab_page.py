@@ -26,7 +26,7 @@ from ser.features import mel_pair, mfcc39
 from ser.features.presets import get_preset
 from ser.loading import load_model
 from ser.nn.branches import aligned_pair
-from ser.prediction import logits_of
+from ser.prediction import branch_logits
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def text(values: torch.Tensor | np.ndarray) -> str:
 
 def case(name: str, wave: np.ndarray, model) -> dict:
     with torch.no_grad():
-        logits = {row: logits_of(wave, model, row, name) for row in model.branches}
+        logits = {row: branch_logits(wave, model, row, name) for row in model.branches}
     s1, s2 = mel_pair(wave)
     seen = gates(wave, model)
     return {
