@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ser.errors import FeatureError
 from ser.features.presets import SAMPLE_RATE
+from ser.features.prosody import SHORTEST, opensmile_for
 from ser.features.utterance_values import UtteranceValues, utterance_values
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 SETS: dict[str, int] = {"eGeMAPSv02": 88, "ComParE_2016": 6373}
 """openSMILE's name of a set -> how many numbers."""
-SHORTEST = 960
-"""60 ms in samples: openSMILE's longest frame."""
 
 
 def egemaps(
@@ -113,12 +111,7 @@ def installed() -> bool:
 
 
 def _smile(which: str = "eGeMAPSv02") -> Any:
-    try:
-        import opensmile
-    except ImportError as error:
-        raise FeatureError(
-            f"{which} needs the opensmile package ({error}); run: pip install 'ser-book[egemaps]'"
-        ) from error
+    opensmile = opensmile_for(which)
     return opensmile.Smile(
         feature_set=opensmile.FeatureSet[which],
         feature_level=opensmile.FeatureLevel.Functionals,

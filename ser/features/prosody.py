@@ -41,6 +41,7 @@ import functools
 import re
 import tempfile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -126,14 +127,20 @@ def prosody_of(waves: list[np.ndarray], speed: float = 1.0) -> list[list[np.ndar
     return found
 
 
-def _smile() -> Any:
-    """openSMILE without the parts that only functionals need: faster, the same numbers."""
+def opensmile_for(what: str) -> ModuleType:
+    """The opensmile package; FeatureError where it is missing, for *what* cannot be without it."""
     try:
         import opensmile
     except ImportError as error:
         raise FeatureError(
-            f"prosody needs the opensmile package ({error}); run: pip install 'ser-book[egemaps]'"
+            f"{what} needs the opensmile package ({error}); run: pip install 'ser-book[egemaps]'"
         ) from error
+    return opensmile
+
+
+def _smile() -> Any:
+    """openSMILE without the parts that only functionals need: faster, the same numbers."""
+    opensmile = opensmile_for("prosody")
     plain = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, "LowLevelDescriptors")
     try:
         text = descriptors_only(Path(plain.default_config_root))
