@@ -10,32 +10,11 @@ from dataclasses import dataclass
 from ser.errors import TrainingError
 from ser.normalise import NORMALISATIONS, known_rule
 
-LATER = frozenset(
-    {
-        "precision",
-        "normalise",
-        "spec_augment",
-        "level",
-        "speed",
-        "mixup",
-        "dropout",
-        "pooling",
-        "channels",
-        "ema",
-        "batches",
-        "layers",
-        "stride",
-        "recurrent_dropout",
-        "schedule",
-        "label_smoothing",
-        "clip_z",
-        "vtlp",
-        "tempo",
-        "pitch_shift",
-        "adversarial",
-    }
-)
-"""Settings that came after the first records."""
+FIRST = (
+    "epochs", "batch_size", "lr", "optimiser", "weight_decay", "milestones", "gamma", "clip",
+    "frames", "hidden",
+)  # fmt: skip
+"""Settings of the first records; all others came later."""
 
 BATCHES: tuple[str, ...] = ("shuffled", "similar", "balanced")
 """Which utterances share a batch."""
@@ -263,13 +242,13 @@ class TrainConfig:
     def as_dict(self) -> dict:
         """The settings as JSON-able values.
 
-        What came later than the first records (``precision`` and all below it) is left out at
-        its default: records and checkpoints from before there was a choice keep their fingerprint.
+        What came later than the first records (all but :data:`FIRST`) is left out at its
+        default: records and checkpoints from before there was a choice keep their fingerprint.
         """
         settings = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name not in LATER or value != field.default:
+            if field.name in FIRST or value != field.default:
                 settings[field.name] = list(value) if isinstance(value, tuple) else value
         return settings
 
