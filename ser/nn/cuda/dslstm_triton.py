@@ -16,15 +16,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ser.nn.cuda import jit, tl, triton
 from ser.nn.packing import states_before
-
-try:
-    import triton
-    import triton.language as tl
-except ImportError:  # torch brings it on Linux alone
-    triton = tl = None
-
-jit = (lambda function: function) if triton is None else triton.jit
 
 UNITS = 8
 """Hidden units a program: 32 bytes side by side, the least that memory is read in."""

@@ -17,19 +17,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ser.nn.cuda import jit, tl, triton
 from ser.nn.cuda.verify import agrees, largest_gap
 from ser.nn.first_block import one_pass, why_not_these
 
-try:
-    import triton
-    import triton.language as tl
-except ImportError:  # torch brings it on Linux alone
-    triton = tl = None
-
 if TYPE_CHECKING:
     from ser.nn.frontend import ConvBlock
-
-jit = (lambda function: function) if triton is None else triton.jit
 
 TAPS = 8
 """Weights of a kernel: (4, 2) and (2, 4) have as many."""
