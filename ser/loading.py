@@ -6,6 +6,7 @@ Book: chapter "Bring IEMOCAP, or your own voice".
 from __future__ import annotations
 
 import logging
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,8 @@ class SavedModel:
         scales: branch name -> mean and deviation of its inputs, for rules ``train``, ``running``,
             and, once :func:`ser.prediction.enrolled` was asked, ``enrol:K``.
         calm: digests of the neutral recordings that :func:`ser.prediction.enrolled` was given.
+        calm_level: their level (:func:`ser.sound_quality.speech_level`), dB; NaN without any.
+        calm_remarks: what is odd about them, and what that does to answers.
         emotions: the classes, in the order of logits.
     """
 
@@ -55,6 +58,8 @@ class SavedModel:
     normalise: str = "none"
     scales: dict = field(default_factory=dict)
     calm: frozenset[str] = frozenset()
+    calm_level: float = math.nan
+    calm_remarks: tuple[tuple[str, str], ...] = ()
     clip_z: float = 0.0
     emotions: tuple[str, ...] = EMOTIONS
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ser.audio import LOUDEST, load_audio
+from ser.corpora.problems import many
 from ser.errors import AudioError, FeatureError, ModelError, shortage
 from ser.loading import SavedModel, load_model
-from ser.sound_quality import EFFECTS, Channels, listen
+from ser.sound_quality import EFFECTS, Channels, listen, speech_level
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 
 AGAIN = ("one of the neutral recordings", "it was normalised by itself, as none in training was")
 """What is said of a recording that tells the voice and is asked about, and what that does."""
+LOUDER, SOFTER = 15.0, -25.0
+"""dB of :func:`ser.sound_quality.speech_level` from a voice's calm sentences: no utterance of EmoDB
+or nEMO is as far from the median of its speaker's neutral ones."""
 
 
 @dataclass(frozen=True)
@@ -112,29 +116,52 @@ def enrolled(model: SavedModel, neutral: Sequence[str | os.PathLike | np.ndarray
         )
     if not len(neutral):
         raise ModelError(_calm(model, count))
-    waves = [
-        load_audio(one) if isinstance(one, (str, os.PathLike)) else samples(one) for one in neutral
+    names = [
+        os.fspath(one) if isinstance(one, (str, os.PathLike)) else "samples" for one in neutral
     ]
-    listened = [listen(wave) for wave in waves]
-    for found, one in zip(listened, neutral, strict=True):
-        if "silence" in found:
-            told = one if isinstance(one, (str, os.PathLike)) else "samples"
-            raise ModelError(f"{told}: silence tells no voice; give another neutral recording")
+    waves, listened = [], []
+    for one, name in zip(neutral, names, strict=True):
+        channels = Channels()
+        from_file = isinstance(one, (str, os.PathLike))
+        wave = load_audio(one, heed=channels.add) if from_file else samples(one)
+        heard = listen(wave) | channels.heard()
+        if "silence" in heard:
+            raise ModelError(f"{name}: silence tells no voice; give another neutral recording")
+        waves.append(wave)
+        listened.append(heard)
     sounds = [_sound(wave) for wave in waves]
     if len(set(sounds)) < len(sounds):
         raise ModelError(
             "two of the neutral recordings are the same sound; give each once, others tell more"
-        )
-    if len(waves) != count:
-        log.warning(
-            "%d neutral recordings; in training there were %d of each speaker", len(waves), count
         )
     waves = [without_offset(*one) for one in zip(waves, listened, strict=True)]
     heard = _Several(waves, model.preset)
     scales = {
         row: measure(heard, range(len(waves)), part.needs) for row, part in model.branches.items()
     }
-    return replace(model, scales=scales, calm=frozenset(sounds))
+    return replace(
+        model,
+        scales=scales,
+        calm=frozenset(sounds),
+        calm_level=float(np.median([speech_level(wave) for wave in waves])),
+        calm_remarks=_oddities(names, listened, count),
+    )
+
+
+def _oddities(
+    names: Sequence[str], listened: Sequence[Mapping[str, str]], count: int
+) -> tuple[tuple[str, str], ...]:
+    """What is odd about neutral recordings, each kind once; and their number."""
+    found = []
+    for kind in dict.fromkeys(kind for heard in listened for kind in heard):
+        which = [k for k, heard in enumerate(listened) if kind in heard]
+        files = ", ".join(os.path.basename(names[k]) for k in which)
+        told = f"neutral {files}: {listened[which[0]][kind]}"
+        found.append((told, f"{EFFECTS[kind]}; the whole voice is measured by it"))
+    if len(names) != count:
+        told = many(len(names), "neutral recording")
+        found.append((told, f"in training there were {count} of each speaker"))
+    return tuple(found)
 
 
 def model_for(
@@ -228,7 +255,8 @@ def answer(
         model: of :func:`load_model`.
         name: what the answer and an error call the sound.
         channels: what was noted before the channels were mixed.
-        part: it was cut out of a longer sound.
+        part: it was cut out of a longer sound; what is odd about a voice's neutral recordings
+            (``model.calm_remarks``) is not said again.
 
     Raises:
         FeatureError, ModelError: as :func:`predict`.
@@ -259,7 +287,8 @@ def answer(
         branches={row: _probabilities(v, model.emotions) for row, v in logits.items()},
         remarks=(*((what, EFFECTS[kind]) for kind, what in heard.items()),
                  *((text, "") for text in _warnings(wave, model, silent="silence" in heard)),
-                 *((AGAIN,) if asked_again else ())),
+                 *((AGAIN,) if asked_again else ()),
+                 *(() if part else _calm_remarks(wave, model))),
     )  # fmt: skip
 
 
@@ -367,6 +396,15 @@ def _warnings(wave: np.ndarray, model: SavedModel, silent: bool) -> list[str]:
     if not low * 0.8 <= seconds <= high * 1.2:
         found.append(f"{seconds:.1f} s long; the model was trained on {low:.1f} to {high:.1f} s")
     return found
+
+
+def _calm_remarks(wave: np.ndarray, model: SavedModel) -> Iterator[tuple[str, str]]:
+    """What is odd about the neutral recordings, by themselves and beside what is asked about."""
+    yield from model.calm_remarks
+    gap = speech_level(wave) - model.calm_level  # NaN without neutral recordings
+    if gap > LOUDER or gap < SOFTER:
+        told = f"{abs(gap):.0f} dB {'louder' if gap > 0 else 'softer'} than the neutral recordings"
+        yield told, "level is a cue; record all at one distance and one gain"
 
 
 class _Several:

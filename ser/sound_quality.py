@@ -10,6 +10,7 @@ to an answer was counted with two small networks trained on EmoDB, on 57 of its 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -111,6 +112,25 @@ def listen(wave: np.ndarray, part: bool = False) -> dict[str, str]:
                 f"nothing at all for {samples / RATE:.2f} s, from {start / RATE:.2f} s on"
             )
     return found
+
+
+def speech_level(wave: np.ndarray) -> float:
+    """Level of what is spoken, dB of full scale: of the louder half of its frames of 32 ms.
+
+    Args:
+        wave: float (samples,) at 16 kHz, full scale 1.
+
+    Returns:
+        -200 for digital silence.
+
+    Example:
+        >>> speech_level(np.tile([0.1, -0.1], 8000)), speech_level(np.zeros(16000))
+        (-20.0, -200.0)
+    """
+    frames = np.pad(wave.astype(float), (0, -len(wave) % FRAME)).reshape(-1, FRAME)
+    power = np.sort(np.mean(np.square(frames), axis=1))
+    louder = float(np.mean(power[len(power) // 2 :])) if len(power) else 0.0
+    return round(10 * math.log10(max(louder, 1e-20)), 1)
 
 
 def runs(where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

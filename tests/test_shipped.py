@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from conftest import ROOT
 
 import ser
@@ -63,6 +64,36 @@ def test_calm_recordings_mean_the_one_that_is_told_a_voice(recording, calm, caps
     assert "give 3 of the one who speaks" in capsys.readouterr().err
     assert main(["predict", str(recording), "--checkpoint", str(SHIPPED), "--neutral", *calm]) == 2
     assert "one that has comes with ser" in capsys.readouterr().err
+
+
+def test_what_is_odd_about_calm_recordings_is_said_with_the_answer(recording, calm, capsys):
+    wave = {path: soundfile.read(path)[0] for path in (*calm, str(recording))}
+    plain = ser.predict(recording, neutral=calm).warnings
+    for path in calm[:2]:
+        soundfile.write(path, soxr.resample(wave[path], 16000, 7600), 7600)
+    told = set(ser.predict(recording, neutral=calm).warnings) - set(plain)
+    (telephone,) = told
+    assert telephone.startswith("neutral calm1.wav, calm2.wav: almost nothing above 3.")
+    assert telephone.endswith("the whole voice is measured by it")
+    assert main(["predict", str(recording), "--json", "--neutral", *calm[:2]]) == 0
+    told = json.loads(capsys.readouterr().out)["predictions"][0]["warnings"]
+    assert telephone in told
+    assert "2 neutral recordings: in training there were 3 of each speaker" in told
+    assert main(["predict", str(recording), "--stream", "--neutral", *calm]) == 0
+    told = capsys.readouterr()
+    assert told.err.count(telephone) == 1 and "calm1.wav" not in told.out
+
+
+@pytest.mark.parametrize(
+    ("asked", "calmer", "told"), [(1, 0.03, "30 dB louder"), (0.03, 1, "30 dB softer"), (1, 1, "")]
+)
+def test_another_level_than_that_of_the_calm_recordings_is_told(
+    recording, calm, asked, calmer, told
+):
+    me, *waves = [soundfile.read(path, dtype="float32")[0] for path in (recording, *calm)]
+    answer = ser.predict(np.float32(asked) * me, neutral=[np.float32(calmer) * w for w in waves])
+    found = [w.partition(" than")[0] for w in answer.warnings if "than the neutral" in w]
+    assert found == [told] * bool(told)
 
 
 def test_an_offset_of_the_microphone_is_no_part_of_a_voice(recording, calm):

@@ -207,6 +207,8 @@ def _stream(args: argparse.Namespace, failed: bool) -> int:
     _set_threads(args.threads)
     model = model_for(args.checkpoint, args.neutral or (), args.device)
     print(model.describe(), file=sys.stderr)
+    for remark in model.calm_remarks:
+        print(f"ser: {': '.join(remark)}", file=sys.stderr)
     known = set()
     for path in args.files:
         speed = StreamStatistics()
