@@ -15,6 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("torch", "triton", "numpy", "numba", "librosa", "pytest-benchmark")
 
 
+HELD_BY = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "NUMBA_CPU_NAME")
+"""Variables by which a processor is held to instructions that an older one has."""
+
+
 def cpu_name() -> str:
     """The processor as the system names it."""
     try:
@@ -83,6 +87,7 @@ def reduce(body: dict, command: str, stated: str = "") -> dict:
         "machine": {
             "cpu": cpu_name(),
             "vectors": torch.backends.cpu.get_cpu_capability(),
+            "held_to": {name: os.environ[name] for name in HELD_BY if name in os.environ},
             "cores": os.cpu_count(),
             "threads": min(2, os.cpu_count() or 1),
             "gpu": gpu,
