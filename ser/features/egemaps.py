@@ -12,13 +12,14 @@ openSMILE leaves undefined is 0 here. Book: chapter "EmoDB, measured".
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from ser.errors import FeatureError
 from ser.features.presets import SAMPLE_RATE
-from ser.features.prosody import SHORTEST, opensmile_for
 from ser.features.utterance_values import UtteranceValues, utterance_values
 
 if TYPE_CHECKING:
@@ -26,6 +27,19 @@ if TYPE_CHECKING:
 
 SETS: dict[str, int] = {"eGeMAPSv02": 88, "ComParE_2016": 6373}
 """openSMILE's name of a set -> how many numbers."""
+SHORTEST = 960
+"""60 ms in samples: openSMILE's longest frame."""
+
+
+def opensmile_for(what: str) -> ModuleType:
+    """The opensmile package; FeatureError where it is missing, for *what* cannot be without it."""
+    try:
+        import opensmile
+    except ImportError as error:
+        raise FeatureError(
+            f"{what} needs the opensmile package ({error}); run: pip install 'ser-book[egemaps]'"
+        ) from error
+    return opensmile
 
 
 def egemaps(

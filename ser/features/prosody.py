@@ -41,19 +41,17 @@ import functools
 import re
 import tempfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from ser.errors import FeatureError
+from ser.features.egemaps import SHORTEST, opensmile_for
 from ser.features.presets import SAMPLE_RATE
 from ser.features.speed import change_speed
 
 SIZE = 25
 """Columns."""
-SHORTEST = 960
-"""60 ms in samples: openSMILE's longest frame."""
 F0, JITTER, SHIMMER = 10, 11, 12
 VOICED = slice(F0, SIZE)
 """The columns that have a value only where there is a voice."""
@@ -125,17 +123,6 @@ def prosody_of(waves: list[np.ndarray], speed: float = 1.0) -> list[list[np.ndar
         wave = np.pad(wave, (0, max(SHORTEST - len(wave), 0)))
         found.append([masked(smile(wave, SAMPLE_RATE)[0].T)])
     return found
-
-
-def opensmile_for(what: str) -> ModuleType:
-    """The opensmile package; FeatureError where it is missing, for *what* cannot be without it."""
-    try:
-        import opensmile
-    except ImportError as error:
-        raise FeatureError(
-            f"{what} needs the opensmile package ({error}); run: pip install 'ser-book[egemaps]'"
-        ) from error
-    return opensmile
 
 
 def _smile() -> Any:
