@@ -50,6 +50,13 @@ ENROLMENT = (
     "recordings of that speaker, which are neither trained on nor tested"
 )
 """What the mark of rows with enrolment says, K a number."""
+RUNNING_MARK = "(R)"
+RUNNING = (
+    f"{RUNNING_MARK} running: the features of each speaker, those tested too, were normalised by "
+    "the training side and by what that speaker had said before: an answer counts on other "
+    "recordings of the speaker tested"
+)
+"""What the mark of rows normalised by what was heard so far says."""
 
 Scale = dict[str, tuple[np.ndarray, np.ndarray]]
 """Name of a feature (mfcc, s1, s2, prosody) -> mean and deviation of its dimensions, float32."""
@@ -87,12 +94,36 @@ def known_rule(rule: str) -> bool:
 def mark_of(rule: str) -> str:
     """What stands behind the name of a row that was normalised so; empty: nothing need be said.
 
+    Args:
+        rule: one of :data:`NORMALISATIONS`; of a row that averages others, those of all of them,
+            as its record has them, joined by commas.
+
     Example:
-        >>> mark_of("speaker"), mark_of("enrol:3"), mark_of("train")
-        ('(T)', '(E 3)', '')
+        >>> mark_of("speaker"), mark_of("enrol:3"), mark_of("running"), mark_of("train")
+        ('(T)', '(E 3)', '(R)', '')
+        >>> mark_of("none, running")
+        '(R)'
     """
-    count = enrolled_by(rule)
-    return f"(E {count})" if count else MARK if rule == "speaker" else ""
+    marks = {"speaker": MARK, "running": RUNNING_MARK}
+    rules = rule.split(", ")
+    found = (f"(E {enrolled_by(r)})" if enrolled_by(r) else marks.get(r, "") for r in rules)
+    return " ".join(dict.fromkeys(filter(None, found)))
+
+
+def footnotes(rules: Iterable[str]) -> list[str]:
+    """What the marks of rows under these rules say, a line each.
+
+    Example:
+        >>> [line[:3] for line in footnotes(["running", "none, speaker", "train"])]
+        ['(T)', '(R)']
+    """
+    every = {one for rule in rules for one in rule.split(", ")}
+    told = {
+        TRANSDUCTIVE: "speaker" in every,
+        ENROLMENT: any(map(enrolled_by, every)),
+        RUNNING: "running" in every,
+    }
+    return [line for line, there in told.items() if there]
 
 
 def drawn(names: Sequence[str], seed: int) -> list[int]:

@@ -15,7 +15,7 @@ from chapters.shared import result_tables as page
 from chapters.shared.study_questions import questions
 from records_maker import corpus_rows, record, write
 
-from ser.normalise import MARK, TRANSDUCTIVE
+from ser.normalise import ENROLMENT, MARK, RUNNING, TRANSDUCTIVE
 from ser.plots import describe, paired_difference, results_table_plot
 from ser.report import make_report
 from tools import readme
@@ -68,6 +68,31 @@ def test_a_transductive_row_is_marked_in_every_table_and_figure_by_its_settings(
         assert not any("dual+ (T)" in name for name in names)
         assert f"{MARK} transductive" in figure.axes[-1].get_xlabel()
         assert f"ds-lstm {MARK}" in describe(figure)
+
+
+def test_rows_that_hear_what_was_said_before_are_marked_as_enrolled_ones_are(tmp_path):
+    """Alone and averaged with a row that knows nothing, whose rules a record joins by a comma."""
+    models = {"mfcc-lstm": {}, "ds-lstm": {"normalise": "running"},
+              "dual": {"normalise": "none, running"}, "concat-lstm": {"normalise": "enrol:3"},
+              "cnn-lstm-s1": {"normalise": "none, enrol:2"}}  # fmt: skip
+    report = make_report(grid(tmp_path, models))
+    text = report.to_text("all")
+    for row in ("ds-lstm (R)", "dual (R)", "concat-lstm (E 3)", "cnn-lstm-s1 (E 2)"):
+        assert f"\n{row} " in text and f"confusion of {row} (last" in text
+    assert text.count(RUNNING) == text.count(ENROLMENT) == 1 and "\nmfcc-lstm (" not in text
+    assert "enrol:2: " in text and "enrol:3: " in text
+    told = {r["model"]: r["label"] for r in json.loads(report.to_json())["rows"]}
+    assert told["ds-lstm"] == "ds-lstm (R)" and told["mfcc-lstm"] == "mfcc-lstm"
+    lines = csv.DictReader(io.StringIO(report.to_csv()))
+    assert {r["model"]: r["label"] for r in lines} == told
+    figure = results_table_plot(report.table)
+    names = {t.get_text().strip("* ") for t in figure.axes[0].get_yticklabels()}
+    assert {"ds-lstm (R)", "dual (R)", "concat-lstm (E 3)"} <= names
+    legend = figure.axes[-1].get_xlabel()
+    assert "(R) normalised by what was said before" in legend and "(E K) normalised" in legend
+    assert RUNNING in describe(figure)
+    alone = make_report(grid(tmp_path / "alone", {"mfcc-lstm": {}, "ds-lstm": {}}))
+    assert "(R)" not in alone.to_text("all")
 
 
 def test_without_transductive_rows_nothing_is_said_of_them(tmp_path):

@@ -31,6 +31,10 @@ how to read it:
   test*   the epoch that the test fold itself chose, as the paper did; too good to be true
   (T)     transductive: it heard all recordings of a test speaker, though no label, before it
           answered; not to be set against rows that did not
+  (E K)   enrolment: K neutral recordings of a test speaker, which are not tested, say what the
+          voice is like
+  (R)     running: what the speaker tested had said before counts; nor is this to be set against
+          rows that answer from one recording
   n of    how much of the whole corpus was tested; UA over 3 classes is not UA over four
   folds   finished/all; the command that made the records runs the missing ones
   p       of swapping the two rows' answers for whole speakers; with n speakers never below 2/2^n

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from ser.corpora.base import EMOTIONS
 from ser.corpora.emotion_set import set_name
 from ser.metrics import row_percent
-from ser.normalise import MARK, TRANSDUCTIVE
+from ser.normalise import footnotes, mark_of
 from ser.plots.style import (
     BLUE,
     CARD,
@@ -130,9 +130,9 @@ def results_table_plot(table: pd.DataFrame, metric: str = "ua") -> Figure:
     """The table of results as points with their 95 % intervals over speakers.
 
     One panel a corpus and protocol, one line a row, one mark a selection: last epoch (filled
-    disc), dev-chosen (square), test-chosen (open diamond, starred). A transductive row's name has
-    :data:`ser.normalise.MARK` behind it. The dashed line is chance, with as many classes as were
-    tested.
+    disc), dev-chosen (square), test-chosen (open diamond, starred). Behind the name of a row that
+    knows more of a speaker than one recording stands its mark, of :func:`ser.normalise.mark_of`.
+    The dashed line is chance, with as many classes as were tested.
 
     Args:
         table: ``Report.table``, or some of its lines.
@@ -206,13 +206,20 @@ def _where(table: pd.DataFrame) -> list[str]:
 
 def _labels(table: pd.DataFrame) -> list[str]:
     presets = {p for p in table.preset if isinstance(p, str)}
-    marked = table.get("transductive", pd.Series(False, table.index))
-    models = [f"{m} {MARK}" if t else m for m, t in zip(table.model, marked, strict=True)]
+    pairs = zip(table.model, _rules(table), strict=True)
+    models = [f"{model} {mark_of(rules)}".strip() for model, rules in pairs]
     if len(presets) < 2:
         return models
     return [
         f"{m} ({p})" if isinstance(p, str) else m for m, p in zip(models, table.preset, strict=True)
     ]
+
+
+def _rules(table: pd.DataFrame) -> list[str]:
+    """What was known of the speakers tested, of each row, as far as the table says it."""
+    by_speaker = table.get("transductive", pd.Series(False, table.index))
+    rules = table.get("normaliser", pd.Series("", table.index))
+    return ["speaker" if t else str(rule) for t, rule in zip(by_speaker, rules, strict=True)]
 
 
 def _say_table(table: pd.DataFrame, metric: str, panels: Sequence[str]) -> str:
@@ -223,8 +230,7 @@ def _say_table(table: pd.DataFrame, metric: str, panels: Sequence[str]) -> str:
             f"{r.label} {r.selection} {100 * getattr(r, metric):.1f} %" for r in part.itertuples()
         )
         text.append(f"{panel}: {said}.")
-    if any(MARK in label for label in table.label):
-        text.append(f"{TRANSDUCTIVE}.")
+    text += [f"{line}." for line in footnotes(_rules(table))]
     if "test" in set(table.selection):
         text.append("Test-chosen scores are chosen on the test fold and too good to be true.")
     return " ".join(text)

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ser.corpora.base import EMOTIONS
-from ser.normalise import MARK
+from ser.normalise import MARK, RUNNING_MARK
 from ser.plots.html import Html
 
 CARD = "#f8f8f5"
@@ -99,12 +99,20 @@ def drawing(
 
 
 def mark_legend(names: Iterable[str]) -> str:
-    """A line for below an axis that says what a transductive row's mark is, where a name has it.
+    """Lines for below an axis that say what the marks of rows are, where a name has one.
 
     >>> mark_legend(["dual"]), mark_legend(["dual+ (T)"]).strip()
     ('', '(T) transductive: normalised by speaker')
+    >>> mark_legend(["dual (R)", "dual (E 3)"]).strip().splitlines()
+    ['(E K) normalised by K neutral recordings', '(R) normalised by what was said before']
     """
-    return f"\n{MARK} transductive: normalised by speaker" * any(MARK in name for name in names)
+    told = {
+        MARK: f"{MARK} transductive: normalised by speaker",
+        "(E ": "(E K) normalised by K neutral recordings",
+        RUNNING_MARK: f"{RUNNING_MARK} normalised by what was said before",
+    }
+    every = " ".join(names)
+    return "".join(f"\n{line}" for mark, line in told.items() if mark in every)
 
 
 def set_title(ax: Axes, text: str | None, characters: int = 38) -> None:

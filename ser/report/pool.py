@@ -16,7 +16,7 @@ from ser.experiments.record_table import SELECTIONS
 from ser.experiments.records import normaliser_of
 from ser.metrics import Interval, confusion, counts_interval, row_percent, speaker_counts
 from ser.metrics.scores import count_recalls, count_ua, count_wa
-from ser.normalise import MARK, mark_of
+from ser.normalise import mark_of
 from ser.report.record import Record
 
 ORDER: tuple[str, ...] = (
@@ -116,12 +116,18 @@ class Row:
         return normaliser_of(self.records[0].data)
 
     @property
+    def rules(self) -> str:
+        """Rules that say what was known of a speaker tested, as :func:`mark_of` takes them."""
+        return "speaker" if self.transductive else self.normaliser
+
+    @property
     def label(self) -> str:
         """The model as tables and figures show it, marked where speakers normalise themselves.
 
-        :data:`ser.normalise.MARK` if transductive, ``(E 3)`` if by three neutral recordings.
+        ``(T)`` if transductive, ``(E 3)`` if by three neutral recordings, ``(R)`` if by what was
+        heard before.
         """
-        mark = MARK if self.transductive else mark_of(self.normaliser)
+        mark = mark_of(self.rules)
         return f"{self.model} {mark}" if mark else self.model
 
     @property

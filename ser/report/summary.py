@@ -183,10 +183,10 @@ def all_notes(rows: Sequence[Row]) -> list[str]:
         here = [r for r in rows if r.block == block]
         if len({r.records[0].content for r in here}) > 1:
             notes.append(f"rows of {', '.join(filter(None, block))} differ in the corpus's content")
-        if enrolled := sorted({r.normaliser for r in here if enrolled_by(r.normaliser)}):
+        every = [(rule, len(r.labels)) for r in here for rule in r.normaliser.split(", ")]
+        if enrolled := sorted({rule for rule, _ in every if enrolled_by(rule)}):
             left = "; ".join(
-                f"{rule}: {min(len(r.labels) for r in here if r.normaliser == rule)} utterances "
-                "tested"
+                f"{rule}: {min(n for other, n in every if other == rule)} utterances tested"
                 for rule in enrolled
             )
             notes.append(

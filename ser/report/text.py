@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from ser.corpora.completeness import ABSENT
 from ser.corpora.emotion_set import number
-from ser.normalise import ENROLMENT, TRANSDUCTIVE, enrolled_by
+from ser.normalise import footnotes
 from ser.report.comparison import Comparison
 from ser.report.pool import Row
 from ser.report.summary import TEST_CHOSEN, tuning, tuning_words
@@ -48,10 +48,7 @@ def render(
             "* chosen on the test fold, as the paper did; not an estimate of anything a user would "
             "get"
         )
-    if any(r.transductive for r in rows):
-        parts.append(TRANSDUCTIVE)
-    if any(enrolled_by(r.normaliser) for r in rows):
-        parts.append(ENROLMENT)
+    parts += footnotes(r.rules for r in rows)
     others = [n for n in notes if n != TEST_CHOSEN]
     if others:
         parts.append("\n".join(f"note: {n}" for n in others))
