@@ -204,6 +204,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--ema", type=float, default=0.0, metavar="DECAY", help="test the running average of the "
         "weights, e.g. 0.99")  # fmt: skip
 
+    _tell_ranges(parser)
     add = parser.add_argument_group("where and how").add_argument
     add("--out", default="results", metavar="DIR", help="folder of records (default: results)")
     add("--study", default="", metavar="WORD", help="what the runs are made for, kept in their "
@@ -219,6 +220,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--quiet", action="store_true", help="do not tell how far it is: no bar in a terminal, no "
         "lines elsewhere")  # fmt: skip
     add("--json", action="store_true", help="print the report as JSON")
+
+
+def _tell_ranges(parser: argparse.ArgumentParser) -> None:
+    """Behind the help of each training option what it may be, unless choices say it."""
+    from ser.training.ranges import RANGES
+
+    for action in parser._actions:
+        if action.dest in RANGES and not action.choices:
+            action.help = f"{action.help or ''} [{RANGES[action.dest]}]".strip()
 
 
 def main(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ser.errors import TrainingError
 from ser.normalise import NORMALISATIONS, known_rule
+from ser.training.ranges import RANGES
 
 FIRST = (
     "epochs", "batch_size", "lr", "optimiser", "weight_decay", "milestones", "gamma", "clip",
@@ -165,22 +166,21 @@ class TrainConfig:
         for name in ("speed", "vtlp", "tempo"):
             object.__setattr__(self, name, tuple(float(s) for s in getattr(self, name)))
         wrong = [
-            f"{name} = {getattr(self, name)}"
+            name
             for name, fine in {
                 "epochs": self.epochs >= 1,
                 "batch_size": self.batch_size >= 2,
                 "lr": 0 < self.lr < float("inf"),
                 "optimiser": self.optimiser in ("adam", "adamw", "sgd"),
-                "weight_decay": self.weight_decay >= 0,
+                "weight_decay": 0 <= self.weight_decay < float("inf"),
                 "gamma": 0 < self.gamma <= 1,
-                "clip": self.clip >= 0,
+                "clip": 0 <= self.clip < float("inf"),
                 "hidden": self.hidden >= 1,
                 "precision": self.precision in ("float32", "bfloat16"),
                 "frames": self.frames in ("preset", "fixed", "true"),
                 "normalise": known_rule(self.normalise),
                 "spec_augment": 0 <= self.spec_augment <= 20,
-                "level": 0 <= self.level <= 60
-                and not (self.level and self.normalise not in ("none", "train")),
+                "level": 0 <= self.level <= 60,
                 "speed": len(set(self.speed)) == len(self.speed)
                 and all(0.5 <= s <= 2 and s != 1 for s in self.speed),
                 "mixup": 0 <= self.mixup < float("inf"),
@@ -198,27 +198,32 @@ class TrainConfig:
                 "vtlp": _range(self.vtlp),
                 "tempo": _range(self.tempo),
                 "adversarial": 0 <= self.adversarial < float("inf"),
-                "pitch_shift": 0 <= self.pitch_shift <= 24
-                and not (self.pitch_shift and self.normalise not in ("none", "train")),
+                "pitch_shift": 0 <= self.pitch_shift <= 24,
             }.items()
             if not fine
         ]
-        if wrong:
-            void = ""
-            if self.level and self.normalise in ("utterance", "speaker"):
-                void = f" (normalisation {self.normalise!r} takes the level away again)"
-            elif self.level and self.normalise not in ("none", "train"):
-                void = " (level goes with normalise none or train, one scale for all)"
-            elif self.pitch_shift and self.normalise not in ("none", "train"):
-                void = (
-                    f" (normalisation {self.normalise!r} takes the speaker's own mean away, and "
-                    "with it a higher or lower voice; pitch_shift goes with none or train)"
-                )
-            elif not (_range(self.vtlp) and _range(self.tempo)):
-                void = " (two factors A,B from 0.5 to 2, A not above B, as 0.9,1.1)"
-            if not known_rule(self.normalise):
-                void = f" (normalise is one of {', '.join(NORMALISATIONS)}, K a number from 1)"
-            raise TrainingError(f"cannot train with {', '.join(wrong)}{void}; see 'ser run --help'")
+        ranges = RANGES | {"normalise": f"one of {', '.join(NORMALISATIONS)}, K a number from 1"}
+        told = [f"{name} = {getattr(self, name)} ({ranges[name]})" for name in wrong]
+        if not wrong and self.normalise not in ("none", "train"):
+            told = self._taken_away()
+        if told:
+            raise TrainingError(f"cannot train with {', '.join(told)}; see 'ser run --help'")
+
+    def _taken_away(self) -> list[str]:
+        """Settings that a rule of normalisation by group takes away again."""
+        told = []
+        if self.level:
+            why = "level goes with normalise none or train, one scale for all"
+            if self.normalise in ("utterance", "speaker"):
+                why = f"normalisation {self.normalise!r} takes the level away again"
+            told.append(f"level = {self.level} ({why})")
+        if self.pitch_shift:
+            told.append(
+                f"pitch_shift = {self.pitch_shift} (normalisation {self.normalise!r} takes the "
+                "speaker's own mean away, and with it a higher or lower voice; pitch_shift goes "
+                "with none or train)"
+            )
+        return told
 
     def rate(self, epoch: int, part: float = 0.0) -> float:
         """Learning rate of *epoch* (counted from 1), *part* of which (0 to 1) is done.
