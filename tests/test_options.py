@@ -7,8 +7,11 @@ from dataclasses import fields
 
 import pytest
 
+from ser import RunConfig
+from ser.cli import main
 from ser.cli.run import configure
-from ser.errors import TrainingError
+from ser.errors import SerError, TrainingError
+from ser.experiments.idle import LOOKED_AT, PLAIN, check_taken
 from ser.training import TrainConfig
 from ser.training.ranges import RANGES
 
@@ -42,3 +45,63 @@ def test_help_says_every_range_that_a_message_says():
     for action in parser._actions:
         if action.dest in RANGES:
             assert action.choices or action.help.endswith(f"[{RANGES[action.dest]}]")
+
+
+def grid(*models: str, **settings) -> RunConfig:
+    preset = settings.pop("preset", "release")
+    joint = settings.pop("joint", False)
+    return RunConfig(models=models, preset=preset, joint=joint, train=TrainConfig(**settings))
+
+
+@pytest.mark.parametrize(
+    ("config", "option", "taken"),
+    [
+        (grid("mfcc-lstm", pitch_shift=3.0), "pitch_shift", False),
+        (grid("mfcc-lstm", "triple", pitch_shift=3.0), "pitch_shift", True),
+        (grid("prosody-lstm+egemaps-lr", pitch_shift=3.0), "pitch_shift", True),
+        (grid("cnn-lstm-s1", tempo=(0.9, 1.1)), "tempo", False),
+        (grid("cnn-lstm-s1", tempo=(0.9, 1.1), frames="true"), "tempo", True),
+        (grid("cnn-lstm-s1", tempo=(0.9, 1.1), preset="paper"), "tempo", True),
+        (grid("mfcc-lstm", tempo=(0.9, 1.1)), "tempo", True),
+        (grid("mfcc-lstm", channels=(4, 4)), "channels", False),
+        (grid("cnn-lstm-s2", stride=2), "stride", False),
+        (grid("egemaps-lr", "majority", clip_z=4.0), "clip_z", True),
+        (grid("majority", clip_z=4.0), "clip_z", False),
+        (grid("majority", normalise="enrol:3"), "normalise", True),
+        (grid("majority", normalise="speaker"), "normalise", False),
+        (grid("duration-lr", normalise="running"), "normalise", True),
+        (grid("egemaps-lr", normalise="utterance"), "normalise", False),
+        (grid("egemaps-lr", "mfcc-lstm", normalise="utterance"), "normalise", True),
+        (grid("egemaps-lr+", normalise="running"), "normalise", False),
+        (grid("dual+", normalise="speaker"), "normalise", True),
+        (grid("mfcc-lstm", joint=True), "joint", False),
+        (grid("dual", joint=True), "joint", True),
+        *(
+            (grid("egemaps-lr", "compare-lr", **{name: value}), name, False)
+            for name, value in {
+                **{"vtlp": (0.9, 1.1), "tempo": (0.9, 1.1), "adversarial": 0.1, "level": 6.0},
+                **{"spec_augment": 1, "batches": "balanced", "speed": (0.9,), "mixup": 0.2},
+                **{"dropout": 0.3, "ema": 0.9, "label_smoothing": 0.1, "pooling": "attention"},
+            }.items()
+        ),
+    ],
+)
+def test_an_option_that_no_row_asked_for_takes_is_refused(config, option, taken):
+    if taken:
+        check_taken([config], [option])
+        return
+    with pytest.raises(SerError) as told:
+        check_taken([config], [option])
+    message = str(told.value)
+    assert message.startswith(f"--{option.replace('_', '-')}") and "leave it out" in message
+    assert all(model in message for model in config.models)
+
+
+def test_the_command_refuses_it_before_any_run_and_takes_what_every_script_gives(capsys, tmp_path):
+    words = ["run", "--model", "level-lr", "--out", str(tmp_path / "out"), "--dry-run"]
+    assert main([*words, "--vtlp", "0.9,1.1"]) == 2
+    told = capsys.readouterr().err
+    assert "--vtlp 0.9,1.1 changes nothing in the rows asked for (level-lr)" in told
+    assert "mfcc-lstm" in told and not (tmp_path / "out").exists()
+    assert {field.name for field in fields(TrainConfig)} <= PLAIN | LOOKED_AT
+    check_taken([grid("level-lr", epochs=3)], ["epochs", "batch_size"])

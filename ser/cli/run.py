@@ -240,7 +240,11 @@ def main(args: argparse.Namespace) -> int:
 
         out = choose_among(args, run_config)
     else:
-        config = run_config(args)
+        from ser.cli.run_options import given
+        from ser.experiments.idle import check_taken
+
+        config, asked = run_config(args), given(args)
+        check_taken([config], asked)
         if args.dry_run:
             return _dry_run(config, args.json)
         from ser.experiments.grid import run

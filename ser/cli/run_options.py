@@ -37,6 +37,7 @@ def choose_among(
         run_config: what makes a grid of the words of an option.
     """
     from ser.experiments.choice import choose
+    from ser.experiments.idle import check_taken
 
     if args.dry_run:
         raise SerError("--dry-run does not go with --choose: the choice decides what is run")
@@ -44,15 +45,32 @@ def choose_among(
         raise ProtocolError(
             "--choose chooses an option on training speakers, and no epoch beside: --select last"
         )
-    options = {}
+    options: dict[str, RunConfig] = {}
+    own: dict[str, set[str]] = {}
+    shared = given(args)
     for name, parsed in read_options(args.choose, args.words).items():
         parsed.words, parsed.command_line = args.words, args.command_line
         try:
             options[name] = run_config(parsed)
+            own[name] = {word for word in given(parsed) if _differs(parsed, args, word)}
+            check_taken([options[name]], own[name])
         except SerError as error:
             raise type(error)(f"--choose {args.choose}: [{name}]: {error}") from error
+    check_taken(list(options.values()), shared)
     choose(options, args.inner)
     return Path(args.out)
+
+
+def given(args: argparse.Namespace) -> set[str]:
+    """Options whose value is not the command's own."""
+    from ser.cli import build_parser
+
+    usual = build_parser("run").parse_args(["run"])
+    return {name for name in vars(usual) if _differs(args, usual, name)}
+
+
+def _differs(one: argparse.Namespace, other: argparse.Namespace, name: str) -> bool:
+    return getattr(one, name) != getattr(other, name)
 
 
 def read_options(file: str, words: list[str]) -> dict[str, argparse.Namespace]:
