@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import fields
 
 import pytest
@@ -11,6 +12,7 @@ from ser import RunConfig
 from ser.cli import main
 from ser.cli.run import configure
 from ser.errors import SerError, TrainingError
+from ser.experiments.choice import choose
 from ser.experiments.idle import LOOKED_AT, PLAIN, check_taken
 from ser.training import TrainConfig
 from ser.training.ranges import RANGES
@@ -105,3 +107,44 @@ def test_the_command_refuses_it_before_any_run_and_takes_what_every_script_gives
     assert "mfcc-lstm" in told and not (tmp_path / "out").exists()
     assert {field.name for field in fields(TrainConfig)} <= PLAIN | LOOKED_AT
     check_taken([grid("level-lr", epochs=3)], ["epochs", "batch_size"])
+
+
+@pytest.mark.parametrize(
+    ("shared", "text", "told"),
+    [
+        (["--mixup", "0.2"], '[a]\nmodel = "level-lr"\n[b]\nmodel = "majority"',
+         r"--mixup 0\.2 changes nothing in the rows asked for \(level-lr, majority\)"),
+        ([], '[a]\nmodel = "level-lr"\n[b]\nmodel = "level-lr"\nmixup = 0.2',
+         r"\[b\]: --mixup 0\.2 changes nothing in the rows asked for \(level-lr\)"),
+        (["--model", "compare-lr"], '[a]\nmodel = "level-lr"\n[b]\nmodel = "majority"',
+         r"--model is that of no option.*every one has its own: add an option, or leave it out"),
+        (["--epochs", "3"], '[a]\nmodel = "mfcc-lstm"\nepochs = 1\n[b]\nmodel = "mfcc-lstm"\n'
+         "epochs = 2", "--epochs is that of no option"),
+        ([], '[a]\nmodel = "level-lr"\n[b]\nmodel = "majority"\n[c]\nmodel = "level-lr"',
+         r"a and c are the same option: leave one out"),
+    ],
+)  # fmt: skip
+def test_a_choice_refuses_what_it_would_drop_and_what_is_there_twice(
+    tmp_path, capsys, shared, text, told
+):
+    file = tmp_path / "options.toml"
+    file.write_text(text)
+    words = ["run", "--protocol", "loso", "--choose", str(file), "--out", str(tmp_path / "out")]
+    assert main([*words, *shared]) == 2
+    assert re.search(told, capsys.readouterr().err)
+
+
+def test_fewer_inner_folds_than_asked_for_are_told_once(tiny_root, tmp_path, caplog):
+    shared = {"root": str(tiny_root), "protocol": "loso", "select": ("last",), "out": tmp_path,
+              "baseline_tuning": "fixed", "jobs": 1, "threads": 1, "progress": False,
+              "cache": str(tmp_path / "cache")}  # fmt: skip
+    two = {row: RunConfig(models=(row,), **shared) for row in ("majority", "duration-lr")}
+    with caplog.at_level("INFO"):
+        choose(two, inner=99)
+    told = [r.getMessage() for r in caplog.records if "inner folds instead" in r.getMessage()]
+    assert told == ["note: 3 inner folds instead of 99: a training side has no more speakers"]
+
+
+def test_inner_folds_are_those_of_a_choice(capsys):
+    assert main(["run", "--model", "level-lr", "--inner", "4"]) == 2
+    assert "--inner goes with --choose" in capsys.readouterr().err

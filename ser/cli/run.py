@@ -241,9 +241,12 @@ def main(args: argparse.Namespace) -> int:
         out = choose_among(args, run_config)
     else:
         from ser.cli.run_options import given
+        from ser.errors import SerError
         from ser.experiments.idle import check_taken
 
         config, asked = run_config(args), given(args)
+        if "inner" in asked:
+            raise SerError("--inner goes with --choose")
         check_taken([config], asked)
         if args.dry_run:
             return _dry_run(config, args.json)

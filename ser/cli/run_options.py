@@ -56,9 +56,22 @@ def choose_among(
             check_taken([options[name]], own[name])
         except SerError as error:
             raise type(error)(f"--choose {args.choose}: [{name}]: {error}") from error
+    if dropped := sorted(shared & _in_all(args.choose) - {"also"}):
+        raise SerError(
+            f"--{dropped[0].replace('_', '-')} is that of no option of --choose {args.choose}, for "
+            "every one has its own: add an option, or leave it out of the command"
+        )
     check_taken(list(options.values()), shared)
     choose(options, args.inner)
     return Path(args.out)
+
+
+def _in_all(file: str) -> set[str]:
+    """Options of the command that every table of a file that could be read has."""
+    tables = tomllib.loads(Path(file).read_text(encoding="utf-8")).values()
+    if not tables:
+        return set()
+    return set.intersection(*({key.replace("-", "_") for key in table} for table in tables))
 
 
 def given(args: argparse.Namespace) -> set[str]:

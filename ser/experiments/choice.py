@@ -56,8 +56,9 @@ def choose(options: Mapping[str, RunConfig], inner: int = 3) -> list[dict]:
         option and which was chosen. Of equals the first of *options* is.
 
     Raises:
-        ProtocolError: fewer than two options or inner folds, a protocol that tests speakers heard
-            in training, or options that may know more of a test speaker than others.
+        ProtocolError: fewer than two options or inner folds, two options that are alike, a protocol
+            that tests speakers heard in training, or options that may know more of a test speaker
+            than others.
         RecordError, TrainingError: as :func:`ser.experiments.grid.run`.
 
     Example:
@@ -75,10 +76,11 @@ def choose(options: Mapping[str, RunConfig], inner: int = 3) -> list[dict]:
                     f"the old records ({out / FILE})"
                 )
         places = _places(options)
-        scores = {
-            name: _inner_scores(config, name, places[name], inner)
-            for name, config in options.items()
-        }
+        scores: dict[str, dict[str, dict]] = {}
+        for name, config in options.items():
+            scores[name] = _inner_scores(config, name, places[name], inner)
+            if len(scores) == 1:
+                _tell_fewer(scores[name], inner)
         folds = list(next(iter(scores.values())))
         picked = {fold: max(options, key=lambda name: scores[name][fold]["ua"]) for fold in folds}
         answers: dict[str, list[dict]] = {}
@@ -123,6 +125,11 @@ def _check(options: Mapping[str, RunConfig], inner: int) -> tuple[RunConfig, str
             raise ProtocolError(f"{name}: an option is one row, not {', '.join(config.models)}")
         if config.select != ("last",):
             raise ProtocolError(f"{name}: no epoch is chosen beside the option: --select last")
+    seen: dict[str, RunConfig] = {}
+    for name, config in options.items():
+        if same := next((other for other, given in seen.items() if given == config), None):
+            raise ProtocolError(f"{same} and {name} are the same option: leave one out")
+        seen[name] = config
     rules: dict[str, list[str]] = {}
     for name, config in options.items():
         rows = {*config.models, *get_row(config.models[0]).branches}
@@ -135,6 +142,16 @@ def _check(options: Mapping[str, RunConfig], inner: int) -> tuple[RunConfig, str
             f"set against each other ({told}): choose within each rule, in a run of its own"
         )
     return first, next(iter(rules))
+
+
+def _tell_fewer(folds: Mapping[str, dict], inner: int) -> None:
+    counts = sorted({told["folds"] for told in folds.values()})
+    if counts[0] < inner:
+        log.info(
+            "note: %s inner folds instead of %d: a training side has no more speakers",
+            " to ".join(map(str, dict.fromkeys((counts[0], counts[-1])))),
+            inner,
+        )
 
 
 def _settings(options: Mapping[str, RunConfig], inner: int) -> dict:
