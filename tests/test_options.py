@@ -11,7 +11,8 @@ import pytest
 from ser import RunConfig
 from ser.cli import main
 from ser.cli.run import configure
-from ser.errors import SerError, TrainingError
+from ser.corpora.emotion_set import emotion_set
+from ser.errors import CorpusError, SerError, TrainingError
 from ser.experiments.choice import choose
 from ser.experiments.idle import LOOKED_AT, PLAIN, check_taken
 from ser.training import TrainConfig
@@ -148,3 +149,40 @@ def test_fewer_inner_folds_than_asked_for_are_told_once(tiny_root, tmp_path, cap
 def test_inner_folds_are_those_of_a_choice(capsys):
     assert main(["run", "--model", "level-lr", "--inner", "4"]) == 2
     assert "--inner goes with --choose" in capsys.readouterr().err
+
+
+def test_emotions_are_named_and_are_two(capsys):
+    for given in ("", " ", [], [""]):
+        with pytest.raises(CorpusError, match="--emotions is empty: name two emotions at least"):
+            emotion_set(given)
+    with pytest.raises(CorpusError, match="anger and angry are one word, angry: name two"):
+        emotion_set("anger,angry")
+    with pytest.raises(CorpusError, match="--emotions sad: name two emotions at least"):
+        emotion_set("sad")
+    for command in (["run"], ["check", "synthetic"], ["corpora"]):
+        assert main([*command, "--emotions", ""]) == 2
+        assert "--emotions is empty" in capsys.readouterr().err
+
+
+def test_a_page_is_no_folder_with_a_files_name(tmp_path, capsys):
+    sound = str(tmp_path / "me.wav")
+    assert main(["explain", sound, "--out", str(tmp_path / "me.txt")]) == 2
+    told = capsys.readouterr().err
+    assert "a name that ends in .html, or a folder" in told and not (tmp_path / "me.txt").exists()
+    (tmp_path / "pages.v2").mkdir()
+    main(["explain", sound, "--out", str(tmp_path / "pages.v2")])
+    assert "me.wav" in capsys.readouterr().err, "a folder that is there is one whatever its name"
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_neutral_that_took_the_recording_too_is_told(command, capsys):
+    out = ["--out", "me.html"] * (command == "explain")
+    assert main([command, *out, "--neutral", "a.wav", "b.wav", "c.wav", "me.wav"]) == 2
+    told = capsys.readouterr().err
+    assert "--neutral took all 4 files" in told
+    assert f"ser {command} me.wav --neutral a.wav b.wav c.wav" in told
+
+
+def test_predict_without_a_recording_says_what_is_lacking(capsys):
+    assert main(["predict"]) == 2
+    assert "give at least one recording" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from ser.cli.options import add_emotions, positive
+from ser.cli.options import add_emotions, positive, took_all
 
 DESCRIPTION = """\
 Why this answer? Of a recording: a page with the sound, the answer, what each
@@ -86,6 +86,8 @@ def main(args: argparse.Namespace) -> int:
     """Explain, write, and say where it is."""
     from ser.errors import SerError
 
+    if args.file is None and args.corpus is None and args.neutral:
+        raise SerError(took_all("explain", args.neutral))
     if (args.file is None) == (args.corpus is None):
         raise SerError("give one recording, or --corpus NAME (ser explain --help has examples)")
     if not (args.out or args.json or args.csv):
@@ -164,8 +166,10 @@ def _target(args: argparse.Namespace) -> Path | None:
         if out.is_dir():
             raise SerError(f"--out {out}: a folder is called so; give another name")
         return out
-    if out.is_file():
-        raise SerError(f"--out {out}: a file that is no page; give a folder or a name in .html")
+    if out.is_file() or (out.suffix and not out.is_dir()):
+        raise SerError(
+            f"--out {out}: the page is HTML: give a name that ends in .html, or a folder for it"
+        )
     return out / name
 
 

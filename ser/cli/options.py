@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 EMOTIONS_HELP = (
     "which emotions to tell apart, in the order of the answers (default: angry,happy,neutral,sad); "
@@ -15,6 +16,16 @@ EMOTIONS_HELP = (
 def add_emotions(to: argparse._ActionsContainer) -> None:
     """The option ``--emotions`` of a command, or of a group of its options."""
     to.add_argument("--emotions", metavar="WORD,WORD", help=EMOTIONS_HELP)
+
+
+def took_all(command: str, neutral: list[str]) -> str:
+    """What to say where ``--neutral`` has taken the recording as well."""
+    count = f"all {len(neutral)} files" if len(neutral) > 1 else "the only file"
+    calm = neutral[:-1] or ["calm.wav"]
+    return (
+        f"--neutral took {count}, and none is left to be heard: the recording goes first, as in "
+        f"{shlex.join(['ser', command, neutral[-1], '--neutral', *calm])}"
+    )
 
 
 def positive(text: str) -> int:

@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     parser.add_argument(
         "files",
-        nargs="+",
+        nargs="*",  # that none is left is told in words of its own
         metavar="FILE",
         help="recordings, folders, patterns ('-' with --stream: standard input)",
     )
@@ -92,8 +92,12 @@ def _shipped(enrolled: bool = False) -> str:
 
 def main(args: argparse.Namespace) -> int:
     """Predict each file; a file that cannot be read is told and does not stop the others."""
+    from ser.cli.options import took_all
     from ser.errors import SerError
 
+    if not args.files:
+        told = "give at least one recording (ser predict --help has examples)"
+        raise SerError(took_all("predict", args.neutral) if args.neutral else told)
     if args.threads is not None and args.threads < 1:
         raise SerError(f"--threads {args.threads}: give at least 1")
     args.files, failed = recordings(args.files)

@@ -31,7 +31,7 @@ def completeness(corpus: Corpus) -> dict:
     """
     info = CORPORA.get(corpus.name, CORPORA["manifest"])
     found = Counter(corpus.table.emotion)
-    whole = info.counts(emotion_set(corpus.asked))
+    whole = info.counts(emotion_set(corpus.asked or None))
     task = [*corpus.emotions, *(e for e in whole if e not in corpus.emotions)]  # "all" of a part
     classes = [emotion for emotion in corpus.emotions if found[emotion]]
     missing = []

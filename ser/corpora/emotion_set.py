@@ -122,11 +122,16 @@ def emotion_set(given: Emotions) -> EmotionSet:
         >>> emotion_set(["angry", "sad", "calm=sad"]).words
         ('angry', 'sad')
     """
-    if given is None or given == "":
+    if given is None:
         return FOUR
     if isinstance(given, EmotionSet):
         return given
     parts = given.split(",") if isinstance(given, str) else [str(part) for part in given]
+    if not any(part.strip() for part in parts):
+        raise CorpusError(
+            "--emotions is empty: name two emotions at least, e.g. angry,neutral, or all; without "
+            "it they are the usual four"
+        )
     words: list[str] = []
     merged: dict[str, str] = {}
     every = False
@@ -154,6 +159,12 @@ def emotion_set(given: Emotions) -> EmotionSet:
     if every:
         merged |= {word: word for word in named}  # excited by itself
     words = [] if every else list(dict.fromkeys(words))
+    synonyms = list(dict.fromkeys(plain(p) for p in parts if p.strip() and "=" not in p))
+    if not every and len(words) == 1 and len(synonyms) > 1 and not merged:
+        raise CorpusError(
+            f"--emotions: {' and '.join(synonyms)} are one word, {words[0]}: name two emotions at "
+            "least, e.g. angry,neutral, or all"
+        )
     if not every and len(words) < 2:
         raise CorpusError(
             f"--emotions {','.join(parts)}: name two emotions at least, e.g. angry,neutral, or all"
