@@ -46,11 +46,15 @@ def machine_name(record: Mapping[str, Any]) -> str:
 
     >>> machine_name({"machine": {"cpu": "A CPU", "vectors": "AVX2", "gpu": None}})
     'A CPU (AVX2)'
+    >>> machine_name({"machine": {"cpu": "A CPU", "vectors": "AVX2", "gpu": None,
+    ...                           "held_to": {"ONEDNN_MAX_CPU_ISA": "AVX2"}}})
+    'A CPU (held to AVX2)'
     """
     machine = record["machine"]
     if machine["gpu"]:
         return machine["gpu"]
-    return machine["cpu"] + (f" ({machine['vectors']})" if machine.get("vectors") else "")
+    held = "held to " * bool(machine.get("held_to"))
+    return machine["cpu"] + (f" ({held}{machine['vectors']})" if machine.get("vectors") else "")
 
 
 def times_as_fast(row: Mapping[str, Any]) -> float:
