@@ -118,6 +118,17 @@ def test_the_same_command_trains_nothing_twice_and_another_choice_is_refused(
         choose(with_noise(base, out), inner=3)
 
 
+def test_inner_runs_that_do_not_say_their_fold_are_refused_by_name(base, tmp_path, monkeypatch):
+    import ser.experiments.choice as choice
+
+    def earlier(config):
+        return [{"protocol": {"fold": "S00 / 1"}}]
+
+    monkeypatch.setattr(choice, "run", earlier)
+    with pytest.raises(RecordError, match=r"work/choice/inner/noise: an inner run .*run the same"):
+        choose(with_noise(base, tmp_path), inner=2)
+
+
 def test_after_an_interruption_only_the_rest_is_trained(base, chosen, tmp_path, monkeypatch):
     import ser.experiments.grid as grid
 

@@ -187,7 +187,12 @@ def _inner_scores(config: RunConfig, name: str, folder: str, inner: int) -> dict
     log.info("option %s, inner folds", name)
     parts: dict[str, list[dict]] = {}
     for record in run(own):
-        outer = "all" if config.protocol == "cross" else record["protocol"]["outer"]
+        outer = "all" if config.protocol == "cross" else record["protocol"].get("outer")
+        if outer is None:
+            raise RecordError(
+                f"{place}: an inner run of an earlier version, which does not say whose training "
+                f"side it divided; delete {place.parent} and run the same command again"
+            )
         parts.setdefault(outer, []).append(record)
     return {
         outer: {
