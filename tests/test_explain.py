@@ -294,5 +294,5 @@ def test_a_long_recording_is_told_to_be_cut(tmp_path, capsys):
 def test_a_page_is_not_written_over_another_kind_of_file(tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("kept")
     assert main(["explain", "me.wav", "--out", str(tmp_path / "notes.txt")]) == 2
-    assert "no page" in capsys.readouterr().err
+    assert "notes.txt: the page is HTML" in capsys.readouterr().err
     assert (tmp_path / "notes.txt").read_text() == "kept"

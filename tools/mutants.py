@@ -189,7 +189,9 @@ def _first_failure(tests: list[str], tree: Path, broken: set[str]) -> str:
     command += ["-p", "no:cacheprovider", "-m", "not slow", "--timeout", str(LIMIT), *tests]
     command += [f"--deselect={test}" for test in sorted(broken)]
     paths = os.pathsep.join([str(tree), str(tree / "book")])
-    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    # Bytecode is kept by size and second: one of the text before would stand in for a mutant.
+    own = {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | own
     done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
     if not done.returncode:
         return ""
