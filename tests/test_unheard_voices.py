@@ -232,6 +232,16 @@ def test_what_the_chapter_says_in_plain_text_is_in_its_records():
     assert (others[0] <= 0).all() and len(others) > 3, "functionals gain by no other voices"
     assert ends.loc["EmoDB", "train", "prosody-lstm, also nemo"][0] > 0
     assert ends.loc["EmoDB", "enrol:3 (E 3)", "prosody-lstm, also nemo"].tolist()[0] < 0
+    took = (
+        pd.concat(
+            pd.read_parquet(results / name / "records.parquet", columns=["model", "wall_seconds"])
+            for name in ("nemo-loso-dev", "voices-nemo-speaker")
+        )
+        .groupby("model")["wall_seconds"]
+        .mean()
+    )
+    names = ["dual+", "prosody-lstm+compare-lr", "compare-lr", "prosody-lstm"]
+    assert took[names].round().tolist() == [910, 162, 94, 68]
     for rows in voices(results)["emodb"].values():
         pair, share = words.worst_pair(best(rows))
         assert pair == ("angry", "happy") and share > 50
