@@ -74,8 +74,11 @@ def test_records_are_found_and_others_passed_over(record, tmp_path):
 
 
 def test_a_machine_is_called_by_what_was_measured(record):
-    machine = record["machine"]
-    assert machine_name(record) == f"{machine['cpu']} ({machine['vectors']})"
+    machine = record["machine"] | {"cpu": "A(R) CPU Processor"}
+    record = {**record, "machine": machine}
+    assert machine_name(record) == f"A CPU ({machine['vectors']})"
+    held = {**machine, "held_to": {"ONEDNN_MAX_CPU_ISA": "AVX2"}}
+    assert machine_name({**record, "machine": held}) == f"A CPU (held to {machine['vectors']})"
     gpu = {**record, "machine": {**machine, "gpu": "A Made-up GPU"}}
     assert machine_name(gpu) == "A Made-up GPU"
 

@@ -44,6 +44,8 @@ def load_benchmarks(folder: str | Path) -> list[dict]:
 def machine_name(record: Mapping[str, Any]) -> str:
     """The GPU of a record, or its processor; of a processor its vector instructions, if noted.
 
+    >>> machine_name({"machine": {"cpu": "Intel(R) Xeon(R) Processor", "gpu": None}})
+    'Intel Xeon'
     >>> machine_name({"machine": {"cpu": "A CPU", "vectors": "AVX2", "gpu": None}})
     'A CPU (AVX2)'
     >>> machine_name({"machine": {"cpu": "A CPU", "vectors": "AVX2", "gpu": None,
@@ -53,8 +55,9 @@ def machine_name(record: Mapping[str, Any]) -> str:
     machine = record["machine"]
     if machine["gpu"]:
         return machine["gpu"]
+    cpu = re.sub(r"\((R|TM)\)| Processor$", "", machine["cpu"])
     held = "held to " * bool(machine.get("held_to"))
-    return machine["cpu"] + (f" ({held}{machine['vectors']})" if machine.get("vectors") else "")
+    return cpu + (f" ({held}{machine['vectors']})" if machine.get("vectors") else "")
 
 
 def times_as_fast(row: Mapping[str, Any]) -> float:
