@@ -232,6 +232,10 @@ def test_what_the_chapter_says_in_plain_text_is_in_its_records():
     assert (others[0] <= 0).all() and len(others) > 3, "functionals gain by no other voices"
     assert ends.loc["EmoDB", "train", "prosody-lstm, also nemo"][0] > 0
     assert ends.loc["EmoDB", "enrol:3 (E 3)", "prosody-lstm, also nemo"].tolist()[0] < 0
+    running = options_table(results).UA["nEMO", "running (R)"].astype(float)
+    for name, score in running.items():
+        whole = 100 * voices(results)["nemo"]["speaker"][name].ua.mean()
+        assert abs(score - whole) < 2, "running comes near to all recordings"
     took = (
         pd.concat(
             pd.read_parquet(results / name / "records.parquet", columns=["model", "wall_seconds"])
