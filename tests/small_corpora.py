@@ -45,5 +45,5 @@ def same(a, b) -> bool:
     )
 
 
-def shards(cache: Path, kind: str = "npy") -> list[Path]:
+def shards(cache: Path, kind: str = "safetensors") -> list[Path]:
     return sorted(Path(cache).rglob(f"*.{kind}"))

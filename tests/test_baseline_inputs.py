@@ -13,7 +13,7 @@ from small_corpora import make_corpus
 
 from ser.batch import Batch
 from ser.cli import main
-from ser.corpora.base import EMOTIONS, make_table
+from ser.corpora.base import EMOTIONS, Corpus, make_table
 from ser.errors import CorpusError, ModelError, ProtocolError, RecordError, TrainingError
 from ser.experiments import RunConfig, execution, run
 from ser.experiments.baselines import baseline_logits
@@ -56,11 +56,12 @@ def test_levels_are_rms_in_decibels_and_cached(tmp_path, monkeypatch):
         rows.append({"utterance": name, "path": str(path), "speaker": "1", "emotion": "sad",
                      "text": "NA", "seconds": len(wave) / 16000})  # fmt: skip
     table = make_table(rows)
-    found = levels(table, tmp_path / "cache", progress=False).values
+    corpus = Corpus("made", tmp_path, table, table, "", "")
+    found = levels(corpus, tmp_path / "cache", progress=False).values
     assert found.shape == (3, 1) and found.dtype == np.float32
     assert np.allclose(found[:, 0], [-20, SILENCE_DB, 20 * np.log10(0.5)], atol=1e-4)
     monkeypatch.setattr("ser.features.utterance_values._levels", None)
-    assert np.array_equal(levels(table, tmp_path / "cache", progress=False).values, found)
+    assert np.array_equal(levels(corpus, tmp_path / "cache", progress=False).values, found)
 
 
 def test_durations_are_finite_whatever_the_length():

@@ -9,7 +9,7 @@ import pytest
 import soundfile as sf
 from small_corpora import make_corpus
 
-from ser.corpora.base import make_table
+from ser.corpora.base import Corpus, make_table
 from ser.errors import FeatureError
 from ser.features.egemaps import compare, egemaps, egemaps_names
 
@@ -27,7 +27,7 @@ def test_egemaps_are_opensmiles_and_cached(tmp_path, monkeypatch):
     assert np.array_equal(values[2], smile.process_signal(wave, 16000).to_numpy()[0])
     assert egemaps_names()[0].startswith("F0semitone") and len(egemaps_names()) == 88
     monkeypatch.setattr("ser.features.egemaps._functionals", None)
-    assert np.array_equal(egemaps(corpus.table, tmp_path / "c", progress=False).values, values)
+    assert np.array_equal(egemaps(corpus, tmp_path / "c", progress=False).values, values)
 
 
 def test_compare_are_opensmiles_and_cached(tmp_path, monkeypatch):
@@ -57,7 +57,9 @@ def test_egemaps_of_silence_short_and_full_scale_sounds(tmp_path):
         sf.write(tmp_path / f"{name}.wav", sound, 16000, subtype="FLOAT")
         rows.append({"utterance": name, "path": str(tmp_path / f"{name}.wav")})
     table = make_table([{**row, "emotion": "sad", "speaker": "1"} for row in rows])
-    values = egemaps(table, tmp_path / "c", progress=False).values
+    values = egemaps(
+        Corpus("made", tmp_path, table, table, "", ""), tmp_path / "c", progress=False
+    ).values
     assert np.isfinite(values).all()
     by_name = {row.utterance: values[i] for i, row in enumerate(table.itertuples())}
     silence = dict(zip(egemaps_names(), by_name["silence"], strict=True))

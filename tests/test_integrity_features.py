@@ -17,8 +17,7 @@ from ser.features import load_pack, save_pack
 from ser.features.cache import FeatureStore
 
 
-@pytest.mark.parametrize("kind", ["npy", "json"])
-def test_a_damaged_shard_never_gives_other_features(tmp_path, kind):
+def test_a_damaged_shard_never_gives_other_features(tmp_path):
     random = np.random.default_rng(0)
     right = {
         f"key{i}": [random.normal(size=shape).astype(np.float32) for shape in ((5, 3), (4, i))]
@@ -28,15 +27,15 @@ def test_a_damaged_shard_never_gives_other_features(tmp_path, kind):
     for part in (list(right)[:4], list(right)[4:]):
         store.write({key: (right[key], 100) for key in part})
     thrown = 0
-    for number, data in enumerate(damages(shards(tmp_path / "right", kind)[0].read_bytes(), COUNT)):
+    for number, data in enumerate(damages(shards(tmp_path / "right")[0].read_bytes(), COUNT)):
         folder = tmp_path / str(number)
         shutil.copytree(tmp_path / "right", folder)
-        shards(folder, kind)[0].write_bytes(data)
+        shards(folder)[0].write_bytes(data)
         late, store = FeatureStore(folder), FeatureStore(folder)
         store.check(right)
         thrown += len(store.damaged)
         store.throw_away()
-        assert len(shards(folder)) + len(shards(folder, "json")) in (2, 4), "both files or none"
+        assert len(shards(folder)) in (1, 2)
         assert len(store) in (4, 8)
         for key in store:
             assert all(map(np.array_equal, store.read(key), right[key]))
@@ -47,7 +46,7 @@ def test_a_damaged_shard_never_gives_other_features(tmp_path, kind):
             except FeatureError as error:
                 assert "run the same command again" in str(error)
         shutil.rmtree(folder)
-    assert thrown > 0.7 * COUNT  # the head of a .npy is not read: what is wrong there is no harm
+    assert thrown > 0.9 * COUNT  # some change nothing
 
 
 def test_damage_that_came_after_the_check_is_an_error(tmp_path):
@@ -56,7 +55,7 @@ def test_damage_that_came_after_the_check_is_an_error(tmp_path):
     (path,) = shards(tmp_path)
     data = path.read_bytes()
     path.write_bytes(data[:-4] + b"\0\0\0\0")
-    with pytest.raises(FeatureError, match=rf"{path.name}: damaged features; run the same"):
+    with pytest.raises(FeatureError, match=rf"{path.name}: damaged features .*; run the same"):
         store.read("a")
 
 
@@ -64,25 +63,23 @@ def test_a_damaged_cache_is_made_again_by_itself(tmp_path, caplog):
     corpus, cache = make_corpus(tmp_path / "corpus"), tmp_path / "c"
     right, caplog = get(corpus, tmp_path / "right"), caplog
     get(corpus, cache)
-    for kind in ("npy", "json"):
-        for number in range(5):
-            (path,) = shards(cache, kind)
-            data = list(damages(path.read_bytes(), 6, seed=number))[number]
-            path.write_bytes(data)
-            caplog.clear()
-            with caplog.at_level(logging.WARNING, "ser"):
-                again = get(corpus, cache)
-            assert same(again, right)
-            if again.report["computed"]:
-                assert again.report["computed"] == 11
-                assert "were damaged" in caplog.text and path.stem in caplog.text
-            assert get(corpus, cache).report["computed"] == 0
+    for number in range(5):
+        (path,) = shards(cache)
+        data = list(damages(path.read_bytes(), 6, seed=number))[number]
+        path.write_bytes(data)
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "ser"):
+            again = get(corpus, cache)
+        assert same(again, right)
+        assert again.report["computed"] == 11
+        assert "damaged features" in caplog.text and path.stem in caplog.text
+        assert get(corpus, cache).report["computed"] == 0
 
 
 def test_a_key_that_another_shard_has_too_is_taken_from_there(tmp_path):
     store, twin = FeatureStore(tmp_path), FeatureStore(tmp_path)
-    for each in (store, twin):
-        each.write({"a": ([np.arange(6.0).reshape(2, 3)], 1)})
+    for number, each in enumerate((store, twin)):
+        each.write({"a": ([np.arange(6.0).reshape(2, 3)], 1), str(number): ([np.ones(1)], 1)})
     noticed = 0
     for path in shards(tmp_path):
         data = path.read_bytes()
@@ -99,8 +96,8 @@ def test_a_damaged_pack_is_an_error_and_stays(tmp_path):
     features = get(make_corpus(tmp_path / "corpus"), tmp_path / "c")
     folder = save_pack(features, tmp_path / "pack")
     right = load_pack(folder)
-    files = [folder / "meta.json", folder / "table.csv", *folder.glob("shards/*")]
-    assert len(files) == 4
+    files = [folder / "meta.json", *shards(folder)]
+    assert len(files) == 2
     for path in files:
         whole, refused = path.read_bytes(), 0
         for data in damages(whole, 30):

@@ -229,7 +229,7 @@ def test_mapped_features_that_do_not_fit_fail_their_run_as_memory(monkeypatch, t
     def short(*_, **__):
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    monkeypatch.setattr("numpy.memmap", short)
+    monkeypatch.setattr("ser.features.cache.safe_open", short)
     with pytest.raises(OSError) as caught:
         features.mfcc(0)
     assert shortage(caught.value).startswith("memory ran out")

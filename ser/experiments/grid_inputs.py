@@ -191,7 +191,7 @@ def _from_corpus(
     for kind in functionals.keys() & inputs:
         if networks and not config.skip_bad and not installed():
             # All from the cache, or the error now, not after long work.
-            functionals[kind](corpus.table, config.cache, progress=False)
+            functionals[kind](corpus, config.cache, progress=False)
     digest = weights_digest(config.ssl) if "ssl" in inputs else ""  # or the error, now
     sound = features = None  # sound: which utterances can be read, and how long they are
     others, values = {}, {}

@@ -1,9 +1,9 @@
-"""Compute what a store of features lacks of a table, by threads.
+"""Compute what the cache lacks of a corpus, by threads.
 
 Threads take a few utterances each, read and compute them, every thread on one core: for arrays as
 small as these that is faster than many cores on one product, and another busy program slows it
-less. What they return is collected into shards of at most 256 utterances, so memory stays bounded
-however large the corpus and a kill costs at most one shard.
+less. What a thread returns is one shard of the store, so memory stays bounded however large the
+corpus, and a kill costs no more than what is in work.
 """
 
 from __future__ import annotations
@@ -11,31 +11,33 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from ser.audio import load_audio
 from ser.errors import AudioError, FeatureError, shortage
-from ser.features.cache import FeatureStore
+from ser.features.cache import FeatureStore, open_store
 from ser.features.presets import SAMPLE_RATE
+from ser.progress import counted
 from ser.threads import set_torch_threads, torch_threads
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
+    from ser.corpora.base import Corpus
 
-SHARD_UTTERANCES = 256
-SHARD_NUMBERS = 1 << 24
+TASK = 16
+"""Utterances that a thread takes at a time."""
 
-Item = tuple[str, str, float, float | None]
-Result = tuple[str, list[np.ndarray] | str, int]
+Item = tuple[str, tuple[str, float, float | None]]
+"""Key of a sound; its file, where it begins (s), its duration (s, None: to the end)."""
 Compute = Callable[[list[np.ndarray]], list[list[np.ndarray]]]
+"""Waveforms -> for each the list of its arrays; called in several threads."""
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Computed:
     """What :func:`compute_missing` did.
 
     Attributes:
+        store: where the arrays are.
         table: the rows whose audio could be read, in order.
         keys: content hash of each one's audio.
         errors: one message for each row that could not be read.
@@ -51,68 +54,77 @@ class Computed:
         wall_seconds: time it took.
     """
 
+    store: FeatureStore
     table: pd.DataFrame
-    keys: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    computed: int = 0
-    computed_seconds: float = 0.0
-    wall_seconds: float = 0.0
+    keys: list[str]
+    errors: list[str]
+    computed: int
+    computed_seconds: float
+    wall_seconds: float
 
 
 def compute_missing(
-    store: FeatureStore,
-    table: pd.DataFrame,
+    corpus: Corpus,
+    parameters: dict,
     compute: Compute,
-    *,
-    name: str = "",
-    check: str = "",
-    task: int = 16,
+    cache: str | Path | None = None,
     progress: bool = True,
     skip_bad: bool = False,
+    name: str = "",
 ) -> Computed:
-    """Compute and keep what *store* lacks of *table*, or holds damaged.
+    """Compute and keep what the cache lacks of a corpus, or holds damaged.
 
     Args:
-        store: where the features go.
-        table: with columns path, start, seconds, segment.
-        compute: waveforms -> for each the list of its arrays; called in several threads.
-        name: of the corpus, for the progress bar and messages.
-        check: the command that looks into the corpus, for messages.
-        task: utterances a thread takes at a time.
+        corpus: its ``table`` is used.
+        parameters: what the arrays depend on besides the audio.
+        compute: makes them.
+        cache: folder of the cache; None: ``$SER_CACHE`` or the user's cache folder.
         progress: show a progress bar.
         skip_bad: do not raise if some audio cannot be read.
-
-    Returns:
-        Computed.
+        name: of the corpus, for the progress bar and messages; empty: its own.
 
     Raises:
         FeatureError: audio that cannot be read: all files are tried first (and what could be read
             is kept), the message lists the first few; or a store that cannot be written.
     """
-    began = time.perf_counter()
-    stamps = {path: _stamp(path) for path in dict.fromkeys(table["path"])}
-    keys, done = audio_keys(table), Computed(table)
+    began, name, table = time.perf_counter(), name or corpus.name, corpus.table
+    stamps = {path: _stamp(path) for path in set(table["path"])}
+    keys, store = audio_keys(table), open_store(parameters, cache)
     store.check(keys)
     store.throw_away()
-    bad: dict[str, str] = {}
-    missing = _missing(table, keys, store, bad)
-    from ser.progress import counted  # here: presets are read where tqdm is missing
-
-    with counted(f"features of {name}", len(missing), "utterances", progress) as bar:
-        for shard in _shards(_results(missing, compute, task, stamps), bad, bar):
-            store.write(shard)
-            done.computed += len(shard)
-            done.computed_seconds += sum(count for _, count in shard.values()) / SAMPLE_RATE
-    for path, key in zip(table["path"], keys, strict=True):
-        if key not in store:
-            reason = bad.get(key, "its features were lost while they were computed")
-            done.errors.append(f"{path}: {reason}")
-    rows = [i for i, key in enumerate(keys) if key in store]
-    done.table, done.keys = table.iloc[rows].reset_index(drop=True), [keys[i] for i in rows]
-    done.wall_seconds = time.perf_counter() - began
-    if done.errors and not (skip_bad and rows):
-        raise FeatureError(_complaint(name, check, done.errors, len(table)))
-    return done
+    bad = {key: key[1:].partition("@")[0] for key in keys if key.startswith("!")}
+    missing = {
+        key: (path, start, seconds) if segment else (path, 0.0, None)
+        for key, (path, start, seconds, segment) in zip(keys, _parts(table), strict=True)
+        if key not in store and key not in bad
+    }
+    items, threads = list(missing.items()), torch_threads()
+    computed, computed_seconds = 0, 0.0
+    pool = Parallel(threads, backend="threading", batch_size=1, return_as="generator")
+    tasks = (items[i : i + TASK] for i in range(0, len(items), TASK))
+    with counted(f"features of {name}", len(items), "utterances", progress) as bar:
+        try:
+            for shard, failed in pool(delayed(_work)(task, compute, stamps) for task in tasks):
+                store.write(shard)
+                bad |= failed
+                computed += len(shard)
+                computed_seconds += sum(count for _, count in shard.values()) / SAMPLE_RATE
+                bar.update(len(shard) + len(failed))
+        finally:
+            set_torch_threads(threads)
+    errors = [f"{p}: {bad[key]}" for p, key in zip(table["path"], keys, strict=True) if key in bad]
+    rows = [i for i, key in enumerate(keys) if key not in bad]
+    if errors and not (skip_bad and rows):
+        raise FeatureError(_complaint(name, corpus.check_command, errors, len(table)))
+    return Computed(
+        store,
+        table.iloc[rows].reset_index(drop=True),
+        [keys[i] for i in rows],
+        errors,
+        computed,
+        computed_seconds,
+        time.perf_counter() - began,
+    )
 
 
 def audio_keys(table: pd.DataFrame) -> list[str]:
@@ -134,92 +146,40 @@ def audio_keys(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _parts(table: pd.DataFrame) -> Iterator[tuple[str, float, float, bool]]:
+def _parts(table: pd.DataFrame) -> zip:
     return zip(table["path"], table["start"], table["seconds"], table["segment"], strict=True)
-
-
-def _missing(
-    table: pd.DataFrame, keys: list[str], store: FeatureStore, bad: dict[str, str]
-) -> list[Item]:
-    """(key, path, start, seconds) of what the store lacks, each key once; *bad* takes the rest."""
-    wanted = {}
-    for key, (path, start, seconds, segment) in zip(keys, _parts(table), strict=True):
-        if key.startswith("!"):
-            bad[key] = key[1:].partition("@")[0]
-        elif key not in store and key not in wanted:
-            wanted[key] = (key, path, start, seconds) if segment else (key, path, 0.0, None)
-    return list(wanted.values())
-
-
-def _results(
-    missing: list[Item], compute: Compute, size: int, stamps: dict[str, tuple[int, int] | None]
-) -> Iterator[list[Result]]:
-    """Features of all items, task by task and in order; a few tasks are in work at a time."""
-    threads = torch_threads()
-    pool = ThreadPoolExecutor(threads, initializer=set_torch_threads, initargs=(1,))
-    try:
-        pending: deque = deque()
-        for start in range(0, len(missing), size):
-            pending.append(pool.submit(_work, missing[start : start + size], compute, stamps))
-            if len(pending) > 2 * threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        set_torch_threads(threads)
 
 
 def _work(
     items: list[Item], compute: Compute, stamps: dict[str, tuple[int, int] | None]
-) -> list[Result]:
-    """Read and compute a few utterances; of one that cannot be read, say why.
+) -> tuple[dict[str, tuple[list[np.ndarray], int]], dict[str, str]]:
+    """Read and compute a few utterances: a shard, and why others could not be read.
 
     A file that changed since its bytes were hashed would be kept under the wrong hash.
     """
-    waves: list[np.ndarray | str] = []
-    for _, path, start, seconds in items:
+    set_torch_threads(1)
+    waves, failed = {}, {}
+    for key, (path, start, seconds) in items:
         try:
             wave = load_audio(path, start=start, seconds=seconds)
-            same = _stamp(path) == stamps[path]
-            waves.append(wave if same else "changed while it was read; give the command again")
         except AudioError as error:
-            waves.append(str(error).removeprefix(f"{Path(path)}: "))
+            failed[key] = str(error).removeprefix(f"{Path(path)}: ")
         except MemoryError as error:
-            waves.append(f"{shortage(error)}, or cut the file into utterances")
-    good = [wave for wave in waves if not isinstance(wave, str)]
+            failed[key] = f"{shortage(error)}, or cut the file into utterances"
+        else:
+            if _stamp(path) == stamps[path]:
+                waves[key] = wave
+            else:
+                failed[key] = "changed while it was read; give the command again"
     try:
-        arrays = iter(compute(good) if good else [])
+        arrays = compute(list(waves.values())) if waves else []
     except (MemoryError, RuntimeError) as error:
         if not shortage(error):
             raise
-        sizes = [0 if isinstance(wave, str) else len(wave) for wave in waves]
-        path = items[sizes.index(max(sizes))][1]
+        path = dict(items)[max(waves, key=lambda key: len(waves[key]))][0]
         raise FeatureError(f"{path}: {shortage(error)}, or cut it into utterances") from error
-    return [
-        (item[0], wave, 0) if isinstance(wave, str) else (item[0], next(arrays), len(wave))
-        for item, wave in zip(items, waves, strict=True)
-    ]
-
-
-def _shards(
-    results: Iterator[list[Result]], bad: dict[str, str], bar: tqdm
-) -> Iterator[dict[str, tuple[list[np.ndarray], int]]]:
-    """Collect results into shards; what could not be read goes to *bad*."""
-    shard, numbers = {}, 0
-    for result in results:
-        for key, arrays, samples in result:
-            if isinstance(arrays, str):
-                bad[key] = arrays
-                continue
-            shard[key] = (arrays, samples)
-            numbers += sum(a.size for a in arrays)
-            if len(shard) >= SHARD_UTTERANCES or numbers >= SHARD_NUMBERS:
-                yield shard
-                shard, numbers = {}, 0
-        bar.update(len(result))
-    if shard:
-        yield shard
+    sizes = map(len, waves.values())
+    return dict(zip(waves, zip(arrays, sizes, strict=True), strict=True)), failed
 
 
 def _stamp(path: str) -> tuple[int, int] | None:
@@ -243,9 +203,8 @@ def _hash_file(path: str) -> str:
 def _complaint(name: str, check: str, errors: list[str], total: int) -> str:
     shown = "\n".join(f"  {error}" for error in errors[:5])
     more = f"\n  ... and {len(errors) - 5} more" if len(errors) > 5 else ""
-    lists = f"`{check}` lists all problems; " if check else ""
     return (
         f"{len(errors)} of {total} utterances of {name} cannot be read:\n{shown}{more}\n"
-        f"{lists}--skip-bad (extract(..., skip_bad=True)) "
+        f"`{check}` lists all problems; --skip-bad (extract(..., skip_bad=True)) "
         "leaves such utterances out"
     )

@@ -16,7 +16,6 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ser.errors import FeatureError
 from ser.features.presets import SAMPLE_RATE
@@ -43,7 +42,7 @@ def opensmile_for(what: str) -> ModuleType:
 
 
 def egemaps(
-    corpus: Corpus | pd.DataFrame,
+    corpus: Corpus,
     cache: str | Path | None = None,
     progress: bool = True,
     skip_bad: bool = False,
@@ -51,7 +50,7 @@ def egemaps(
     """eGeMAPS v02 functionals of every utterance.
 
     Args:
-        corpus: a corpus, or a table with columns path, start, seconds, segment.
+        corpus: its ``table`` is used.
         cache: folder of the cache; None: ``$SER_CACHE`` or the user's cache folder.
         progress: show a progress bar.
         skip_bad: leave utterances out whose audio cannot be read; else they are an error.
@@ -72,11 +71,11 @@ def egemaps(
         (339, 88)
     """
     parameters = {"set": "eGeMAPSv02", "level": "functionals", "version": 3}
-    return utterance_values(corpus, parameters, _functionals, cache, progress, skip_bad, task=4)
+    return utterance_values(corpus, parameters, _functionals, cache, progress, skip_bad)
 
 
 def compare(
-    corpus: Corpus | pd.DataFrame,
+    corpus: Corpus,
     cache: str | Path | None = None,
     progress: bool = True,
     skip_bad: bool = False,
@@ -99,7 +98,7 @@ def compare(
     def many(waves: list[np.ndarray]) -> list[list[np.ndarray]]:
         return _functionals(waves, "ComParE_2016")
 
-    return utterance_values(corpus, parameters, many, cache, progress, skip_bad, task=4)
+    return utterance_values(corpus, parameters, many, cache, progress, skip_bad)
 
 
 def egemaps_names() -> list[str]:

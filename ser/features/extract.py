@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ import torch
 from ser.corpora.base import EMOTIONS
 from ser.errors import FeatureError
 from ser.features import mel, mfcc
-from ser.features.cache import open_store
 from ser.features.compute import compute_missing
 from ser.features.presets import INT16_SCALE, SAMPLE_RATE, Preset, get_preset
 from ser.features.prosody import PARAMETERS, prosody_of
@@ -20,11 +20,7 @@ from ser.features.speed import change_speed, check_speed
 from ser.features.table import Features
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ser.corpora.base import Corpus
-    from ser.features.cache import FeatureStore
-    from ser.features.compute import Computed
 
 FEATURE_VERSION = 5
 """Of the MFCCs and spectrograms; raised whenever the same audio would give other numbers, be it in
@@ -32,16 +28,13 @@ their last bits: old caches are then left alone."""
 
 
 def parameters(preset: Preset, speed: float = 1.0) -> dict:
-    """Everything the numbers depend on besides the audio; hashed into the cache folder's name.
-
-    *speed* is left out at 1, and the device is always the same: older caches keep their names.
-    """
-    return ({} if speed == 1 else {"speed": float(speed)}) | {
-        "device": "cpu",
+    """Everything the numbers depend on besides the audio; hashed into the cache folder's name."""
+    return {
+        "speed": float(speed),
         "version": FEATURE_VERSION,
         "rate": SAMPLE_RATE,
         "scale": INT16_SCALE,
-        "mel": {"n_fft": preset.n_fft, "hop": preset.hop_length, "n_mels": preset.n_mels},
+        "mel": [*preset.n_fft, *preset.hop_length, *preset.n_mels],
         "floor": mel.FLOOR,
         "mfcc": [mfcc.FRAME, mfcc.HOP, mfcc.BANDS, mfcc.CEPSTRA, mfcc.LIFTER, mfcc.EMPHASIS],
     }
@@ -86,19 +79,17 @@ def extract(
     if len(corpus.table) == 0:
         raise FeatureError(f"{corpus.name}: no utterances; `{corpus.check_command}` says why")
     check_speed(speed)
-    store = open_store(parameters(preset, speed), cache)
-    done = compute_missing(
-        store,
-        corpus.table,
-        functools.partial(features_of, preset=preset, speed=speed),
-        name=corpus.name if speed == 1 else f"{corpus.name} at speed {speed:g}",
-        check=corpus.check_command,
-        progress=progress,
-        skip_bad=skip_bad,
-    )
+    name = corpus.name if speed == 1 else f"{corpus.name} at speed {speed:g}"
+    compute = functools.partial(features_of, preset=preset, speed=speed)
+    made = parameters(preset, speed)
+    done = compute_missing(corpus, made, compute, cache, progress, skip_bad, name)
     frames = None
     if prosody:
-        frames, also = _prosody(corpus, done.table, cache, progress, speed)
+        heard = replace(corpus, table=done.table)
+        compute = functools.partial(prosody_of, speed=speed)
+        made = PARAMETERS if speed == 1 else PARAMETERS | {"speed": float(speed)}
+        also = compute_missing(heard, made, compute, cache, progress, name=f"{name} (prosody)")
+        frames = also.store
         done.computed = max(done.computed, also.computed)
         done.computed_seconds = max(done.computed_seconds, also.computed_seconds)
         done.wall_seconds += also.wall_seconds
@@ -106,7 +97,7 @@ def extract(
         table=done.table,
         keys=done.keys,
         preset=preset,
-        store=store,
+        store=done.store,
         corpus={"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation}
         | ({} if corpus.emotions == EMOTIONS else {"emotions": list(corpus.emotions)}),
         report={
@@ -114,26 +105,10 @@ def extract(
             "left_out": done.errors,
             "computed_seconds": done.computed_seconds,
             "wall_seconds": done.wall_seconds,
-            "folder": str(store.folder),
+            "folder": str(done.store.folder),
         },
         prosody_store=frames,
     )
-
-
-def _prosody(
-    corpus: Corpus, table: pd.DataFrame, cache: str | Path | None, progress: bool, speed: float
-) -> tuple[FeatureStore, Computed]:
-    """The store of the descriptors of *table*, complete, and what was done for it."""
-    store = open_store(({} if speed == 1 else {"speed": float(speed)}) | PARAMETERS, cache)
-    done = compute_missing(
-        store,
-        table,
-        functools.partial(prosody_of, speed=speed),
-        name=f"prosody of {corpus.name}" if speed == 1 else f"prosody at speed {speed:g}",
-        check=corpus.check_command,
-        progress=progress,
-    )
-    return store, done
 
 
 def features_of(

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ser.errors import FeatureError
 from ser.features.compute import Compute
@@ -30,7 +29,7 @@ zeros."""
 
 
 def learnt(
-    corpus: Corpus | pd.DataFrame,
+    corpus: Corpus,
     cache: str | Path | None = None,
     progress: bool = True,
     skip_bad: bool = False,
@@ -42,7 +41,7 @@ def learnt(
     over time, padding included.
 
     Args:
-        corpus: a corpus, or a table with columns path, start, seconds, segment.
+        corpus: its ``table`` is used.
         cache: folder of the cache; None: ``$SER_CACHE`` or the user's cache folder.
         progress: show a progress bar.
         skip_bad: leave utterances out whose audio cannot be read; else they are an error.
@@ -61,7 +60,7 @@ def learnt(
         (339, 768)
     """
     parameters = {"set": "learnt", "model": model, "weights": weights_digest(model), "version": 1}
-    return utterance_values(corpus, parameters, _compute(model), cache, progress, skip_bad, task=1)
+    return utterance_values(corpus, parameters, _compute(model), cache, progress, skip_bad)
 
 
 def pipelines() -> list[str]:

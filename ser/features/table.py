@@ -1,4 +1,4 @@
-"""Features of a corpus: its table and, row by row, memory-mapped arrays."""
+"""Features of a corpus: its table and, row by row, their arrays."""
 
 from __future__ import annotations
 
@@ -80,16 +80,16 @@ class Features:
         return f"Features({name!r}, {len(self)} utterances, {hours:.2f} h, {self.preset.name!r})"
 
     def mfcc(self, i: int) -> np.ndarray:
-        """MFCC12_E_D_A of row *i*: float32 (frames, 39), a copy in memory."""
-        return np.array(self.store.read(self.keys[i])[0])
+        """MFCC12_E_D_A of row *i*: float32 (frames, 39)."""
+        return self.store.read(self.keys[i])[0]
 
     def mel(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        """S1 and S2 of row *i* in dB: float32 (n_mels1, T1), (n_mels2, T2), copies in memory."""
+        """S1 and S2 of row *i* in dB: float32 (n_mels1, T1), (n_mels2, T2)."""
         _, s1, s2 = self.store.read(self.keys[i])
-        return np.array(s1.T, order="C"), np.array(s2.T, order="C")
+        return np.ascontiguousarray(s1.T), np.ascontiguousarray(s2.T)
 
     def prosody(self, i: int) -> np.ndarray:
-        """The 25 descriptors of row *i*: float32 (rows, 25), NaN without a voice, a copy.
+        """The 25 descriptors of row *i*: float32 (rows, 25), NaN without a voice.
 
         Raises:
             FeatureError: they were not computed.
@@ -99,7 +99,7 @@ class Features:
                 "these features have no prosody: extract(..., prosody=True), or make the pack anew "
                 "with `ser features --prosody --out`"
             )
-        return np.array(self.prosody_store.read(self.keys[i])[0])
+        return self.prosody_store.read(self.keys[i])[0]
 
     @property
     def emotions(self) -> tuple[str, ...]:

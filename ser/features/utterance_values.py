@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ser.features.cache import open_store
 from ser.features.compute import Compute, compute_missing
 from ser.features.presets import SAMPLE_RATE
 
@@ -46,51 +45,38 @@ class UtteranceValues:
 
 
 def utterance_values(
-    corpus: Corpus | pd.DataFrame,
+    corpus: Corpus,
     parameters: dict,
     compute: Compute,
     cache: str | Path | None = None,
     progress: bool = True,
     skip_bad: bool = False,
-    task: int = 16,
 ) -> UtteranceValues:
     """Numbers of every utterance, from the cache where it has them.
 
     Args:
-        corpus: a corpus, or a table with columns path, start, seconds, segment.
+        corpus: its ``table`` is used.
         parameters: what the numbers depend on besides the audio.
         compute: waveforms (samples,) -> for each a list of one array (numbers,).
         cache: folder of the cache; None: ``$SER_CACHE`` or the user's cache folder.
         progress: show a progress bar.
         skip_bad: leave utterances out whose audio cannot be read; else they are an error.
-        task: utterances a thread takes at a time.
 
     Raises:
         FeatureError: audio that cannot be read, or a cache that cannot be written.
     """
-    table = corpus if isinstance(corpus, pd.DataFrame) else corpus.table
-    store = open_store(parameters, cache)
-    done = compute_missing(
-        store,
-        table,
-        compute,
-        name=getattr(corpus, "name", "the corpus"),
-        check=getattr(corpus, "check_command", ""),
-        task=task,
-        progress=progress,
-        skip_bad=skip_bad,
-    )
-    values = [store.read(key)[0] for key in done.keys]
+    done = compute_missing(corpus, parameters, compute, cache, progress, skip_bad)
+    values = [done.store.read(key)[0] for key in done.keys]
     return UtteranceValues(
         table=done.table,
         keys=done.keys,
-        samples=np.array([store.entry(key).samples for key in done.keys], dtype=np.int64),
+        samples=np.array([done.store.entry(key).samples for key in done.keys], dtype=np.int64),
         values=np.array(values, dtype=np.float32).reshape(len(values), -1),
     )
 
 
 def levels(
-    corpus: Corpus | pd.DataFrame,
+    corpus: Corpus,
     cache: str | Path | None = None,
     progress: bool = True,
     skip_bad: bool = False,
