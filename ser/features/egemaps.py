@@ -11,14 +11,14 @@ openSMILE leaves undefined is 0 here. Book: chapter "EmoDB, measured".
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ser.errors import FeatureError
 from ser.features.presets import SAMPLE_RATE
+from ser.features.prosody import as_heard, opensmile_for
 from ser.features.utterance_values import UtteranceValues, utterance_values
 
 if TYPE_CHECKING:
@@ -26,19 +26,6 @@ if TYPE_CHECKING:
 
 SETS: dict[str, int] = {"eGeMAPSv02": 88, "ComParE_2016": 6373}
 """openSMILE's name of a set -> how many numbers."""
-SHORTEST = 960
-"""60 ms in samples: openSMILE's longest frame."""
-
-
-def opensmile_for(what: str) -> ModuleType:
-    """The opensmile package; FeatureError where it is missing, for *what* cannot be without it."""
-    try:
-        import opensmile
-    except ImportError as error:
-        raise FeatureError(
-            f"{what} needs the opensmile package ({error}); run: pip install 'ser-book[egemaps]'"
-        ) from error
-    return opensmile
 
 
 def egemaps(
@@ -116,11 +103,7 @@ def egemaps_names() -> list[str]:
 
 def installed() -> bool:
     """Whether eGeMAPS can be computed here, and not only read from a cache."""
-    try:
-        import opensmile  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return importlib.util.find_spec("opensmile") is not None
 
 
 def _smile(which: str = "eGeMAPSv02") -> Any:
@@ -135,8 +118,6 @@ def _functionals(waves: list[np.ndarray], which: str = "eGeMAPSv02") -> list[lis
     smile = _smile(which)
     rows = []
     for wave in waves:
-        wave = np.clip(wave, -1.0, 32767 / 32768)
-        wave = np.pad(wave, (0, max(SHORTEST - len(wave), 0)))
-        values = smile.process_signal(wave, SAMPLE_RATE).to_numpy(dtype=np.float32)
+        values = smile.process_signal(as_heard(wave), SAMPLE_RATE).to_numpy(dtype=np.float32)
         rows.append([np.nan_to_num(values.reshape(SETS[which]), nan=0.0, posinf=0.0, neginf=0.0)])
     return rows

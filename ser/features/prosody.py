@@ -41,12 +41,12 @@ import functools
 import re
 import tempfile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from ser.errors import FeatureError
-from ser.features.egemaps import SHORTEST, opensmile_for
 from ser.features.presets import SAMPLE_RATE
 from ser.features.speed import change_speed
 
@@ -58,6 +58,9 @@ VOICED = slice(F0, SIZE)
 PARAMETERS = {"set": "eGeMAPSv02", "level": "descriptors, NaN without voice", "version": 1}
 """What the numbers depend on besides the audio; names the folder of the cache."""
 
+SHORTEST = 960
+"""60 ms in samples: openSMILE's longest frame."""
+
 LOWER = ("gemaps/v01b/GeMAPSv01b_core.lld.conf.inc", "egemaps/v02/eGeMAPSv02_core.lld.conf.inc")
 UNUSED = re.compile(
     r"egemapsv02_(energyRMS|lldSetSelectorNo\w+|lldSetSelectorSpectral\w+|logSpectral(Unv|V)oiced"
@@ -65,6 +68,27 @@ UNUSED = re.compile(
     r"|smo\w+)"
 )
 """Parts of openSMILE's configuration on which functionals depend and no descriptor does."""
+
+
+def opensmile_for(what: str) -> ModuleType:
+    """The opensmile package; FeatureError where it is missing, for *what* cannot be without it."""
+    try:
+        import opensmile
+    except ImportError as error:
+        raise FeatureError(
+            f"{what} needs the opensmile package ({error}); run: pip install 'ser-book[egemaps]'"
+        ) from error
+    return opensmile
+
+
+def as_heard(wave: np.ndarray) -> np.ndarray:
+    """A waveform within 16 bits' full scale and not shorter than :data:`SHORTEST`.
+
+    Example:
+        >>> as_heard(np.ones(2)).shape
+        (960,)
+    """
+    return np.pad(np.clip(wave, -1.0, 32767 / 32768), (0, max(SHORTEST - len(wave), 0)))
 
 
 def prosody25(wave: np.ndarray) -> np.ndarray:
@@ -119,9 +143,7 @@ def prosody_of(waves: list[np.ndarray], speed: float = 1.0) -> list[list[np.ndar
         wave = np.asarray(wave, dtype=np.float32)
         if wave.ndim != 1:
             raise FeatureError(f"prosody is of one waveform (samples,), not {wave.shape}")
-        wave = np.clip(change_speed(wave, speed), -1.0, 32767 / 32768)
-        wave = np.pad(wave, (0, max(SHORTEST - len(wave), 0)))
-        found.append([masked(smile(wave, SAMPLE_RATE)[0].T)])
+        found.append([masked(smile(as_heard(change_speed(wave, speed)), SAMPLE_RATE)[0].T)])
     return found
 
 
