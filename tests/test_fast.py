@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import re
+import sys
 
 import pytest
 import torch
@@ -12,7 +13,6 @@ from conftest import ROOT
 from torch import nn
 
 from ser.nn import DSLSTM, DSLSTMCell, FrontEnd, fast, lstm_output
-from ser.nn.cpu import dslstm as cpu_dslstm
 from ser.nn.cpu import first_block
 
 
@@ -64,13 +64,14 @@ def test_nothing_is_said_or_taken_where_nobody_asks(told):
 def test_a_missing_numba_is_told_once_and_loudly(told, monkeypatch):
     front, x = FrontEnd(16), torch.randn(2, 16, 30)
     expected = front.eval()(x)
-    monkeypatch.setattr(first_block, "load_kernels", lambda _: None)
-    first_block._miss_numba.cache_clear()
+    monkeypatch.setitem(sys.modules, "ser.nn.cpu.first_block_numba", None)
+    monkeypatch.delattr("ser.nn.cpu.first_block_numba", raising=False)
+    first_block._loops.cache_clear()
     for _ in range(2):
         torch.testing.assert_close(front(x), expected, rtol=1e-5, atol=1e-5)
     (line,) = [r for r in told.records if r.levelname == "WARNING"]
     assert "pip install numba" in line.getMessage()
-    first_block._miss_numba.cache_clear()
+    first_block._loops.cache_clear()
 
 
 @pytest.mark.parametrize("options", [{}, {"gate_norm": True, "output_norm": True}])
@@ -111,18 +112,6 @@ def test_device_and_dtype_are_as_torchs_lstm_takes_them():
     named = DSLSTM(5, 7, 6, 2, **options).state_dict()
     plain = DSLSTM(5, 7, 6, 2, gate_norm=True, output_norm=True).state_dict()
     assert [(k, v.shape) for k, v in named.items()] == [(k, v.shape) for k, v in plain.items()]
-
-
-@pytest.mark.parametrize(("rows", "depth", "columns"), [(1, 1, 1), (5, 7, 3), (64, 200, 1200)])
-def test_products_are_right_whatever_makes_them(rows, depth, columns, monkeypatch):
-    a, b = torch.randn(rows, depth), torch.randn(columns, depth)
-    exact = a.double() @ b.double().t()
-    for product in (cpu_dslstm.product, lambda a, b: cpu_dslstm._by(b, rows)(a)):
-        for weight in (b, b.t().contiguous().t()):
-            gap = (product(a, weight).double() - exact).abs().max() / exact.abs().max()
-            assert float(gap) < 1e-5
-    monkeypatch.setattr(cpu_dslstm, "_linear", lambda: None)
-    torch.testing.assert_close(cpu_dslstm.product(a, b), a @ b.t())
 
 
 def test_ser_log_says_which_way_ran(monkeypatch, capfd):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from small_corpora import make_corpus
 
-from ser import compiling, progress
+from ser import progress
 from ser.cli import main
 from ser.experiments import RunConfig, run
 from ser.experiments.progress import GridProgress, RunNotes
@@ -230,11 +230,6 @@ def test_kernels_being_compiled_say_so_once(tmp_path):
         for _ in range(2)
     ]
     assert told == [1, 0]
-
-
-def test_how_long_compiling_takes_is_known_of_every_module_of_kernels():
-    files = [*Path(compiling.__file__).parent.glob("nn/**/*_numba.py")]
-    assert {f"ser.nn.{path.parent.name}.{path.stem}" for path in files} == compiling.SECONDS.keys()
 
 
 def test_lines_come_once_a_minute(caplog, monkeypatch):

@@ -143,7 +143,6 @@ def test_profile_finds_what_a_step_does(capfd):
         ("aten::upsample_bilinear2d", "everything else"),
         ("aten::lgamma_", "everything else"),
         ("aten::cummax", "everything else"),
-        ("ProjectionBackward", "matrix product"),
         ("Recurrence", "recurrence"),
         ("GraphRecurrenceBackward", "recurrence"),
         ("SegmentsBackward", "recurrence"),

@@ -28,7 +28,7 @@ KINDS = {
     "convolution": r"[Cc]onv|^_Block",
     "LSTM of torch": r"[Rr]nn|lstm",
     "recurrence": r"Recurrence|^Segments",
-    "matrix product": rf"::(?!\w*upsample)(\w+_|_)?({PRODUCTS})(_\w*)?$|^Projection"
+    "matrix product": rf"::(?!\w*upsample)(\w+_|_)?({PRODUCTS})(_\w*)?$"
     r"|\b(Mkldnn)?(Addmm|Mm|Bmm|Baddbmm|Addbmm|Linear|Addmv|Mv|Dot|Matmul)\w*Backward",
     "batch norm": r"batch_norm|^_StepNorm",
     "pool, ReLU": r"pool|relu|threshold",

@@ -1,17 +1,13 @@
 """A layer of the DS-LSTM over packed sequences, in torch alone; on any device without another way.
 
 The products with x and y of all steps are made before the loop, the gradients of the weights after
-it, and no step computes padding. Where torch's float32 products on the CPU are oneDNN's to make,
-they are: on an AMD processor with AVX-512 it makes them twice as fast as the library that
-``torch.mm`` asks.
+it, and no step computes padding.
 
 Book: chapter "Making it fast".
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,13 +17,9 @@ from torch.autograd import Function
 
 from ser.nn.fast import once_differentiable
 from ser.nn.packing import states_before
-from ser.nn.precision import lowered
 
 if TYPE_CHECKING:
     from ser.nn.dslstm import DSLSTM
-
-ROWS = 8
-"""A step's rows are made a multiple of this: oneDNN prepares itself for each number anew."""
 
 
 def why_not(lstm: DSLSTM, x: Tensor, *_: Tensor) -> str:
@@ -79,49 +71,14 @@ def projections(
         of_y, of_h, biases = [*of_y, candidate_y], [*of_h, other_h], [*biases, bias_y]
     of_x, of_y, of_h = (torch.cat(parts) for parts in (of_x, of_y, of_h))
     of_bias = None if bias is None else torch.cat(biases)
-    with_onednn = x.dtype == y.dtype == weight.dtype and _onednn(x) is not None
-    if with_onednn and not lowered(x.device.type):
-        pre = Projection.apply(x, y, of_x, of_y, of_bias, H)
-    else:
-        # x meets the rows of gT and the gates, y those of the gates and gF.
-        after = len(of_h) - len(of_x)
-        by_x, by_y = (F.linear(*pair).to(weight.dtype) for pair in ((x, of_x), (y, of_y)))
-        pre = F.pad(by_x, (0, after)) + F.pad(by_y, (H, 0))
-        pre = pre if of_bias is None else pre + of_bias
+    by_x, by_y = (F.linear(*pair).to(weight.dtype) for pair in ((x, of_x), (y, of_y)))
+    # x meets the rows of gT and the gates, y those of the gates and gF.
+    only_x, gates_by_x = by_x.split([H, len(of_x) - H], 1)
+    gates_by_y, only_y = by_y.split([len(of_x) - H, len(of_y) - len(of_x) + H], 1)
+    pre = torch.cat([only_x, gates_by_x + gates_by_y, only_y], 1)
+    if of_bias is not None:
+        pre += of_bias
     return pre, of_h, (h0.to(weight.dtype), c0.to(weight.dtype))
-
-
-class Projection(Function):
-    """x (N, X) by the first rows of all, y (N, Y) by all but the first H: their sum (N, K * H)."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, y: Tensor, of_x: Tensor, of_y: Tensor, bias: Tensor | None, hidden: int
-    ) -> Tensor:
-        """of_x (rows, X), of_y (K * H - H, Y), bias (K * H)."""
-        ctx.save_for_backward(x, y, of_x, of_y)
-        ctx.hidden, ctx.biased = hidden, bias is not None
-        x, y = x.contiguous(), y.contiguous()
-        out = x.new_zeros(len(x), hidden + len(of_y)) if bias is None else bias.repeat(len(x), 1)
-        out[:, : len(of_x)] += product(x, of_x)
-        out[:, hidden:] += product(y, of_y)
-        return out
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """grad (N, K * H) -> gradients of x, y, of_x, of_y and bias, where they are needed."""
-        x, y, of_x, of_y = ctx.saved_tensors
-        needs, turned = ctx.needs_input_grad, grad.t().contiguous()
-        from_x, from_y = slice(None, len(of_x)), slice(ctx.hidden, None)
-        return (
-            product(grad[:, from_x].contiguous(), of_x.t()) if needs[0] else None,
-            product(grad[:, from_y].contiguous(), of_y.t()) if needs[1] else None,
-            product(turned[from_x], x.contiguous().t()) if needs[2] else None,
-            product(turned[from_y], y.contiguous().t()) if needs[3] else None,
-            grad.sum(0) if ctx.biased else None,
-            None,
-        )
 
 
 class Recurrence(Function):
@@ -176,20 +133,18 @@ def recurrence_forward(
     middle = slice(hidden, columns - hidden if two else columns)
     norm = scale is not None
     act = torch.empty_like(pre)
-    # Row B + k belongs to row k of pre; the first B are the initial state, the last are spare.
-    h_all = pre.new_zeros(batch + rows + ROWS, hidden)
-    c_all = pre.new_empty(batch + rows, hidden)
+    # Row B + k belongs to row k of pre; the first B are the initial state.
+    h_all, c_all = (pre.new_empty(batch + rows, hidden) for _ in range(2))
     h_all[:batch], c_all[:batch] = h0, c0
     tanh_c = pre.new_empty(rows, hidden)
     xhat, normal = (pre.new_empty(rows if norm else 0, middle.stop - hidden) for _ in range(2))
     means = mean.clone() if norm else pre.new_empty(0)
     variances = var.clone() if norm else pre.new_empty(0)
     rstd = torch.rsqrt(var + eps) if norm else pre.new_empty(0)
-    by_weight, start, before = _by(weight, batch), 0, 0
+    turned, start, before = weight.t(), 0, 0
     for t, n in enumerate(sizes):
         now, after = slice(start, start + n), slice(batch + start, batch + start + n)
-        part = by_weight(h_all[before : before + _wide(n, batch)])[:n]
-        a = torch.add(pre[now], part, out=act[now])
+        a = torch.addmm(pre[now], h_all[before : before + n], turned, out=act[now])
         a[:, :hidden].tanh_()
         gate = a[:, middle].sigmoid_()
         if two:
@@ -213,7 +168,7 @@ def recurrence_forward(
         torch.mul(o, torch.tanh(c, out=tanh_c[now]), out=h_all[after])
         start, before = start + n, batch + start
     saved = act, h_all, c_all, tanh_c, xhat, rstd, normal
-    return h_all[batch : batch + rows], c_all[batch:], means, variances, *saved
+    return h_all[batch:], c_all[batch:], means, variances, *saved
 
 
 def recurrence_backward(
@@ -251,9 +206,8 @@ def recurrence_backward(
     grad = torch.empty_like(act)
     blocks = grad.view(rows, -1, hidden)
     grad_gates = grad.new_empty(rows, middle.stop - hidden) if norm else None
-    room = grad.new_zeros(batch, columns)
     dh, dc = act.new_zeros(batch, hidden), act.new_zeros(batch, hidden)
-    by_weight, start = _by(weight.t(), batch), rows
+    start = rows
     for t in range(len(sizes) - 1, -1, -1):
         n = sizes[t]
         now, start = slice(start - n, start), start - n
@@ -275,71 +229,8 @@ def recurrence_backward(
                 gate.sub_(gate.mean(0)).addcmul_(z, along, value=-1)
             gate.mul_(scale * rstd[t]).mul_(slope[now])
         dc_t.mul_(f[now])
-        wide = _wide(n, batch)
-        if wide > n:
-            room[:n] = d
-            dh_t.copy_(by_weight(room[:wide])[:n])
-        else:
-            dh_t.copy_(by_weight(d))
-    d_weight = product(grad.t().contiguous(), states_before(h_all, sizes, batch, rows).t())
+        torch.mm(d, weight, out=dh_t)
+    d_weight = grad.t() @ states_before(h_all, sizes, batch, rows)
     d_scale = (grad_gates * xhat).sum(0) if norm else None
     d_shift = grad_gates.sum(0) if norm else None
     return grad, d_weight, dh, dc, d_scale, d_shift
-
-
-def _wide(n: int, batch: int) -> int:
-    """n rows and some more, to a multiple of :data:`ROWS`, at most the batch."""
-    return min(batch, -(-n // ROWS) * ROWS)
-
-
-def product(a: Tensor, b: Tensor) -> Tensor:
-    """a (N, K), contiguous, times the transpose of b (M, K), contiguous or itself transposed.
-
-    Example:
-        >>> a, b = torch.randn(5, 7), torch.randn(3, 7)
-        >>> torch.allclose(product(a, b), a @ b.t(), atol=1e-6)
-        True
-    """
-    linear = _onednn(a)
-    return _mm(a, b) if linear is None else linear(a, b)
-
-
-def _mm(a: Tensor, b: Tensor) -> Tensor:
-    """torch's product; autocast lets one with a place for its result alone."""
-    return torch.mm(a, b.t(), out=a.new_empty(len(a), len(b)))
-
-
-def _by(weight: Tensor, rows: int) -> Callable[[Tensor], Tensor]:
-    """A function that multiplies at most so many rows (n, K) with weight (M, K) transposed.
-
-    oneDNN rearranges a weight at every call; for a loop it is done once.
-    """
-    linear = _onednn(weight)
-    if linear is None:
-        return lambda a: _mm(a, weight)
-    kept = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), rows)
-    return lambda a: linear(a, kept)
-
-
-def _onednn(tensor: Tensor) -> Callable[[Tensor, Tensor], Tensor] | None:
-    """oneDNN's product, where it can be had for such a tensor."""
-    usable = tensor.device.type == "cpu" and tensor.dtype == torch.float32 and tensor.numel() > 0
-    return _linear() if usable and torch.backends.mkldnn.enabled else None
-
-
-@functools.cache
-def _linear() -> Callable[[Tensor, Tensor], Tensor] | None:
-    """oneDNN's product as torch's compiler calls it, if this torch has it and it is right."""
-    try:
-        operator = torch.ops.mkldnn._linear_pointwise
-
-        def linear(a: Tensor, b: Tensor) -> Tensor:
-            return operator(a, b, None, "none", [], "")
-
-        with torch.no_grad():
-            a, b = torch.arange(10.0).view(2, 5), torch.arange(15.0).view(3, 5)
-            kept = torch.ops.mkldnn._reorder_linear_weight(b, 2)
-            right = all(torch.allclose(linear(a, w), a @ b.t()) for w in (b, kept))
-    except (AttributeError, RuntimeError, TypeError):  # it is not part of what torch promises
-        return None
-    return linear if right else None

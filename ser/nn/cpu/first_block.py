@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ser.compiling import load_kernels
 from ser.nn.first_block import why_not_these
 from ser.threads import share_work
 
@@ -25,22 +24,22 @@ def why_not(block: ConvBlock, x: Tensor, lengths: Tensor | None) -> str:
     if why:
         return why
     if _loops() is None:
-        _miss_numba()
         return "numba is missing"
     return "" if bool(torch.isfinite(x.sum())) else "the input is not finite"
 
 
-def _loops() -> Any:
-    return load_kernels("ser.nn.cpu.first_block_numba")
-
-
 @functools.cache
-def _miss_numba() -> None:
-    """Says so once in a process."""
-    log.warning(
-        "numba cannot be imported (pip install numba): the front end's first block takes torch's "
-        "operators, and a training step of the row dual about 2.6 times as long"
-    )
+def _loops() -> Any:
+    """The compiled loops, or None where numba does not import, which is told once."""
+    try:
+        from ser.nn.cpu import first_block_numba
+    except (ImportError, OSError):  # OSError: LLVM's library cannot be loaded
+        log.warning(
+            "numba cannot be imported (pip install numba): the front end's first block takes "
+            "torch's operators, and a training step of the row dual about 2.6 times as long"
+        )
+        return None
+    return first_block_numba
 
 
 def patch_moments(

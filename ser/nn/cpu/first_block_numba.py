@@ -8,14 +8,74 @@ kernel; ``frames[b]`` limits what is computed.
 
 from __future__ import annotations
 
+import functools
+import logging
+from collections.abc import Callable
+from pickle import UnpicklingError
+from typing import Any
+
+import numba
 import numpy as np
+from numba.core import event
+from numba.core.caching import FunctionCache
 
-from ser.compiling import compiled
+log = logging.getLogger(__name__)
 
-SUMS = {"contract", "nsz", "reassoc"}
+FAST = {"contract", "nsz"}
+SUMS = FAST | {"reassoc"}
 TAPS = 8
 SHUT = 4
 """In ``best``, a place whose ReLU is shut; 0 to 3 are the four that the maximum was taken of."""
+
+
+class _Compiling(event.Listener):
+    """Tells of the wait, once."""
+
+    def on_start(self, event: Any) -> None:
+        if event.data["dispatcher"].py_func.__module__ == __name__:
+            _tell()
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+@functools.cache
+def _tell() -> None:
+    log.info("compiling kernels (%s), once, about 2 s", __name__)
+
+
+event.register("numba:compile", _Compiling())
+
+
+class _Kept(FunctionCache):
+    """numba's cache, which by itself stops at a damaged file; here it is made anew."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except (UnpicklingError, EOFError):
+            self.flush()
+            return None
+
+
+def compiled(function: Callable | None = None, fastmath: set[str] = FAST) -> Any:
+    """numba.njit without the interpreter's lock, kept on disk where numba finds a place for it."""
+    if function is None:
+        return functools.partial(compiled, fastmath=fastmath)
+    kernel = numba.njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
+    try:
+        kernel._cache = _Kept(function)
+    except RuntimeError:  # no folder that can be written
+        _not_kept()
+    return kernel
+
+
+@functools.cache
+def _not_kept() -> None:
+    log.warning(
+        "every process compiles its kernels anew: there is no folder for them; set NUMBA_CACHE_DIR "
+        "to one that can be written"
+    )
 
 
 @compiled(fastmath=SUMS)
