@@ -24,15 +24,8 @@ from ser.nn.lstm import lstm_output
 from ser.nn.recurrent_dropout import run_dropped
 from ser.nn.time_pool import TimePool, drop, pooled_size
 
-MFCC_SIZE = 39
-PROSODY_SIZE = 25
-
-
-def two_front_ends(
-    n_mels: tuple[int, int], channels: tuple[int, int], fast: bool
-) -> tuple[FrontEnd, FrontEnd]:
-    """Those of S1 and S2."""
-    return FrontEnd(n_mels[0], "s1", channels, fast), FrontEnd(n_mels[1], "s2", channels, fast)
+SIZES = {"mfcc": 39, "prosody": 25}
+"""Numbers of a row, every 10 ms."""
 
 
 def aligned_pair(
@@ -70,6 +63,8 @@ class Branch(nn.Module):
             end, and of what enters the last linear layer, that is set to 0.
         pooling: beyond the paper, see :class:`ser.nn.TimePool`; the paper's is the mean.
         recurrent_dropout: beyond the paper, see :mod:`ser.nn.recurrent_dropout`.
+        cell: of a branch that ends in a DS-LSTM: ``gate_norm``, ``output_norm``, ``y_candidate``,
+            ``max_steps``, as in :class:`ser.nn.DSLSTM`; the defaults are the paper's equations.
     """
 
     def __init__(
@@ -81,14 +76,22 @@ class Branch(nn.Module):
         dropout: float = 0.0,
         pooling: str = "mean",
         recurrent_dropout: float = 0.0,
+        **cell,
     ):
         super().__init__()
         self.classes, self.hidden, self.layers, self.fast = classes, hidden, layers, fast
         self.dropout, self.pooling, self.recurrent_dropout = dropout, pooling, recurrent_dropout
+        self.cell = cell
 
-    def end_in(self, lstm: nn.Module) -> None:
-        """Puts the recurrent layer and what follows it in their places."""
-        self.lstm = lstm
+    def end_in(self, *sizes: int) -> None:
+        """Makes an LSTM over sequences of one size, a DS-LSTM over two, and what follows it."""
+        sizes = *sizes, self.hidden, self.layers
+        if len(sizes) == 4:
+            self.lstm = DSLSTM(*sizes, batch_first=True, reference=not self.fast, **self.cell)
+        elif self.cell:
+            raise TypeError(f"{type(self).__name__} takes no {', '.join(self.cell)}")
+        else:
+            self.lstm = nn.LSTM(*sizes, batch_first=True)
         self.linear = nn.Linear(pooled_size(self.hidden, self.pooling), self.classes)
         self.pool = TimePool(self.hidden, self.pooling, self.dropout)
 
@@ -132,13 +135,13 @@ class MFCCBranch(Branch):
         classes: int = 4,
         hidden: int = 200,
         layers: int = 2,
-        size: int = MFCC_SIZE,
+        size: int = 0,
         stride: int = 1,
         **options,
     ):
         super().__init__(classes, hidden, layers, **options)
         self.stride = stride
-        self.end_in(nn.LSTM(size, self.hidden, self.layers, batch_first=True))
+        self.end_in(size or SIZES[self.reads])
 
     def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
         """From a batch with mfcc (B, F, 39) and, or not, mfcc_lengths (B,)."""
@@ -156,9 +159,6 @@ class ProsodyBranch(MFCCBranch):
 
     needs = frozenset({"prosody"})
     reads = "prosody"
-
-    def __init__(self, size: int = PROSODY_SIZE, **options):
-        super().__init__(size=size, **options)
 
 
 def strided(batch: Batch, name: str, stride: int) -> tuple[Tensor, Tensor | None]:
@@ -206,7 +206,7 @@ class CNNLSTMBranch(Branch):
         super().__init__(classes, hidden, layers, **options)
         self.which, self.needs = which, frozenset({which})
         self.front = FrontEnd(n_mels, which, channels, self.fast)
-        self.end_in(nn.LSTM(self.front.size, self.hidden, self.layers, batch_first=True))
+        self.end_in(self.front.size)
 
     def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
         """From a batch with the branch's spectrogram (B, n_mels, T)."""
@@ -246,7 +246,42 @@ class CNNLSTMPairBranch(nn.Module):
         return self.linear(torch.cat([self.s1.pooled(batch), self.s2.pooled(batch)], dim=1))
 
 
-class ConcatBranch(Branch):
+class TwoFrontEndsBranch(Branch):
+    """Both spectrograms, each by its front end, then alignment: what the two branches below share.
+
+    Args:
+        n_mels: mel bands of S1 and S2.
+        channels: of the front ends.
+        options: of every :class:`Branch`.
+    """
+
+    needs = frozenset({"s1", "s2"})
+    joined = False
+    """Whether the recurrent layer hears both sequences as one, side by side."""
+
+    def __init__(
+        self,
+        n_mels: tuple[int, int],
+        classes: int = 4,
+        hidden: int = 200,
+        layers: int = 2,
+        channels: tuple[int, int] = (64, 16),
+        **options,
+    ):
+        super().__init__(classes, hidden, layers, **options)
+        self.front1 = FrontEnd(n_mels[0], "s1", channels, self.fast)
+        self.front2 = FrontEnd(n_mels[1], "s2", channels, self.fast)
+        sizes = self.front1.size, self.front2.size
+        self.end_in(*[sum(sizes)] if self.joined else sizes)
+
+    def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
+        """From a batch with s1 and s2, each (B, n_mels, T)."""
+        x, y, lengths = aligned_pair(self.front1, self.front2, batch)
+        given = [torch.cat([x, y], dim=2)] if self.joined else [x, y]
+        return *(drop(steps, self.dropout, self.training) for steps in given), lengths
+
+
+class ConcatBranch(TwoFrontEndsBranch):
     """Two front ends -> alignment -> ``nn.LSTM`` over [x; y] -> mean over time -> logits.
 
     The plain alternative to the DS-LSTM. If a cell with two inputs a step earns its place, it must
@@ -256,76 +291,17 @@ class ConcatBranch(Branch):
     nearest to the ``ds-lstm`` of hidden size 200, with ``paper`` one of 295
     (:func:`chapters.shared.paired_questions.equal_size`).
 
-    Args:
-        n_mels: mel bands of S1 and S2.
-        channels: of the front ends.
-        options: of every :class:`Branch`.
-
     Example:
         >>> branch = ConcatBranch((128, 256), hidden=8)
         >>> branch(Batch(s1=torch.randn(2, 128, 230), s2=torch.randn(2, 256, 120))).shape
         torch.Size([2, 4])
     """
 
-    needs = frozenset({"s1", "s2"})
-
-    def __init__(
-        self,
-        n_mels: tuple[int, int],
-        classes: int = 4,
-        hidden: int = 200,
-        layers: int = 2,
-        channels: tuple[int, int] = (64, 16),
-        **options,
-    ):
-        super().__init__(classes, hidden, layers, **options)
-        self.front1, self.front2 = two_front_ends(n_mels, channels, self.fast)
-        size = self.front1.size + self.front2.size
-        self.end_in(nn.LSTM(size, self.hidden, self.layers, batch_first=True))
-
-    def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
-        """From a batch with s1 and s2, each (B, n_mels, T)."""
-        x, y, lengths = aligned_pair(self.front1, self.front2, batch)
-        return drop(torch.cat([x, y], dim=2), self.dropout, self.training), lengths
+    joined = True
 
 
-class DualSequenceBranch(Branch):
-    """A branch that ends in a DS-LSTM.
-
-    Args:
-        gate_norm, output_norm, y_candidate, max_steps: as in :class:`ser.nn.DSLSTM`; the defaults
-            are the paper's equations.
-        options: of every :class:`Branch`.
-    """
-
-    def __init__(
-        self,
-        classes: int = 4,
-        hidden: int = 200,
-        layers: int = 2,
-        gate_norm: bool = False,
-        output_norm: bool = False,
-        y_candidate: bool = True,
-        max_steps: int = 128,
-        **options,
-    ):
-        super().__init__(classes, hidden, layers, **options)
-        self.cell = {"gate_norm": gate_norm, "output_norm": output_norm}
-        self.cell |= {"y_candidate": y_candidate, "max_steps": max_steps}
-
-    def end_in_ds_lstm(self, x_size: int, y_size: int) -> None:
-        """:meth:`Branch.end_in` a DS-LSTM over sequences of these sizes."""
-        sizes, how = (x_size, y_size, self.hidden, self.layers), {"reference": not self.fast}
-        self.end_in(DSLSTM(*sizes, batch_first=True, **self.cell, **how))
-
-
-class DSBranch(DualSequenceBranch):
+class DSBranch(TwoFrontEndsBranch):
     """M_DS-LSTM: two front ends -> alignment -> DS-LSTM -> mean over time -> logits.
-
-    Args:
-        n_mels: mel bands of S1 and S2.
-        channels: of the front ends.
-        options: of every :class:`DualSequenceBranch`.
 
     Example:
         >>> branch = DSBranch((128, 256), hidden=8)
@@ -333,28 +309,8 @@ class DSBranch(DualSequenceBranch):
         torch.Size([2, 4])
     """
 
-    needs = frozenset({"s1", "s2"})
 
-    def __init__(
-        self,
-        n_mels: tuple[int, int],
-        classes: int = 4,
-        hidden: int = 200,
-        layers: int = 2,
-        channels: tuple[int, int] = (64, 16),
-        **options,
-    ):
-        super().__init__(classes, hidden, layers, **options)
-        self.front1, self.front2 = two_front_ends(n_mels, channels, self.fast)
-        self.end_in_ds_lstm(self.front1.size, self.front2.size)
-
-    def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
-        """From a batch with s1 and s2, each (B, n_mels, T)."""
-        x, y, lengths = aligned_pair(self.front1, self.front2, batch)
-        return *(drop(steps, self.dropout, self.training) for steps in (x, y)), lengths
-
-
-class DSProsodyBranch(DualSequenceBranch):
+class DSProsodyBranch(Branch):
     """Two views, one memory: a DS-LSTM over MFCCs (x) and prosody (y), row by row, without a CNN.
 
     Both have a row every 10 ms and begin together; MFCCs have two rows more, which are left out.
@@ -378,7 +334,7 @@ class DSProsodyBranch(DualSequenceBranch):
     ):
         super().__init__(classes, hidden, layers, **options)
         self.stride = stride
-        self.end_in_ds_lstm(MFCC_SIZE, PROSODY_SIZE)
+        self.end_in(SIZES["mfcc"], SIZES["prosody"])
 
     def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
         """From a batch with mfcc (B, F, 39) and prosody (B, G, 25), and their lengths."""
