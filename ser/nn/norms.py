@@ -13,34 +13,57 @@ from torch import Tensor, nn
 from ser.nn.inputs import check_size, check_tensors, shape_of
 
 
-def _clean(norm: nn.Module, rows: Tensor, valid: Tensor | None) -> Tensor:
-    """Rows (B, features) with zeros where they are not valid."""
-    check_tensors(None, rows=rows)
-    own = norm.training or valid is not None
-    if (own and rows.dim() != 2) or rows.shape[-1:] != (norm.features,):
-        raise ValueError(f"expected (B, {norm.features}), got {shape_of(rows)}")
-    if valid is None:
-        return rows
-    if valid.dtype != torch.bool or valid.shape != rows.shape[:1]:
-        raise ValueError(
-            f"valid must be {len(rows)} truth values, got {valid.dtype} {shape_of(valid)}"
-        )
-    # What is not valid may be no number, of which not even a gradient of zero is free.
-    return rows.masked_fill(~valid[:, None], 0.0)
+class _StepNorm(nn.Module):
+    """Batch norm of the rows (B, features) of one step, of which some may not be valid."""
+
+    eps, momentum, scale = 1e-5, 0.1, 1.0
+
+    def __init__(self, features: int, steps: tuple[int, ...], **kind):
+        super().__init__()
+        self.features = features
+        self.weight = nn.Parameter(torch.full((features,), self.scale, **kind))
+        self.bias = nn.Parameter(torch.zeros(features, **kind))
+        self.register_buffer("running_mean", torch.zeros(*steps, features, **kind))
+        self.register_buffer("running_var", torch.ones(*steps, features, **kind))
+
+    def reset_parameters(self) -> None:
+        """Scale and shift as at construction; running statistics stay."""
+        nn.init.constant_(self.weight, self.scale)
+        nn.init.zeros_(self.bias)
+
+    def _normalise(
+        self, rows: Tensor, valid: Tensor | None, mean: Tensor, var: Tensor, *step: int
+    ) -> Tensor:
+        """Rows by their own mean and variance in training, if two are valid; else by those given.
+
+        Raises:
+            TypeError, ValueError: rows or valid that do not fit.
+        """
+        check_tensors(None, rows=rows)
+        own = self.training or valid is not None
+        if (own and rows.dim() != 2) or rows.shape[-1:] != (self.features,):
+            raise ValueError(f"expected (B, {self.features}), got {shape_of(rows)}")
+        if valid is not None:
+            if valid.dtype != torch.bool or valid.shape != rows.shape[:1]:
+                raise ValueError(
+                    f"valid must be {len(rows)} truth values, got {valid.dtype} {shape_of(valid)}"
+                )
+            # What is not valid may be no number, of which not even a gradient of zero is free.
+            rows = rows.masked_fill(~valid[:, None], 0.0)
+        if self.training and len(rows) > 1:
+            if valid is None:
+                valid = rows.new_ones(len(rows), dtype=torch.bool)
+            count = valid.sum().view(1)
+            own_mean = rows.sum(0) / count.clamp(min=1)
+            centred = (rows - own_mean).masked_fill(~valid[:, None], 0.0)
+            own_var = centred.square().sum(0) / count.clamp(min=1)
+            mean = torch.where(count > 1, own_mean, mean)
+            var = torch.where(count > 1, own_var, var)
+            self.update(own_mean.detach()[None], own_var.detach()[None], count, *step)
+        return self.weight * (rows - mean) / torch.sqrt(var + self.eps) + self.bias
 
 
-def _moments(rows: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and biased variance (features,) over the valid rows, and how many these are, (1,)."""
-    if valid is None:
-        valid = rows.new_ones(len(rows), dtype=torch.bool)
-    count = valid.sum().view(1)
-    divisor = count.clamp(min=1)
-    mean = rows.sum(0) / divisor
-    centred = (rows - mean).masked_fill(~valid[:, None], 0.0)
-    return mean, centred.square().sum(0) / divisor, count
-
-
-class GateNorm(nn.Module):
+class GateNorm(_StepNorm):
     """Batch norm of the gates after their sigmoid; running statistics for every time step.
 
     Scale (0.1 at the start) and shift (0) are shared by all steps. Steps from ``max_steps`` on
@@ -50,7 +73,7 @@ class GateNorm(nn.Module):
     Args:
         features: number of gate values (4 * hidden size, or 3 * without y-candidate).
         max_steps: steps for which statistics are kept.
-        eps, momentum, device, dtype: as in :class:`torch.nn.BatchNorm1d`.
+        device, dtype: as in :class:`torch.nn.BatchNorm1d`.
 
     Example:
         >>> norm = GateNorm(8, max_steps=3)
@@ -58,31 +81,20 @@ class GateNorm(nn.Module):
         torch.Size([5, 8])
     """
 
+    scale = 0.1
+
     def __init__(
         self,
         features: int,
         max_steps: int,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ):
-        super().__init__()
         check_size("max_steps", max_steps)
-        self.features, self.max_steps = features, max_steps
-        self.eps, self.momentum = eps, momentum
-        kind = {"device": device, "dtype": dtype}
-        self.weight = nn.Parameter(torch.full((features,), 0.1, **kind))
-        self.bias = nn.Parameter(torch.zeros(features, **kind))
-        self.register_buffer("running_mean", torch.zeros(max_steps, features, **kind))
-        self.register_buffer("running_var", torch.ones(max_steps, features, **kind))
+        super().__init__(features, (max_steps,), device=device, dtype=dtype)
+        self.max_steps = max_steps
         counts = torch.zeros(max_steps, dtype=torch.long, device=device)
         self.register_buffer("num_batches_tracked", counts)
-
-    def reset_parameters(self) -> None:
-        """Scale and shift as at construction; running statistics stay."""
-        nn.init.constant_(self.weight, 0.1)
-        nn.init.zeros_(self.bias)
 
     def statistics(self, steps: int) -> tuple[Tensor, Tensor]:
         """Running mean and variance, each (steps, features), as evaluation uses them."""
@@ -128,21 +140,15 @@ class GateNorm(nn.Module):
         """
         if step < 0:
             raise ValueError(f"step must be at least 0, got {step}")
-        gates = _clean(self, gates, valid)
         mean, var = (s[step] for s in statistics or self.statistics(step + 1))
-        if self.training and len(gates) > 1:
-            own_mean, own_var, count = _moments(gates, valid)
-            self.update(own_mean.detach()[None], own_var.detach()[None], count, step)
-            mean = torch.where(count > 1, own_mean, mean)
-            var = torch.where(count > 1, own_var, var)
-        return self.weight * (gates - mean) / torch.sqrt(var + self.eps) + self.bias
+        return self._normalise(gates, valid, mean, var, step)
 
     def extra_repr(self) -> str:
         """Features and steps with statistics of their own, for ``print``."""
         return f"{self.features}, max_steps={self.max_steps}"
 
 
-class OutputNorm(nn.Module):
+class OutputNorm(_StepNorm):
     """Batch norm of the output h, applied at every step with that step's batch statistics.
 
     One set of running statistics serves all steps and is moved once a step, as in the release.
@@ -156,36 +162,25 @@ class OutputNorm(nn.Module):
     def __init__(
         self,
         features: int,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ):
-        super().__init__()
-        self.features, self.eps, self.momentum = features, eps, momentum
-        kind = {"device": device, "dtype": dtype}
-        self.weight = nn.Parameter(torch.ones(features, **kind))
-        self.bias = nn.Parameter(torch.zeros(features, **kind))
-        self.register_buffer("running_mean", torch.zeros(features, **kind))
-        self.register_buffer("running_var", torch.ones(features, **kind))
-
-    def reset_parameters(self) -> None:
-        """Scale and shift as at construction; running statistics stay."""
-        nn.init.ones_(self.weight)
-        nn.init.zeros_(self.bias)
+        super().__init__(features, (), device=device, dtype=dtype)
 
     @torch.no_grad()
     def update(self, mean: Tensor, var: Tensor, counts: Tensor) -> None:
-        """One move a step, in order of time; mean, var (steps, features), var biased."""
-        steps = len(mean)
-        if steps == 0:
-            return
+        """One move a step, in order of time.
+
+        Args:
+            mean, var, counts: as in :meth:`GateNorm.update`.
+        """
         counts = counts.to(mean.dtype)[:, None]
-        keep = 1.0 - self.momentum
-        powers = torch.arange(steps - 1, -1, -1, device=mean.device, dtype=mean.dtype)
-        weights = self.momentum * keep**powers
-        self.running_mean.mul_(keep**steps).add_(weights @ mean)
-        self.running_var.mul_(keep**steps).add_(weights @ (var * counts / (counts - 1)))
+        rate = self.momentum * (counts > 1).to(mean.dtype)
+        var = var * counts / (counts - 1).clamp_min(1)
+        # Of a step's move, what the moves after it leave.
+        left = torch.cat([1 - rate[1:], torch.ones_like(rate[:1])]).flip(0).cumprod(0).flip(0)
+        self.running_mean += (rate * left * (mean - self.running_mean)).sum(0)
+        self.running_var += (rate * left * (var - self.running_var)).sum(0)
 
     def forward(self, h: Tensor, valid: Tensor | None = None) -> Tensor:
         """One step, as written: h (B, features) -> the same shape; ``valid`` as in GateNorm.
@@ -193,22 +188,7 @@ class OutputNorm(nn.Module):
         Raises:
             TypeError, ValueError: h or valid that do not fit.
         """
-        h = _clean(self, h, valid)
-        mean, var = self.running_mean, self.running_var
-        if self.training and len(h) > 1:
-            own_mean, own_var, count = _moments(h, valid)
-            mean = torch.where(count > 1, own_mean, mean)
-            var = torch.where(count > 1, own_var, var)
-            self._move(own_mean.detach(), own_var.detach(), count)
-        return self.weight * (h - mean) / torch.sqrt(var + self.eps) + self.bias
-
-    @torch.no_grad()
-    def _move(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
-        """:meth:`update` by one step, which may have been too small to count."""
-        share = self.momentum * (count > 1).to(mean.dtype)
-        unbiased = var * count / (count - 1).clamp(min=1)
-        self.running_mean += share * (mean - self.running_mean)
-        self.running_var += share * (unbiased - self.running_var)
+        return self._normalise(h, valid, self.running_mean, self.running_var)
 
     def extra_repr(self) -> str:
         """Features, for ``print``."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd import Function
 
-from ser.nn.fast import once_differentiable
 from ser.nn.norms import OutputNorm
 
 if TYPE_CHECKING:
@@ -114,29 +113,23 @@ def norm_steps(norm: OutputNorm, h: Tensor, sizes: list[int]) -> Tensor:
         >>> norm_steps(OutputNorm(8), torch.randn(5, 8), [3, 2]).shape
         torch.Size([5, 8])
     """
-    mean: Tensor = norm.running_mean
-    var: Tensor = norm.running_var
-    steps = sum(size > 1 for size in sizes) if norm.training else 0
-    if steps:
-        rows = sum(sizes[:steps])
-        counts = counts_of(tuple(sizes[:steps]), h.device)
-        if sizes[0] == sizes[steps - 1] and rows == len(h):
-            out, mean_t, var_t = _StepNorm.apply(h, norm.weight, norm.bias, steps, norm.eps)
-            norm.update(mean_t, var_t, counts)
-            return out
-        step = torch.repeat_interleave(torch.arange(steps, device=h.device), counts)
-        share = (1.0 / counts.to(h.dtype))[step, None]
-        zeros = h.new_zeros(steps, h.shape[1])
-        mean_t = zeros.index_add(0, step, h[:rows] * share)
-        centred = h[:rows] - mean_t[step]
-        var_t = zeros.index_add(0, step, centred.square() * share)
-        norm.update(mean_t.detach(), var_t.detach(), counts)
-        xhat = centred * torch.rsqrt(var_t + norm.eps)[step]
-        if rows < len(h):
-            xhat = torch.cat([xhat, (h[rows:] - mean) * torch.rsqrt(var + norm.eps)])
-    else:
-        xhat = (h - mean) * torch.rsqrt(var + norm.eps)
-    return torch.addcmul(norm.bias, xhat, norm.weight)
+    alike = [(size, len(list(steps))) for size, steps in groupby(sizes)]
+    outputs = []
+    for (size, steps), rows in zip(alike, h.split([n * t for n, t in alike]), strict=True):
+        if norm.training and size > 1:
+            # Side by side: torch's batch norm then has features of their own for every step.
+            rows = rows.view(steps, size, -1).transpose(0, 1).flatten(1)
+            mean, var = rows.new_zeros(rows.shape[1]), rows.new_ones(rows.shape[1])
+            scale, shift = norm.weight.repeat(steps), norm.bias.repeat(steps)
+            out = F.batch_norm(rows, mean, var, scale, shift, True, 1.0, norm.eps)
+            biased = var.view(steps, -1) * ((size - 1) / size)
+            norm.update(mean.view(steps, -1), biased, torch.full((steps,), size, device=h.device))
+            out = out.view(size, steps, -1).transpose(0, 1).flatten(0, 1)
+        else:
+            out = (rows - norm.running_mean) * torch.rsqrt(norm.running_var + norm.eps)
+            out = torch.addcmul(norm.bias, out, norm.weight)
+        outputs.append(out)
+    return torch.cat(outputs)
 
 
 def stacked(
@@ -191,40 +184,3 @@ def one_layer(
         norm.update(mean, var, counts_of(tuple(sizes), mean.device))
     output = h if layer.output_norm is None else norm_steps(layer.output_norm, h, sizes)
     return output, h, c
-
-
-class _StepNorm(Function):
-    """(steps * B, H) normalised over each step's B rows; also the steps' mean and variance.
-
-    Backward by hand: autograd's takes the mean and the variance apart and passes over h again and
-    again, which costs as much as a tenth of the recurrence.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, h: Tensor, weight: Tensor, bias: Tensor, steps: int, eps: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """h (steps * B, H) -> the same shape, and mean and variance (steps, H) without gradient."""
-        block = h.view(steps, -1, h.shape[1])
-        mean = block.mean(1, keepdim=True)
-        xhat = block - mean
-        var = xhat.square().mean(1, keepdim=True)
-        rstd = torch.rsqrt(var + eps)
-        xhat *= rstd
-        ctx.save_for_backward(xhat, rstd, weight)
-        mean, var = mean.squeeze(1), var.squeeze(1)
-        ctx.mark_non_differentiable(mean, var)
-        return torch.addcmul(bias, xhat, weight).view_as(h), mean, var
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
-        """grad (steps * B, H) -> gradients of h, scale and shift."""
-        xhat, rstd, weight = ctx.saved_tensors
-        grad = grad.reshape(xhat.shape)
-        plain = grad.sum(1, keepdim=True)
-        along = (grad * xhat).sum(1, keepdim=True)
-        share = 1.0 / xhat.shape[1]
-        d_h = torch.addcmul(grad, xhat, along, value=-share).sub_(plain, alpha=share)
-        d_h *= weight * rstd
-        return d_h.flatten(0, 1), along.sum((0, 1)), plain.sum((0, 1)), None, None
