@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -38,31 +39,11 @@ FLOOR = 1e-2
 FLOORS = {"prosody": 1e-4}
 """Of features some of whose dimensions are small numbers by nature (jitter, slopes)."""
 
-MARK = "(T)"
-"""Stands behind the name of every transductive row, in tables and figures alike."""
-TRANSDUCTIVE = (
-    f"{MARK} transductive: the features of each speaker, those tested too, were normalised by that "
-    "speaker's recordings on the same side of the split"
-)
-"""What the mark says, below a table or figure."""
-ENROLMENT = (
-    "(E K) enrolment: the features of each speaker, those tested too, were normalised by K neutral "
-    "recordings of that speaker, which are neither trained on nor tested"
-)
-"""What the mark of rows with enrolment says, K a number."""
-RUNNING_MARK = "(R)"
-RUNNING = (
-    f"{RUNNING_MARK} running: the features of each speaker, those tested too, were normalised by "
-    "the training side and by what that speaker had said before: an answer counts on other "
-    "recordings of the speaker tested"
-)
-"""What the mark of rows normalised by what was heard so far says."""
-
 Scale = dict[str, tuple[np.ndarray, np.ndarray]]
 """Name of a feature (mfcc, s1, s2, prosody) -> mean and deviation of its dimensions, float32."""
 
-Moments = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
-"""Name of a feature -> count, sum and sum of squares of its dimensions' numbers, float64."""
+Moments = dict[str, np.ndarray]
+"""Name of a feature -> count, sum and sum of squares (3, dimensions) of its numbers, float64."""
 
 
 def enrolled_by(rule: str) -> int:
@@ -89,41 +70,6 @@ def known_rule(rule: str) -> bool:
         (True, False, True)
     """
     return bool(enrolled_by(rule)) or (rule in NORMALISATIONS and ":" not in rule)
-
-
-def mark_of(rule: str) -> str:
-    """What stands behind the name of a row that was normalised so; empty: nothing need be said.
-
-    Args:
-        rule: one of :data:`NORMALISATIONS`; of a row that averages others, those of all of them,
-            as its record has them, joined by commas.
-
-    Example:
-        >>> mark_of("speaker"), mark_of("enrol:3"), mark_of("running"), mark_of("train")
-        ('(T)', '(E 3)', '(R)', '')
-        >>> mark_of("none, running")
-        '(R)'
-    """
-    marks = {"speaker": MARK, "running": RUNNING_MARK}
-    rules = rule.split(", ")
-    found = (f"(E {enrolled_by(r)})" if enrolled_by(r) else marks.get(r, "") for r in rules)
-    return " ".join(dict.fromkeys(filter(None, found)))
-
-
-def footnotes(rules: Iterable[str]) -> list[str]:
-    """What the marks of rows under these rules say, a line each.
-
-    Example:
-        >>> [line[:3] for line in footnotes(["running", "none, speaker", "train"])]
-        ['(T)', '(R)']
-    """
-    every = {one for rule in rules for one in rule.split(", ")}
-    told = {
-        TRANSDUCTIVE: "speaker" in every,
-        ENROLMENT: any(map(enrolled_by, every)),
-        RUNNING: "running" in every,
-    }
-    return [line for line, there in told.items() if there]
 
 
 def drawn(names: Sequence[str], seed: int) -> list[int]:
@@ -157,76 +103,59 @@ def measure(features: Any, rows: Iterable[int], needs: Iterable[str]) -> Scale:
         >>> [part.tolist() for part in measure(one, [0], {"mfcc"})["mfcc"]]
         [[2.0], [1.0]]
     """
-    return _scale(_sum([_moments(features, row, frozenset(needs)) for row in rows]))
+    needs, total = frozenset(needs), {}
+    for row in rows:
+        for name, moments in _moments(features, row, needs).items():
+            total[name] = total.get(name, 0.0) + moments
+    if not total:
+        raise FeatureError("no utterance to take mean and deviation of")
+    return _scale(total)
 
 
 def _moments(features: Any, row: int, needs: frozenset[str]) -> Moments:
+    arrays = {"mfcc": features.mfcc(row).T} if "mfcc" in needs else {}
+    if needs & {"s1", "s2"}:
+        arrays |= zip(("s1", "s2"), features.mel(row), strict=True)
+    if "prosody" in needs:
+        arrays["prosody"] = features.prosody(row).T
     found = {}
-    for name, array in _arrays(features, row, needs).items():
-        array = np.asarray(array, np.float64)
+    for name in needs & arrays.keys():
+        array = np.asarray(arrays[name], np.float64)
+        count = np.full(len(array), float(array.shape[1]))
         if name == "prosody":
             count = (~np.isnan(array)).sum(1).astype(np.float64)
             array = np.nan_to_num(array)
-        else:
-            count = np.full(len(array), float(array.shape[1]))
-        found[name] = count, array.sum(1), (array**2).sum(1)
+        found[name] = np.stack([count, array.sum(1), (array**2).sum(1)])
     return found
 
 
-def _sum(parts: Iterable[Moments]) -> Moments:
-    total: Moments = {}
-    for part in parts:
-        for name, three in part.items():
-            before = total.get(name)
-            total[name] = (
-                three
-                if before is None
-                else tuple(a + b for a, b in zip(before, three, strict=True))
-            )  # type: ignore[assignment]
-    return total
-
-
 def _scale(moments: Moments) -> Scale:
-    if not moments:
-        raise FeatureError("no utterance to take mean and deviation of")
     scale = {}
     for name, (count, total, squares) in moments.items():
-        there = count > 0
-        count = np.where(there, count, 1.0)
-        mean = total / count
-        deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
-        deviation = np.where(there, np.maximum(deviation, FLOORS.get(name, FLOOR)), 1.0)
+        mean, square = total / np.maximum(count, 1), squares / np.maximum(count, 1)
+        deviation = np.sqrt(np.maximum(square - mean**2, 0))
+        deviation = np.where(count > 0, np.maximum(deviation, FLOORS.get(name, FLOOR)), 1.0)
         scale[name] = mean.astype(np.float32), deviation.astype(np.float32)
     return scale
 
 
-def _one_each(moments: Moments) -> Moments:
-    """Moments of an utterance that counts as one, however long it is, in each dimension."""
-    return {
-        name: (np.minimum(count, 1.0), total / np.maximum(count, 1), squares / np.maximum(count, 1))
-        for name, (count, total, squares) in moments.items()
-    }
-
-
-def running_scales(
+def _running(
     features: Any, rows: Sequence[int], needs: Iterable[str], prior: Scale
 ) -> dict[int, Scale]:
-    """The scale of each of one speaker's utterances: it, those before, and the prior as one.
+    """The scale of each of one speaker's utterances, *rows* in the order in which they are heard.
 
-    Args:
-        features, needs: as for :func:`measure`.
-        rows: in the order in which they are heard.
-        prior: the training side's mean and deviation.
+    It is of the utterance, those before and *prior*, the training side's; each counts as one,
+    however long it is, in each dimension.
     """
-    wanted, found = frozenset(needs), {}
-    heard: Moments = {
-        name: (np.ones(len(mean)), mean.astype(float), deviation.astype(float) ** 2 + mean**2.0)
+    needs, found = frozenset(needs), {}
+    heard = {
+        name: np.stack([np.ones(len(mean)), mean, deviation.astype(float) ** 2 + mean**2.0])
         for name, (mean, deviation) in prior.items()
-        if name in wanted
     }
     for row in rows:
-        heard = _sum([heard, _one_each(_moments(features, row, wanted))])
-        found[int(row)] = _scale(heard)
+        for name, moments in _moments(features, row, needs).items():
+            heard[name] = heard[name] + moments / np.maximum(moments[0], 1)
+        found[row] = _scale(heard)
     return found
 
 
@@ -240,10 +169,9 @@ def one_class_speakers(emotions: Iterable[str], speakers: Iterable[str]) -> list
         >>> one_class_speakers(["sad", "sad", "happy", "sad"], ["Ada", "Ada", "Bo", "Bo"])
         ['Ada']
     """
-    heard: dict[str, set[str]] = {}
-    for emotion, speaker in zip(emotions, speakers, strict=True):
-        heard.setdefault(str(speaker), set()).add(emotion)
-    return sorted(speaker for speaker, classes in heard.items() if len(classes) == 1)
+    pairs = {(str(who), what) for who, what in zip(speakers, emotions, strict=True)}
+    classes = Counter(who for who, _ in pairs)
+    return sorted(who for who, count in classes.items() if count == 1)
 
 
 def clipped(values: np.ndarray, deviations: float) -> np.ndarray:
@@ -251,9 +179,7 @@ def clipped(values: np.ndarray, deviations: float) -> np.ndarray:
 
     One number can be hundreds of deviations from what training has shown, where a column is a
     quotient: eGeMAPS's ``mfcc2V_sma3nz_stddevNorm`` is a deviation divided by a mean that may be
-    close to 0. On EmoDB it reaches 436 deviations, a variance of 5,284, for speaker 11 by the
-    numbers of the other nine; with speakers 08 and 16 left out it is ``mfcc1V_sma3nz_stddevNorm``
-    that does so, with a variance of 1,879.
+    close to 0. On EmoDB it reaches 436 deviations for speaker 11 by the numbers of the other nine.
 
     Example:
         >>> clipped(np.array([-436.4, 0.5, 5.0]), 4).tolist(), clipped(np.array([5.0]), 0).tolist()
@@ -276,28 +202,25 @@ class Normalised:
         self.features, self.scale, self.preset = features, scale, features.preset
         self.clip_z = clip_z
 
+    def _seen(self, i: int, name: str, values: np.ndarray) -> np.ndarray:
+        """*values* (frames, dimensions), float32; as they are where no scale is known."""
+        if name not in (scale := self.scale(i)):
+            return values
+        mean, deviation = scale[name]
+        return clipped((values - mean) / deviation, self.clip_z).astype(np.float32)
+
     def mfcc(self, i: int) -> np.ndarray:
         """MFCCs of row *i*, float32 (frames, 39)."""
-        mean, deviation = self.scale(i)["mfcc"]
-        return clipped((self.features.mfcc(i) - mean) / deviation, self.clip_z).astype(np.float32)
+        return self._seen(i, "mfcc", self.features.mfcc(i))
 
     def prosody(self, i: int) -> np.ndarray:
         """Descriptors of row *i*, float32 (rows, 25); 0, the mean, where there is no value."""
-        mean, deviation = self.scale(i)["prosody"]
-        values = clipped((self.features.prosody(i) - mean) / deviation, self.clip_z)
-        return np.nan_to_num(values).astype(np.float32)
+        return np.nan_to_num(self._seen(i, "prosody", self.features.prosody(i)))
 
     def mel(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """S1 and S2 of row *i*, float32 (bands, frames); as they are where no scale is known."""
-        scale, pair = self.scale(i), self.features.mel(i)
-        return tuple(
-            clipped((s - scale[n][0][:, None]) / scale[n][1][:, None], self.clip_z).astype(
-                np.float32
-            )
-            if n in scale
-            else s
-            for n, s in zip(("s1", "s2"), pair, strict=True)
-        )
+        s1, s2 = self.features.mel(i)
+        return self._seen(i, "s1", s1.T).T, self._seen(i, "s2", s2.T).T
 
 
 def normalised(
@@ -307,7 +230,7 @@ def normalised(
     rows: Sequence[int] = (0,),
     speakers: Sequence[str] = ("",),
     scale: Scale | None = None,
-    names: Sequence[str] | None = None,
+    names: Sequence[str] = (),
     enrolled: Mapping[str, Sequence[int]] | None = None,
     seed: int = 0,
     clip_z: float = 0.0,
@@ -324,7 +247,7 @@ def normalised(
         scale: the training side's, for ``train`` and ``running``; for ``enrol:K`` that of the one
             speaker who is heard, where *enrolled* is None.
         names: of *rows*, for ``running``: with the *seed* they decide in which order the utterances
-            of a speaker are heard (a table is in order of its classes). None: as in *rows*.
+            of a speaker are heard (a table is in order of its classes). Empty: as in *rows*.
         enrolled: speaker -> rows of the K neutral utterances, for ``enrol:K``.
         seed: see *names*.
         clip_z: numbers beyond so many deviations are set to them; 0: none is.
@@ -338,94 +261,28 @@ def normalised(
         >>> normalised(one, "utterance", {"mfcc"}).mfcc(0).tolist()
         [[-1.0], [1.0]]
     """
-    if rule == "none":
-        return features
-    if rule in ("train", "running") and scale is None:
-        raise FeatureError(f"normalisation {rule!r} needs the training side's mean and deviation")
-    if rule == "train":
-        return Normalised(features, lambda i: scale, clip_z)
-    if rule == "utterance":
-        return Normalised(features, lambda i: measure(features, [i], needs), clip_z)
     if not known_rule(rule):
         raise FeatureError(f"unknown normalisation {rule!r}; there are {', '.join(NORMALISATIONS)}")
+    if rule == "none":
+        return features
+    if rule == "utterance":
+        return Normalised(features, lambda i: measure(features, [i], needs), clip_z)
+    one_scale = rule == "train" or (enrolled_by(rule) and enrolled is None)
+    if scale is None and (one_scale or rule == "running"):
+        what = "neutral recordings of the speaker"
+        if not enrolled_by(rule):
+            what = "the training side's mean and deviation"
+        raise FeatureError(f"normalisation {rule!r} needs {what}")
+    if one_scale:
+        return Normalised(features, lambda i: scale, clip_z)
     groups: dict[str, list[int]] = {}
-    order = range(len(rows)) if names is None or rule != "running" else drawn(names, seed)
-    for place in order:
+    for place in drawn(names, seed) if rule == "running" and names else range(len(rows)):
         groups.setdefault(str(speakers[place]), []).append(int(rows[place]))
     of: dict[int, Scale] = {}
-    if enrolled_by(rule) and enrolled is None:
-        if scale is None:
-            raise FeatureError(f"normalisation {rule!r} needs neutral recordings of the speaker")
-        return Normalised(features, lambda i: scale, clip_z)
     for who, group in groups.items():
         if rule == "running":
-            of |= running_scales(features, group, needs, scale)
+            of |= _running(features, group, needs, scale)
         else:
             heard = enrolled[who] if enrolled_by(rule) else group
             of |= dict.fromkeys(group, measure(features, heard, needs))
     return Normalised(features, of.__getitem__, clip_z)
-
-
-def normalised_values(
-    values: np.ndarray,
-    rule: str,
-    rows: np.ndarray,
-    speakers: Sequence[str],
-    *,
-    mean: np.ndarray,
-    names: Sequence[str],
-    enrolled: Mapping[str, Sequence[int]] | None = None,
-    seed: int = 0,
-) -> np.ndarray:
-    """Functionals of some utterances under a rule; a classifier scales them once more.
-
-    A few utterances tell a mean of functionals and no deviation: ``running`` and ``enrol:K`` take
-    away a mean alone, ``speaker`` divides by the deviation too; under other rules they stay.
-
-    Args:
-        values: (utterances, numbers) of the whole table.
-        rule: one of :data:`NORMALISATIONS`, K a number.
-        rows: the utterances of this side.
-        speakers, names: of every utterance of the table.
-        mean: (numbers,) of the training side, for ``running``, as one utterance heard before.
-        enrolled, seed: as for :func:`normalised`.
-
-    Returns:
-        (rows, numbers).
-
-    Example:
-        >>> given = np.array([[1.0], [3.0], [70.0], [90.0]])
-        >>> normalised_values(given, "enrol:1", np.array([1, 3]), list("aabb"), mean=np.zeros(1),
-        ...                   names=list("wxyz"), enrolled={"a": [0], "b": [2]}).ravel()
-        array([ 2., 20.])
-    """
-    rows, who = np.asarray(rows, int), np.asarray(speakers, str)
-    found = np.array(values[rows], np.float64)
-    if rule not in ("speaker", "running") and not enrolled_by(rule):
-        return values[rows]
-    from sklearn.preprocessing import StandardScaler
-
-    for name in np.unique(who[rows]):
-        places = np.flatnonzero(who[rows] == name)
-        own = found[places]
-        if rule == "speaker":
-            own = StandardScaler().fit_transform(values[rows[places]])
-        elif rule == "running":
-            order = drawn([names[i] for i in rows[places]], seed)
-            heard = np.concatenate([np.asarray(mean, float)[None], own[order]]).cumsum(0)[1:]
-            own[order] = own[order] - heard / (np.arange(len(own)) + 2)[:, None]
-        else:
-            own = own - np.asarray(values[list(enrolled[name])], np.float64).mean(0)
-        found[places] = own
-    return found
-
-
-def _arrays(features: Any, row: int, needs: frozenset[str]) -> dict[str, np.ndarray]:
-    """(dimensions, frames) of each feature."""
-    found = {"mfcc": np.asarray(features.mfcc(row)).T} if "mfcc" in needs else {}
-    if needs & {"s1", "s2"}:
-        pair = zip(("s1", "s2"), features.mel(row), strict=True)
-        found |= {name: array for name, array in pair if name in needs}
-    if "prosody" in needs:
-        found["prosody"] = np.asarray(features.prosody(row)).T
-    return found

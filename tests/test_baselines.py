@@ -9,7 +9,7 @@ import pytest
 
 from ser.errors import TrainingError
 from ser.experiments.baselines import baseline_logits, tune
-from ser.normalise import normalised_values
+from ser.features.utterance_values import normalised_values
 
 
 def clouds(n: int = 40, classes=(0, 1, 2, 3), seed: int = 0):

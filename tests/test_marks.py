@@ -15,7 +15,8 @@ from chapters.shared import result_tables as page
 from chapters.shared.study_questions import questions
 from records_maker import corpus_rows, record, write
 
-from ser.normalise import ENROLMENT, MARK, RUNNING, TRANSDUCTIVE
+from ser.marks import TRANSDUCTIVE as MARK
+from ser.marks import footnotes
 from ser.plots import describe, paired_difference, results_table_plot
 from ser.report import make_report
 from tools import readme
@@ -32,6 +33,7 @@ def grid(out: Path, models: dict[str, dict], rows: dict | None = None, **more) -
     return out
 
 
+TRANSDUCTIVE, ENROLMENT, RUNNING = footnotes(["speaker", "enrol:3", "running"])
 BY_SPEAKER = {"normalise": "speaker"}
 
 

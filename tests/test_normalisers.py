@@ -16,7 +16,8 @@ from ser.experiments import RunConfig, run
 from ser.experiments.record_folder import stored_records
 from ser.experiments.record_schema import check_record
 from ser.experiments.records import normaliser_of
-from ser.normalise import measure, normalised, normalised_values
+from ser.features.utterance_values import normalised_values
+from ser.normalise import measure, normalised
 from ser.protocols import split
 from ser.rows import get_row
 from ser.training import TrainConfig

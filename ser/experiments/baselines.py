@@ -240,7 +240,7 @@ def baseline_logits(
             ``ssl-lr`` (ComParE's functionals, features of :mod:`ser.features.learnt`; as the
             first), or the floors ``level-lr`` and ``duration-lr`` (logistic regression as above).
             With a plus: the same on functionals that were normalised by speaker
-            (:func:`ser.normalise.normalised_values`).
+            (:func:`ser.features.utterance_values.normalised_values`).
         train, test: (utterances, 88) or (utterances, 6373) functionals, (utterances, size) learnt
             features, (utterances, 1) levels or logarithms
             of seconds; not needed by ``majority``.

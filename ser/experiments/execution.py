@@ -16,7 +16,7 @@ from ser.experiments.grid_inputs import shortest
 from ser.experiments.progress import RunNotes
 from ser.experiments.record_table import SCHEMA, write_table
 from ser.experiments.records import fingerprint, provenance, select
-from ser.normalise import normalised_values
+from ser.features.utterance_values import normalised_values
 from ser.rows import ROWS
 from ser.saved_models import save_model
 

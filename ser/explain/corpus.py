@@ -15,7 +15,8 @@ import numpy as np
 
 from ser.errors import RecordError
 from ser.explain.functionals import FOLDS, REPEATS, SETTING, importance
-from ser.normalise import drawn, normalised_values
+from ser.features.utterance_values import normalised_values
+from ser.normalise import drawn
 
 if TYPE_CHECKING:
     from ser.corpora.base import Corpus

@@ -9,6 +9,7 @@ Book: chapter "EmoDB, measured".
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from ser.features.compute import Compute, compute_missing
 from ser.features.presets import SAMPLE_RATE
+from ser.normalise import drawn, enrolled_by
 
 if TYPE_CHECKING:
     from ser.corpora.base import Corpus
@@ -128,3 +130,55 @@ def log_seconds(samples: ArrayLike) -> np.ndarray:
 
 def _levels(waves: list[np.ndarray]) -> list[list[np.ndarray]]:
     return [[np.array([level_of(wave)], dtype=np.float32)] for wave in waves]
+
+
+def normalised_values(
+    values: np.ndarray,
+    rule: str,
+    rows: np.ndarray,
+    speakers: Sequence[str],
+    *,
+    mean: np.ndarray,
+    names: Sequence[str],
+    enrolled: Mapping[str, Sequence[int]] | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """Functionals of some utterances under a rule; a classifier scales them once more.
+
+    A few utterances tell a mean of functionals and no deviation: ``running`` and ``enrol:K`` take
+    away a mean alone, ``speaker`` divides by the deviation too; under other rules they stay.
+
+    Args:
+        values: (utterances, numbers) of the whole table.
+        rule: one of :data:`ser.normalise.NORMALISATIONS`, K a number.
+        rows: the utterances of this side.
+        speakers, names: of every utterance of the table.
+        mean: (numbers,) of the training side, for ``running``, as one utterance heard before.
+        enrolled, seed: as for :func:`ser.normalise.normalised`.
+
+    Returns:
+        (rows, numbers).
+
+    Example:
+        >>> given = np.array([[1.0], [3.0], [70.0], [90.0]])
+        >>> normalised_values(given, "enrol:1", np.array([1, 3]), list("aabb"), mean=np.zeros(1),
+        ...                   names=list("wxyz"), enrolled={"a": [0], "b": [2]}).ravel()
+        array([ 2., 20.])
+    """
+    if rule not in ("speaker", "running") and not enrolled_by(rule):
+        return values[rows]
+    from sklearn.preprocessing import StandardScaler
+
+    rows, found = np.asarray(rows, int), np.array(values[rows], np.float64)
+    who = np.asarray(speakers, str)[rows]
+    for name in np.unique(who):
+        at = np.flatnonzero(who == name)
+        if rule == "speaker":
+            found[at] = StandardScaler().fit_transform(values[rows[at]])
+        elif rule == "running":
+            at = at[drawn([names[i] for i in rows[at]], seed)]
+            heard = np.concatenate([np.asarray(mean, float)[None], found[at]]).cumsum(0)[1:]
+            found[at] -= heard / np.arange(2, len(at) + 2)[:, None]
+        else:
+            found[at] -= np.asarray(values[list(enrolled[name])], np.float64).mean(0)
+    return found

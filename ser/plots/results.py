@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 
 from ser.corpora.base import EMOTIONS
 from ser.corpora.emotion_set import set_name
+from ser.marks import footnotes, mark_of
 from ser.metrics import row_percent
-from ser.normalise import footnotes, mark_of
 from ser.plots.style import (
     BLUE,
     CARD,
@@ -131,7 +131,7 @@ def results_table_plot(table: pd.DataFrame, metric: str = "ua") -> Figure:
 
     One panel a corpus and protocol, one line a row, one mark a selection: last epoch (filled
     disc), dev-chosen (square), test-chosen (open diamond, starred). Behind the name of a row that
-    knows more of a speaker than one recording stands its mark, of :func:`ser.normalise.mark_of`.
+    knows more of a speaker than one recording stands its mark, of :func:`ser.marks.mark_of`.
     The dashed line is chance, with as many classes as were tested.
 
     Args:

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ser.corpora.base import EMOTIONS
-from ser.normalise import MARK, RUNNING_MARK
+from ser.marks import MARKS
 from ser.plots.html import Html
 
 CARD = "#f8f8f5"
@@ -106,13 +106,9 @@ def mark_legend(names: Iterable[str]) -> str:
     >>> mark_legend(["dual (R)", "dual (E 3)"]).strip().splitlines()
     ['(E K) normalised by K neutral recordings', '(R) normalised by what was said before']
     """
-    told = {
-        MARK: f"{MARK} transductive: normalised by speaker",
-        "(E ": "(E K) normalised by K neutral recordings",
-        RUNNING_MARK: f"{RUNNING_MARK} normalised by what was said before",
-    }
     every = " ".join(names)
-    return "".join(f"\n{line}" for mark, line in told.items() if mark in every)
+    there = [mark for mark in MARKS.values() if mark.sign.partition("K")[0] in every]
+    return "".join(f"\n{mark.sign} {mark.short}" for mark in there)
 
 
 def set_title(ax: Axes, text: str | None, characters: int = 38) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ser.normalise import MARK
+from ser.marks import TRANSDUCTIVE
 from ser.plots.style import (
     BLUE,
     EMOTION_COLOURS,
@@ -36,7 +36,7 @@ MORE = (PURPLE, GREEN, SKY, "#8c6d31", "#000000", "#b15928")
 """Colours of classes that :data:`ser.plots.EMOTION_COLOURS` has none for."""
 NAMED_SPEAKERS = 12
 """More speakers than these are not named one by one."""
-WORDS = {"egemaps-lr": "as they are", "egemaps-lr+": f"by speaker {MARK}"}
+WORDS = {"egemaps-lr": "as they are", "egemaps-lr+": f"by speaker {TRANSDUCTIVE}"}
 
 
 def colours_of(classes: Sequence[str]) -> dict[str, str]:

@@ -14,9 +14,9 @@ from ser.corpora.emotion_set import set_name
 from ser.errors import RecordError
 from ser.experiments.record_table import SELECTIONS
 from ser.experiments.records import normaliser_of
+from ser.marks import mark_of
 from ser.metrics import Interval, confusion, counts_interval, row_percent, speaker_counts
 from ser.metrics.scores import count_recalls, count_ua, count_wa
-from ser.normalise import mark_of
 from ser.report.record import Record
 
 ORDER: tuple[str, ...] = (

@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from ser.corpora.completeness import ABSENT
 from ser.corpora.emotion_set import number
-from ser.normalise import footnotes
+from ser.marks import footnotes
 from ser.report.comparison import Comparison
 from ser.report.pool import Row
 from ser.report.summary import TEST_CHOSEN, tuning, tuning_words

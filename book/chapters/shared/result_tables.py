@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
+from ser.marks import TRANSDUCTIVE
 from ser.metrics import Paired
-from ser.normalise import MARK
 from ser.report.build import Report
 from ser.report.comparison import compare
 from ser.report.pool import Row
@@ -104,7 +104,7 @@ def scores(report: Report) -> pd.DataFrame:
         wide = wide.drop(columns=others, errors="ignore")
     wide = wide.reindex(pd.MultiIndex.from_frame(order)).fillna("")
     if table.transductive.any():
-        wide.index = wide.index.rename({"model": f"model, {MARK} transductive"})
+        wide.index = wide.index.rename({"model": f"model, {TRANSDUCTIVE} transductive"})
     return wide.swaplevel(axis=1)[list(dict.fromkeys(cells.selection))]
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from ser.enrolment import enrol
-from ser.normalise import enrolled_by, normalised_values
+from ser.features.utterance_values import normalised_values
+from ser.normalise import enrolled_by
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler

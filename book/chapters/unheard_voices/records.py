@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from ser.corpora import EMOTIONS
 from ser.experiments.record_folder import record_files
-from ser.normalise import mark_of
+from ser.marks import mark_of
 from ser.report.comparison import Comparison, compare
 from ser.report.load import load_records
 from ser.report.pool import Row, pool_records
