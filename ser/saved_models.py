@@ -139,11 +139,10 @@ def read_description(folder: Path) -> dict:
     """
     path = _find(Path(folder))
     try:
-        text = path.read_text(encoding="utf-8")
-        body = json.loads(text)
+        body = json.loads(path.read_text(encoding="utf-8"))
         if body["format"] > FORMAT:
             raise ModelError(f"{path}: written by a later version of ser; update the package")
-        if not unseal(body, text) and body["format"] > 1:
+        if not unseal(body) and body["format"] > 1:
             raise ValueError("its digest is missing: damaged or edited")
         body = {"normalise": "none", "options": {}, "clip_z": 0.0} | body
         _check_kinds(body)

@@ -159,9 +159,8 @@ def load_pack(folder: str | os.PathLike) -> Features:
     """
     folder = Path(folder)
     try:
-        text = (folder / META).read_text(encoding="utf-8")
-        meta = json.loads(text)
-        if not unseal(meta, text):
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+        if not unseal(meta):
             raise ValueError("its digest is missing: damaged or edited")
         if meta["format"] != PACK_FORMAT:
             raise FeatureError(f"{folder}: a pack of format {meta['format']}; {ANEW}")

@@ -37,12 +37,7 @@ Book: chapter "Pitch, level and rate".
 
 from __future__ import annotations
 
-import functools
-import re
-import tempfile
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -60,14 +55,6 @@ PARAMETERS = {"set": "eGeMAPSv02", "level": "descriptors, NaN without voice", "v
 
 SHORTEST = 960
 """60 ms in samples: openSMILE's longest frame."""
-
-LOWER = ("gemaps/v01b/GeMAPSv01b_core.lld.conf.inc", "egemaps/v02/eGeMAPSv02_core.lld.conf.inc")
-UNUSED = re.compile(
-    r"egemapsv02_(energyRMS|lldSetSelectorNo\w+|lldSetSelectorSpectral\w+|logSpectral(Unv|V)oiced"
-    r"|smo(?!E\b|Fnz\b)\w+)|gemapsv01b_(lldSetSelector\w+|formantVoiced|logSpectral(Unv|V)oiced"
-    r"|smo\w+)"
-)
-"""Parts of openSMILE's configuration on which functionals depend and no descriptor does."""
 
 
 def opensmile_for(what: str) -> ModuleType:
@@ -138,68 +125,11 @@ def prosody_of(waves: list[np.ndarray], speed: float = 1.0) -> list[list[np.ndar
         waves: as in :func:`prosody25`.
         speed: play them this many times as fast (:func:`ser.features.speed.change_speed`).
     """
-    smile, found = _smile(), []
+    opensmile, found = opensmile_for("prosody"), []
+    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, "LowLevelDescriptors")
     for wave in waves:
         wave = np.asarray(wave, dtype=np.float32)
         if wave.ndim != 1:
             raise FeatureError(f"prosody is of one waveform (samples,), not {wave.shape}")
         found.append([masked(smile(as_heard(change_speed(wave, speed)), SAMPLE_RATE)[0].T)])
     return found
-
-
-def _smile() -> Any:
-    """openSMILE without the parts that only functionals need: faster, the same numbers."""
-    opensmile = opensmile_for("prosody")
-    plain = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, "LowLevelDescriptors")
-    try:
-        text = descriptors_only(Path(plain.default_config_root))
-    except OSError:  # another version of the package keeps them elsewhere
-        return plain
-    return opensmile.Smile(_kept(text), "lld")
-
-
-@functools.lru_cache(maxsize=1)
-def _kept(text: str) -> str:
-    folder = tempfile.TemporaryDirectory(prefix="ser-opensmile-")
-    _FOLDERS.append(folder)  # deleted when Python ends
-    path = Path(folder.name) / "descriptors.conf"
-    path.write_text(text, encoding="utf-8")
-    return str(path)
-
-
-_FOLDERS: list[tempfile.TemporaryDirectory] = []
-
-
-def descriptors_only(root: Path) -> str:
-    """openSMILE's own configuration of eGeMAPS, less what only functionals need.
-
-    Args:
-        root: folder of the configurations that the opensmile package brings.
-
-    Raises:
-        OSError: they are not there.
-    """
-    text = "".join((root / name).read_text(encoding="utf-8") for name in LOWER)
-    text = text.replace("{../../shared/", f"{{{root.as_posix()}/shared/")
-    kept, wanted = [], True
-    for line in text.splitlines():
-        if section := re.match(r"\[(\w+):\w+\]", line):
-            wanted = not UNUSED.fullmatch(section[1])
-        instance = re.match(r"instance\[(\w+)\]", line)
-        if wanted and not (instance and UNUSED.fullmatch(instance[1])):
-            kept.append(line)
-    first = [
-        "[componentInstances:cComponentManager]",
-        "instance[dataMemory].type=cDataMemory",
-        "instance[lldconcat].type=cVectorConcat",
-        "printLevelStats=0",
-        r"\{\cm[source{?}:include external source]}",
-    ]
-    last = [
-        "[lldconcat:cVectorConcat]",
-        "reader.dmLevel = egemapsv02_lldsetE_smo;egemapsv02_lldsetF_smo",
-        "writer.dmLevel = lld",
-        "includeSingleElementFields = 1",
-        r"\{\cm[sink{?}:include external sink]}",
-    ]
-    return "\n".join([*first, *kept, *last, ""])
