@@ -6,10 +6,10 @@ Book: chapter "Bring IEMOCAP, or your own voice".
 from __future__ import annotations
 
 import logging
-import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ser.corpora.base import EMOTIONS
 from ser.corpora.emotion_set import chance, set_name
@@ -17,6 +17,9 @@ from ser.corpora.problems import many
 from ser.errors import ModelError
 from ser.logs import WAYS
 from ser.normalise import enrolled_by
+
+if TYPE_CHECKING:
+    from ser.recording import Recording
 
 SHIPPED = Path(__file__).parent / "shipped_model"
 """The model that comes with the package and answers where no other is named; its card is
@@ -42,10 +45,8 @@ class SavedModel:
         normalise: rule of :mod:`ser.normalise`; a recording counts as one speaker of its own.
         clip_z: deviations at which its features are clipped; 0: nowhere.
         scales: branch name -> mean and deviation of its inputs, for rules ``train``, ``running``,
-            and, once :func:`ser.prediction.enrolled` was asked, ``enrol:K``.
-        calm: digests of the neutral recordings that :func:`ser.prediction.enrolled` was given.
-        calm_level: their level (:func:`ser.sound_quality.speech_level`), dB; NaN without any.
-        calm_remarks: what is odd about them, and what that does to answers.
+            and, once :func:`ser.enrolled_model.model_for` was asked, ``enrol:K``.
+        calm: the neutral recordings that it was given.
         emotions: the classes, in the order of logits.
     """
 
@@ -57,9 +58,7 @@ class SavedModel:
     device: str
     normalise: str = "none"
     scales: dict = field(default_factory=dict)
-    calm: frozenset[str] = frozenset()
-    calm_level: float = math.nan
-    calm_remarks: tuple[tuple[str, str], ...] = ()
+    calm: tuple[Recording, ...] = ()
     clip_z: float = 0.0
     emotions: tuple[str, ...] = EMOTIONS
 
@@ -131,7 +130,7 @@ def load_model(
         recordings: how many it is to answer, if that is known. Up to :data:`FEW` go through the
             equations: to load compiled kernels takes longer than they save there.
         enrolled: of the package's own, the one that is told a voice first
-            (:func:`ser.prediction.enrolled`).
+            (:func:`ser.enrolled_model.model_for`).
 
     Raises:
         ModelError: no model there, several, or one that does not fit this version.
@@ -139,7 +138,7 @@ def load_model(
     from ser.devices import resolve_device
     from ser.models import build_model
     from ser.normalise import known_rule
-    from ser.saved_models import COPY, read_description, read_weights, split_scale
+    from ser.saved_models import COPY, read_branch, read_description
 
     if checkpoint is None:
         try:
@@ -161,7 +160,7 @@ def load_model(
     _check_own(body)
     branches, scales = {}, {}
     for row, digest in body["branches"].items():
-        weights, scales[row] = split_scale(read_weights(body["folder"], row, digest))
+        weights, scales[row] = read_branch(body["folder"], row, digest)
         try:
             network = build_model(
                 row,
@@ -182,17 +181,13 @@ def load_model(
                 f"{body['folder']}: the mean and deviation of {row} are missing; {COPY}"
             )
         branches[row] = network.to(device).eval()
+    told = ("row", "preset", "frames", "trained_on", "normalise", "clip_z")
     return SavedModel(
-        row=body["row"],
-        preset=body["preset"],
-        frames=body["frames"],
+        **{name: body[name] for name in told},
         branches=branches,
-        trained_on=body["trained_on"],
         device=device,
-        normalise=body["normalise"],
         scales=scales,
         emotions=tuple(body["emotions"]),
-        clip_z=body["clip_z"],
     )
 
 

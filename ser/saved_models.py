@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser.corpora.base import EMOTIONS
 from ser.errors import ModelError
 from ser.paths import atomic_write, sealed, unseal
+from ser.rows import ROWS
 
 if TYPE_CHECKING:
     import torch
@@ -105,7 +106,6 @@ def fuse_models(folder: Path, sources: dict[str, Path], settings: dict, scores: 
     """
     if not all((s / DESCRIPTION).exists() for s in sources.values()):
         return
-    folder.mkdir(parents=True, exist_ok=True)
     digests, trained_on = {}, {}
     for branch, source in sources.items():
         told = read_description(source)
@@ -175,20 +175,28 @@ def _check_kinds(body: dict) -> None:
         raise ValueError("branches without digests")
 
 
-def read_weights(folder: Path, row: str, digest: str) -> dict[str, torch.Tensor]:
-    """The tensors of one branch, checked against the description's SHA-256.
+def read_branch(folder: Path, row: str, digest: str) -> tuple[dict[str, torch.Tensor], Scale]:
+    """One branch's weights, and the mean and deviation of its inputs (empty where there are none).
 
     Raises:
-        ModelError: missing, changed or not safetensors.
+        ModelError: missing, not what the description's SHA-256 is of, not safetensors, or a mean
+            without its deviation.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
-        return load(_whole(folder, row, digest))
-    except SafetensorError as error:
+        tensors = load(_whole(folder, row, digest))
+        weights = {k: v for k, v in tensors.items() if not k.startswith(SCALE)}
+        names = {k.split("/")[1] for k in tensors if k.startswith(SCALE)}
+        kinds = ("mean", "deviation")
+        return weights, {
+            n: tuple(tensors[f"{SCALE}{n}/{kind}"].numpy() for kind in kinds) for n in names
+        }
+    except (SafetensorError, KeyError) as error:
+        fault = f"it lacks {error}" if isinstance(error, KeyError) else error
         raise ModelError(
-            f"{Path(folder) / _file(row)}: not a safetensors file ({error}); {COPY}"
+            f"{Path(folder) / _file(row)}: not a model's weights ({fault}); {COPY}"
         ) from error
 
 
@@ -204,22 +212,6 @@ def _whole(folder: str | Path, row: str, digest: str) -> bytes:
     return data
 
 
-def split_scale(tensors: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], Scale]:
-    """A branch's weights, and the mean and deviation of its inputs (empty where there are none).
-
-    Raises:
-        ModelError: one of the two without the other.
-    """
-    weights = {k: v for k, v in tensors.items() if not k.startswith(SCALE)}
-    names = {k.split("/")[1] for k in tensors if k.startswith(SCALE)}
-    kinds = ("mean", "deviation")
-    try:
-        scale = {n: tuple(tensors[f"{SCALE}{n}/{kind}"].numpy() for kind in kinds) for n in names}
-    except KeyError as error:
-        raise ModelError(f"a model's weights lack {error}; {COPY}") from None
-    return weights, scale
-
-
 def _file(row: str) -> str:
     name = Path(f"{row}.safetensors")
     if name.name != str(name):
@@ -228,21 +220,22 @@ def _file(row: str) -> str:
 
 
 def _find(folder: Path) -> Path:
-    if (folder / DESCRIPTION).is_file():
-        return folder / DESCRIPTION
     if folder.is_file():
         folder = folder.parent
-        if (folder / DESCRIPTION).is_file():
-            return folder / DESCRIPTION
+    if (folder / DESCRIPTION).is_file():
+        return folder / DESCRIPTION
     found = sorted(folder.rglob(DESCRIPTION)) if folder.is_dir() else []
     if len(found) == 1:
         return found[0]
     if not found:
+        why = f"{DESCRIPTION} is missing"
+        for name in (*folder.parts, *(os.listdir(folder) if folder.is_dir() else ())):
+            if name in ROWS and ROWS[name].kind == "baseline":
+                why = f"{name} is a baseline, no network"
         raise ModelError(
-            f"{folder}: no trained model here ({DESCRIPTION} is missing). 'ser run' leaves one "
-            f"for each run under OUT/models/ROW/ unless --no-models is given; {ANEW}"
+            f"{folder}: no trained model here ({why}). 'ser run' leaves one for each run under "
+            f"OUT/models/ROW/ unless --no-models is given; {ANEW}"
         )
-    width = shutil.get_terminal_size().columns
-    names = "\n  ".join(str(f.parent)[: max(width, 80)] for f in found[:12])
+    names = "\n  ".join(str(f.parent) for f in found[:12])
     more = f"\n  and {len(found) - 12} more" if len(found) > 12 else ""
     raise ModelError(f"{folder}: {len(found)} models here; name one of them:\n  {names}{more}")

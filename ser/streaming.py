@@ -10,16 +10,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
 
 from ser.audio import resampled, stream_audio
+from ser.enrolled_model import model_for
 from ser.errors import AudioError, SerError
 from ser.loading import SavedModel
-from ser.prediction import Prediction, answer, model_for, predict, samples
+from ser.prediction import Prediction, answer, predict
+from ser.recording import Recording, samples
 from ser.sound_quality import Channels
 
 RATE = 16000
@@ -52,14 +53,12 @@ class WindowPrediction:
 
     def as_dict(self) -> dict:
         """JSON-able; a level of -inf becomes None."""
+        answer = self.prediction.as_dict()
         return {
             "start": self.start,
             "end": self.end,
             "level_db": round(self.level, 2) if np.isfinite(self.level) else None,
-            "emotion": self.prediction.emotion,
-            "probabilities": self.prediction.probabilities,
-            "branches": self.prediction.branches,
-            "warnings": list(self.prediction.warnings),
+            **{k: answer[k] for k in ("emotion", "probabilities", "branches", "warnings")},
             "compute_seconds": round(self.compute_seconds, 6),
         }
 
@@ -73,40 +72,6 @@ class WindowPrediction:
             f"{self.prediction.emotion:{wide}} {100 * value:5.1f} %  "
             f"{'#' * round(20 * value):20}{notes}"
         ).rstrip()
-
-
-@dataclass
-class StreamStatistics:
-    """How fast a stream was answered; filled while the stream runs.
-
-    Attributes:
-        windows: answers given.
-        seconds: sound heard.
-        compute_seconds: of each answer.
-    """
-
-    windows: int = 0
-    seconds: float = 0.0
-    compute_seconds: list[float] = field(default_factory=list)
-
-    def add(self, window: WindowPrediction) -> None:
-        """Count one answer."""
-        self.windows += 1
-        self.seconds = max(self.seconds, window.end)
-        self.compute_seconds.append(window.compute_seconds)
-
-    def as_dict(self) -> dict:
-        """Median and 95th percentile of an answer's computation, and the real-time factor."""
-        spent = np.asarray(self.compute_seconds)
-        if not len(spent):
-            return {"windows": 0, "seconds": 0.0}
-        return {
-            "windows": self.windows,
-            "seconds": round(self.seconds, 3),
-            "latency_median_ms": round(1000 * float(np.median(spent)), 2),
-            "latency_p95_ms": round(1000 * float(np.percentile(spent, 95)), 2),
-            "times_real_time": round(self.seconds / float(spent.sum()), 2),
-        }
 
 
 def clock(seconds: float) -> str:
@@ -155,7 +120,7 @@ def _pcm(stream: BinaryIO, rate: int) -> Iterator[np.ndarray]:
     size = 2 * max(1, round(BLOCK_SECONDS * rate))
     first = True
     kept = b""
-    while data := _read(stream, size - len(kept)):
+    while data := stream.read(size - len(kept)):
         data = kept + data
         if first and (data.startswith(_HEADS) or data[4:8] == b"ftyp"):
             raise AudioError(
@@ -167,13 +132,8 @@ def _pcm(stream: BinaryIO, rate: int) -> Iterator[np.ndarray]:
         kept = data[even:]  # a short read may end within a sample
         if even:
             yield np.frombuffer(data[:even], dtype="<i2").astype(np.float32) / 32768
-
-
-def _read(stream: BinaryIO, size: int) -> bytes:
-    data = stream.read(size)
     if data is None:
         raise AudioError("standard input: has nothing yet and does not wait; open it blocking")
-    return data
 
 
 def windows(
@@ -198,7 +158,7 @@ def windows(
         >>> [(t, len(w)) for t, w in windows([np.zeros(16000)] * 4, window=2, hop=1.5)]
         [(0.0, 32000), (1.5, 32000), (2.0, 32000)]
     """
-    check_window(window, hop)
+    _check(window, hop)
     size, step = round(window * RATE), max(1, round(hop * RATE))
     held = past = np.zeros(0, dtype=np.float32)
     start, answered = 0, 0
@@ -215,15 +175,7 @@ def windows(
         yield (end - len(tail)) / RATE, tail
 
 
-def check_window(window: float, hop: float) -> None:
-    """Refuse a window or a hop (seconds) that makes no sense.
-
-    Raises:
-        SerError: see :func:`windows`.
-
-    Example:
-        >>> check_window(3.0, 1.0)
-    """
+def _check(window: float, hop: float) -> None:
     if not SHORTEST <= window <= LONGEST:
         raise SerError(f"a window of {window} s: give {SHORTEST} to {LONGEST:.0f} s")
     if not SHORTEST_HOP <= hop <= window:
@@ -237,7 +189,6 @@ def predict_stream(
     checkpoint: SavedModel | str | os.PathLike,
     window: float = 3.0,
     hop: float = 1.0,
-    statistics: StreamStatistics | None = None,
     name: str = "",
 ) -> Iterator[WindowPrediction]:
     """Emotion over time: one answer every *hop* seconds, in bounded memory.
@@ -248,7 +199,6 @@ def predict_stream(
         checkpoint: a model of :func:`ser.loading.load_model`, or its folder.
         window: seconds of sound an answer is about; near the durations the model was trained on.
         hop: seconds from answer to answer.
-        statistics: filled with latencies, if given.
         name: what an error message calls the sound; of a file, its own.
 
     Yields:
@@ -264,21 +214,20 @@ def predict_stream(
         >>> next(stream).prediction.emotion                                  # doctest: +SKIP
         'neutral'
     """
-    check_window(window, hop)
+    _check(window, hop)
     model = model_for(checkpoint)
-    named = isinstance(source, (str, os.PathLike))
     channels = Channels(round(window / BLOCK_SECONDS) + 1)
-    blocks = stream_audio(source, RATE, BLOCK_SECONDS, channels.add) if named else source
-    name = str(Path(source)) if named else name or "stream"
+    if isinstance(source, (str, os.PathLike)):
+        name, blocks = os.fspath(source), stream_audio(source, RATE, BLOCK_SECONDS, channels.add)
+    else:
+        name = name or "stream"
+        blocks = (samples(block, name) for block in source)
     predict(np.zeros(round(window * RATE), dtype=np.float32), model)  # first-use costs, before
-    heard = False
-    for start, wave in windows(_named(blocks, name), window, hop):
+    result = None
+    for start, wave in windows(blocks, window, hop):
         begun = time.perf_counter()
-        try:
-            prediction = answer(wave, model, "samples", channels, part=True)
-        except SerError as error:
-            what = str(error).removeprefix("samples: ")
-            raise type(error)(f"{name}, at {clock(start)}: {what}") from error
+        heard = Recording.of(wave, f"{name}, at {clock(start)}", channels, part=True)
+        prediction = answer(heard, model, part=True)
         spent = time.perf_counter() - begun
         power = float(np.mean(np.square(wave, dtype=np.float64)))
         result = WindowPrediction(
@@ -288,17 +237,6 @@ def predict_stream(
             prediction=prediction,
             compute_seconds=spent,
         )
-        heard = True
-        if statistics is not None:
-            statistics.add(result)
         yield result
-    if not heard:
+    if result is None:
         raise AudioError(f"{name}: holds no sound; check the recorder or the file")
-
-
-def _named(blocks: Iterable[np.ndarray], name: str) -> Iterator[np.ndarray]:
-    for block in blocks:
-        try:
-            yield samples(block)
-        except AudioError as error:
-            raise AudioError(f"{name}: {str(error).removeprefix('samples: ')}") from error

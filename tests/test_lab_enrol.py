@@ -24,9 +24,10 @@ from devtools import page
 from ser import load_corpus
 from ser.audio import load_audio
 from ser.corpora import EMOTIONS
+from ser.enrolled_model import model_for
 from ser.errors import ModelError
 from ser.loading import load_model
-from ser.prediction import AGAIN, answer, branch_logits, enrolled
+from ser.prediction import AGAIN, branch_logits, predict
 
 MICROPHONE = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 FIGURE = "document.querySelector('figure.ser-enrol')"
@@ -99,12 +100,12 @@ def logits(wave: np.ndarray, model) -> dict[str, list[float]]:
 
 
 def alike(found: dict, wave: np.ndarray, model) -> None:
-    """The page's logits are Python's to a thousandth; `answer` gives their probabilities."""
+    """The page's logits are Python's to a thousandth; `predict` gives their probabilities."""
     wanted = logits(wave, model)
     for branch, values in wanted.items():
         assert np.abs(np.subtract(found[branch], values)).max() < 1e-3, branch
     mean = np.mean(list(wanted.values()), axis=0)
-    said = answer(wave, model, "it").probabilities
+    said = predict(wave, model).probabilities
     assert np.allclose(np.exp(mean) / np.exp(mean).sum(), list(said.values()), atol=1e-4)
 
 
@@ -124,7 +125,7 @@ def test_by_nodes_own_test_runner(untold, calm, clips, tmp_path):
         pairs["a German voice"] = waves[:3], waves[3:]
     voices = []
     for name, (first, asked) in pairs.items():
-        told = enrolled(untold, first)
+        told = model_for(untold, first)
         scales = told.scales["mfcc-lstm"] | told.scales["ds-lstm"]
         voices.append(
             {
@@ -168,12 +169,12 @@ def test_by_keys_three_built_in_sentences_then_both_answers(
         p.until(f"{TOLD}.includes('3 of 3 calm sentences are there: the second network knows')")
         found = json.loads(p.js(f"{FIGURE}.dataset.answer"))
         alike(found[0], clips[place], model)
-        alike(found[1], clips[place], enrolled(untold, calm))
+        alike(found[1], clips[place], model_for(untold, calm))
         assert re.search(r"the \d+ actors \w+, \d+ %; compared with three calm", p.js(SAID))
         assert p.js(WHY) == ""
         cells = f"[...{FIGURE}.querySelectorAll('td span')].map(e => e.textContent)"
         assert all(re.fullmatch(r"\d+ %", share) for share in p.js(cells))
-        scale = enrolled(untold, calm).scales["ds-lstm"]["s2"]
+        scale = model_for(untold, calm).scales["ds-lstm"]["s2"]
         wanted = "three calm sentences {:.1f} and {:.1f} dB".format(*(v.mean() for v in scale))
         label = f"{FIGURE}.querySelector('svg').getAttribute('aria-label')"
         assert wanted in p.js(label)
@@ -196,9 +197,9 @@ def test_files_are_taken_and_what_python_refuses_is_refused(file, calm, clips, u
         soundfile.write(tmp_path / f"{name}.wav", wave, 16000)
     (tmp_path / "page.mp3").write_text("<html>404 Not Found</html>" * 40)
     with pytest.raises(ModelError, match="silence tells no voice"):
-        enrolled(untold, [*calm[:2], tmp_path / "silence.wav"])
+        model_for(untold, [*calm[:2], tmp_path / "silence.wav"])
     with pytest.raises(ModelError, match="the same sound"):
-        enrolled(untold, [*calm[:2], calm[0]])
+        model_for(untold, [*calm[:2], calm[0]])
 
     def give(p, name: str, wanted: str, kind: str = "calm") -> None:
         p.choose_file(f"figure.ser-enrol input.{kind}", tmp_path / name)
@@ -216,7 +217,7 @@ def test_files_are_taken_and_what_python_refuses_is_refused(file, calm, clips, u
         give(p, "me.wav", "me.wav (", "asked")
         found = json.loads(p.until(f"{FIGURE}.dataset.answer"))
         alike(found[1], load_audio(tmp_path / "me.wav"),
-              enrolled(untold, [tmp_path / f"calm{k}.wav" for k in range(3)]))  # fmt: skip
+              model_for(untold, [tmp_path / f"calm{k}.wav" for k in range(3)]))  # fmt: skip
         give(p, "calm2.wav", ": ".join(AGAIN).replace("recordings", "sentences"), "asked")
         p.js(f"{FIGURE}.querySelector('button.ask').click()")
         assert "Not all of this is one voice" in p.js(SAID)

@@ -271,8 +271,9 @@ def test_two_views_one_memory_and_three_branches(base):
 
 def test_calm_recordings_tell_a_model_the_voice(base, tiny_root, tmp_path, capsys):
     from ser.corpora import load_corpus
+    from ser.enrolled_model import model_for
     from ser.loading import load_model
-    from ser.prediction import AGAIN, enrolled, predict
+    from ser.prediction import AGAIN, predict
 
     out = tmp_path / "out"
     for rule in ("enrol:1", "train"):
@@ -286,7 +287,7 @@ def test_calm_recordings_tell_a_model_the_voice(base, tiny_root, tmp_path, capsy
     with pytest.raises(ModelError, match=r"give 1 of the one who speaks, --neutral"):
         predict(path, model)
     first = predict(path, model, calm[:1]).probabilities
-    assert first == predict(path, enrolled(model, calm[:1])).probabilities
+    assert first == predict(path, model_for(model, calm[:1])).probabilities
     assert first != predict(path, model, calm[1:2]).probabilities
     assert first == predict(path, model, calm[0]).probabilities  # one, not its letters
     assert AGAIN in predict(calm[0], model, calm[:1]).remarks
@@ -294,7 +295,7 @@ def test_calm_recordings_tell_a_model_the_voice(base, tiny_root, tmp_path, capsy
     with pytest.raises(ModelError, match="silence tells no voice"):
         predict(path, model, [np.zeros(32000, np.float32)])
     with pytest.raises(ModelError, match="the same sound"):
-        enrolled(model, [calm[0], calm[0]])
+        model_for(model, [calm[0], calm[0]])
     checkpoint = str(out / "enrol" / "models" / "prosody-lstm" / "speakers-release-1-seed0")
     assert main(["predict", path, "--neutral", calm[0], "--checkpoint", checkpoint]) == 0
     assert f"{100 * first['angry']:5.1f} %" in capsys.readouterr().out

@@ -21,7 +21,7 @@ from ser.errors import AudioError, FeatureError, SerError
 from ser.experiments import RunConfig, run
 from ser.loading import load_model
 from ser.prediction import predict
-from ser.streaming import StreamStatistics, pcm_blocks, predict_stream, windows
+from ser.streaming import pcm_blocks, predict_stream, windows
 from ser.training import TrainConfig
 
 
@@ -95,17 +95,15 @@ def test_windows_that_make_no_sense_are_refused(window, hop):
 def test_an_answer_is_that_of_the_stretch_alone(model_folder, tmp_path):
     path = tmp_path / "long.wav"
     soundfile.write(path, noise(6.2), 16000, subtype="FLOAT")
-    model, speed = load_model(model_folder), StreamStatistics()
-    answers = list(predict_stream(path, model, window=2.0, hop=1.5, statistics=speed))
+    model = load_model(model_folder)
+    answers = list(predict_stream(path, model, window=2.0, hop=1.5))
     assert [a.start for a in answers] == [0.0, 1.5, 3.0, 4.2]
     assert answers[-1].end == pytest.approx(6.2)
     for answer in answers:
         alone = predict(load_audio(path, start=answer.start, seconds=2.0), model)
         assert answer.prediction.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
         assert answer.level == pytest.approx(-20, abs=0.5)
-    told = speed.as_dict()
-    assert told["windows"] == 4
-    assert 0 < told["latency_median_ms"] <= told["latency_p95_ms"]
+        assert answer.compute_seconds > 0
 
 
 def test_memory_does_not_grow_with_the_recording(tmp_path):

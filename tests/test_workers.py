@@ -212,7 +212,7 @@ def test_a_recording_that_does_not_fit_into_memory_is_named(monkeypatch, capsys)
         raise MemoryError("Unable to allocate 9 GiB")
 
     monkeypatch.setattr("ser.prediction.predict", short)
-    monkeypatch.setattr("ser.prediction.model_for", lambda *_: SavedModel)
+    monkeypatch.setattr("ser.enrolled_model.model_for", lambda *_: SavedModel)
     monkeypatch.setattr(SavedModel, "trained_on", "x", raising=False)
     assert main(["predict", "long.wav", "--checkpoint", "m", "--json"]) == 2
     told = (

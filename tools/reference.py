@@ -39,7 +39,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "experiments": (),
     "report": (),
     "plots": (),
-    "prediction": ("loading", "explain", "export", "streaming"),
+    "prediction": ("enrolled_model", "loading", "recording", "explain", "export", "streaming"),
     "foundations": ("errors", "paths"),  # and every module that has no other room
     "chapters": (),  # the package beside the notebooks
 }

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ser.audio import load_audio
+from ser.enrolled_model import model_for
 from ser.errors import SerError
 from ser.explain.explanation import Explained, Explanation, ranks_alike
 from ser.loading import SavedModel
 from ser.normalise import enrolled_by
-from ser.prediction import Prediction, answer, batch_of, model_for, samples, without_offset
-from ser.sound_quality import Channels, listen
+from ser.prediction import Prediction, answer, batch_of
+from ser.recording import Recording, Sound
 
 if TYPE_CHECKING:
     from ser.explain.patches import View
@@ -29,9 +29,9 @@ SHUFFLES = 3
 
 
 def explain(
-    recording: str | os.PathLike | np.ndarray,
+    recording: Sound,
     checkpoint: SavedModel | str | os.PathLike | None = None,
-    neutral: Sequence[str | os.PathLike | np.ndarray] = (),
+    neutral: Sequence[Sound] | Sound = (),
     gradients: bool = True,
     progress: bool = False,
 ) -> Explanation:
@@ -57,23 +57,17 @@ def explain(
 
         captum_gradients()
     model = model_for(checkpoint, neutral, "cpu")
-    channels, name = Channels(), "samples"
-    if isinstance(recording, (str, os.PathLike)):
-        name = str(recording)
-        wave = load_audio(recording, heed=channels.add)
-    else:
-        wave = samples(recording)
-    if len(wave) > LONGEST * 16000:
+    heard = Recording.of(recording)
+    if heard.seconds > LONGEST:
         raise SerError(
-            f"{name}: {len(wave) / 16000:.0f} s; an utterance is explained, of {LONGEST:.0f} s at "
-            "most: cut one out (ser predict --stream says where it sounds like what)"
+            f"{heard.name}: {heard.seconds:.0f} s; an utterance is explained, of {LONGEST:.0f} s "
+            "at most: cut one out (ser predict --stream says where it sounds like what)"
         )
-    prediction = answer(wave, model, name, channels)
-    wave = without_offset(wave, listen(wave))
+    prediction = answer(heard, model)
     classes = list(prediction.probabilities)
     work = len(model.branches) * (2 + SHUFFLES if gradients else 1)
     with counted("explaining", work, "steps", progress, leave=False) as bar:
-        return _explained(wave, model, prediction, classes, gradients, bar)
+        return _explained(heard.wave, model, prediction, classes, gradients, bar)
 
 
 def _explained(

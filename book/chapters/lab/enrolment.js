@@ -1,5 +1,5 @@
 // An enrolment as Python does it: mean and deviation of a few calm sentences (ser.normalise.measure)
-// take the place of the training corpus's in a network that has learnt so (ser.prediction.enrolled).
+// take the place of the training corpus's in a network that has learnt so (ser.enrolled_model.model_for).
 (() => {
   'use strict';
   const page = globalThis.serPage ??= {};
