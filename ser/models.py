@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import nn
 
 from ser.batch import NEEDS, Batch
 from ser.errors import ModelError, where
+from ser.features.presets import get_preset
 from ser.nn.branches import (
     CNNLSTMBranch,
     CNNLSTMPairBranch,
@@ -30,17 +31,22 @@ from ser.rows import ROWS, ModelRow, get_row
 
 __all__ = ["ROWS", "ModelRow", "add_row", "build_model", "count_parameters", "get_row"]
 
-COMMON = ("layers", "fast", "dropout", "pooling", "recurrent_dropout")
-OPTIONS = frozenset({"channels", "max_steps", "stride", *COMMON})
-DS_OPTIONS = ("gate_norm", "output_norm", "y_candidate")
-
-
-FRAMES: dict[str, Callable[..., nn.Module]] = {
-    "mfcc-lstm": MFCCBranch,
-    "prosody-lstm": ProsodyBranch,
-    "ds-lstm-prosody": DSProsodyBranch,
+_COMMON = frozenset({"layers", "fast", "dropout", "pooling", "recurrent_dropout"})
+_FRAMES, _SPECTROGRAMS = _COMMON | {"stride"}, _COMMON | {"channels"}
+_DUAL = frozenset({"max_steps", "gate_norm", "output_norm", "y_candidate"})
+OPTIONS = _FRAMES | _SPECTROGRAMS | _DUAL
+"""What :func:`build_model` can be asked for."""
+_BRANCHES: dict[str, tuple[Callable[..., nn.Module], frozenset[str]]] = {
+    "mfcc-lstm": (lambda n_mels, **given: MFCCBranch(**given), _FRAMES),
+    "prosody-lstm": (lambda n_mels, **given: ProsodyBranch(**given), _FRAMES),
+    "ds-lstm-prosody": (lambda n_mels, **given: DSProsodyBranch(**given), _FRAMES | _DUAL),
+    "cnn-lstm-s1": (lambda n_mels, **given: CNNLSTMBranch("s1", n_mels[0], **given), _SPECTROGRAMS),
+    "cnn-lstm-s2": (lambda n_mels, **given: CNNLSTMBranch("s2", n_mels[1], **given), _SPECTROGRAMS),
+    "cnn-lstm-pair": (CNNLSTMPairBranch, _SPECTROGRAMS),
+    "concat-lstm": (ConcatBranch, _SPECTROGRAMS),
 }
-"""Rows whose network reads a row every 10 ms, and no spectrogram."""
+"""Row -> its network, made from the numbers of mel bands, and the options that it has; all others
+are variants of the DS-LSTM."""
 
 
 def build_model(
@@ -81,21 +87,38 @@ def build_model(
     row = get_row(name)
     if row.kind == "baseline":
         raise ModelError(f"{name} is a baseline, no network; `ser run --model {name}` runs it")
-    known = OPTIONS | set(DS_OPTIONS)
-    if unknown := set(options) - known:
+    if unknown := set(options) - OPTIONS:
         raise ModelError(
             f"unknown model options {', '.join(sorted(unknown))}; "
-            f"there are {', '.join(sorted(known))}"
+            f"there are {', '.join(sorted(OPTIONS))}"
         )
-    n_mels = _n_mels(preset)
     if not set(row.branches).isdisjoint(n for n, r in ROWS.items() if r.kind == "baseline"):
         raise ModelError(f"{name} is fused from records, one of them a baseline's: no network")
+    given = {"n_mels": get_preset(preset).n_mels, "classes": classes, "hidden": hidden}
     parts = {}
     for branch in row.branches:
         plain = get_row(get_row(branch).base or branch)
-        make = _maker(plain, n_mels, classes, hidden, options)
-        parts[branch] = make() if seed is None else _seeded(make, seed, plain.name)
+        with torch.random.fork_rng(devices=[], enabled=seed is not None):
+            if seed is not None:
+                digest = hashlib.sha256(f"{seed}/{plain.name}".encode()).digest()
+                torch.manual_seed(int.from_bytes(digest[:7], "big"))
+            parts[branch] = _network(plain, given, options)
     return Fused(parts)
+
+
+def _network(row: ModelRow, given: dict[str, Any], options: dict[str, Any]) -> nn.Module:
+    """One branch's; *given* are n_mels, classes and hidden."""
+    if row.own is None:
+        kind, takes = _BRANCHES.get(row.name, (DSBranch, _SPECTROGRAMS | _DUAL))
+        taken = {k: v for k, v in {**row.options, **options}.items() if k in takes}
+        return kind(**given, **taken)
+    how = {k: v for k, v in options.items() if k == "fast"}  # not what is computed
+    asked = {k: v for k, v in options.items() if k not in how}
+    network = _call(row.name, row.own, given | how, asked)
+    if given["classes"] != 4:  # tried with four when it was added
+        _try_out(row.name, network, row.needs, given["classes"])
+        network.train()
+    return network
 
 
 def add_row(name: str, make: Callable[..., nn.Module], summary: str = "") -> ModelRow:
@@ -212,11 +235,13 @@ def _try_out(name: str, network: nn.Module, needs: frozenset[str], classes: int 
 
 def _source(make: Callable, network: nn.Module) -> str:
     """SHA-256 of the source of what is neither torch's nor the package's."""
-    kinds = {type(part) for part in network.modules()}
+    kinds = sorted({type(part) for part in network.modules()}, key=lambda kind: kind.__qualname__)
     seen: dict[Any, None] = {}
-    for thing in [make, *sorted(kinds, key=lambda kind: kind.__qualname__)]:
-        for function in _functions(thing):
-            _follow(function, seen)
+    for thing in [getattr(make, "func", make), *kinds]:
+        if inspect.isclass(thing):
+            for value in (v for kind in thing.__mro__ for v in vars(kind).values()):
+                _follow(value, seen)
+        _follow(thing, seen)
     texts = [repr(network), repr(getattr(make, "keywords", ""))]
     for function in seen:
         try:
@@ -226,27 +251,14 @@ def _source(make: Callable, network: nn.Module) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
-def _functions(thing: Any) -> Iterator[Any]:
-    """The functions of a class and its bases, or a function itself; a partial one's."""
-    thing = getattr(thing, "func", thing)
-    for part in thing.__mro__ if inspect.isclass(thing) else (thing,):
-        named = vars(part).values() if inspect.isclass(part) else (part,)
-        yield from (f for f in named if inspect.isfunction(f) and _foreign(f))
-
-
-def _foreign(function: Any) -> bool:
-    return function.__module__.partition(".")[0] not in ("torch", "ser")
-
-
-def _follow(function: Any, seen: dict[Any, None]) -> None:
-    """Put *function* into *seen*, and the functions that it names."""
-    if function in seen:
+def _follow(thing: Any, seen: dict[Any, None]) -> None:
+    """Put a function into *seen*, and those that it names; not torch's and the package's."""
+    if not inspect.isfunction(thing) or thing in seen:
         return
-    seen[function] = None
-    for name in function.__code__.co_names:
-        other = function.__globals__.get(name)
-        if inspect.isfunction(other) and _foreign(other):
-            _follow(other, seen)
+    if thing.__module__.partition(".")[0] not in ("torch", "ser"):
+        seen[thing] = None
+        for name in thing.__code__.co_names:
+            _follow(thing.__globals__.get(name), seen)
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -256,57 +268,3 @@ def count_parameters(model: nn.Module) -> int:
     8
     """
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
-
-
-def _n_mels(preset: Any) -> tuple[int, int]:
-    if isinstance(preset, str):
-        from ser.features.presets import get_preset
-
-        preset = get_preset(preset)
-    n_mels = tuple(int(n) for n in preset.n_mels)
-    if len(n_mels) != 2:
-        raise ModelError(f"a preset has two numbers of mel bands, got {n_mels}")
-    return n_mels
-
-
-def _maker(
-    row: ModelRow, n_mels: tuple[int, int], classes: int, hidden: int, options: dict[str, Any]
-) -> Callable[[], nn.Module]:
-    if row.own is not None:
-        given = {"n_mels": n_mels, "classes": classes, "hidden": hidden}
-        given |= {k: v for k, v in options.items() if k == "fast"}  # how, not what, is computed
-        asked = {k: v for k, v in options.items() if k != "fast"}
-
-        def make() -> nn.Module:
-            """The reader's own network, tried out for this many classes."""
-            network = _call(row.name, row.own, given, asked)
-            if classes != 4:  # tried with four when it was added
-                _try_out(row.name, network, row.needs, classes)
-                network.train()
-            return network
-
-        return make
-    common = {"classes": classes, "hidden": hidden}
-    common |= {k: options[k] for k in COMMON if k in options}
-    extra = {k: options[k] for k in ("max_steps", *DS_OPTIONS) if k in options}
-    if row.name in FRAMES:
-        common |= {"stride": options["stride"]} if "stride" in options else {}
-        common |= extra if row.name == "ds-lstm-prosody" else {}
-        return lambda: FRAMES[row.name](**common)
-    if "channels" in options:
-        common["channels"] = tuple(options["channels"])
-    if row.name in ("cnn-lstm-s1", "cnn-lstm-s2"):
-        which = row.name[-2:]
-        return lambda: CNNLSTMBranch(which, n_mels[which == "s2"], **common)
-    if row.name == "cnn-lstm-pair":
-        return lambda: CNNLSTMPairBranch(n_mels, **common)
-    if row.name == "concat-lstm":
-        return lambda: ConcatBranch(n_mels, **common)
-    return lambda: DSBranch(n_mels, **{**row.options, **common, **extra})
-
-
-def _seeded(make: Callable[[], nn.Module], seed: int, branch: str) -> nn.Module:
-    digest = hashlib.sha256(f"{seed}/{branch}".encode()).digest()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int.from_bytes(digest[:7], "big"))
-        return make()

@@ -80,7 +80,7 @@ PLUS: dict[str, Any] = {"normalise": "speaker"}
 """The recipe of ``dual+``, chosen on EmoDB's dev speakers (book: "What lifts it, honestly").
 
 It is transductive: every speaker's features are normalised by all of that speaker's utterances,
-those of the test included, though never by a label. Empty: no recipe, and no such rows.
+those of the test included, though never by a label.
 """
 
 
@@ -115,8 +115,7 @@ def _rows() -> dict[str, ModelRow]:
             ModelRow("dual" + suffix, release if suffix else "model4", "fused",
                 ("mfcc-lstm", branch), f"mfcc-lstm and {branch} ({text}), logits averaged")
         )  # fmt: skip
-    if PLUS:
-        rows += recipe_rows(rows, PLUS)
+    rows += recipe_rows(rows, PLUS)
     rows += [
         ModelRow("prosody-lstm", "", "network", ("prosody-lstm",),
             "LSTM on prosody, frame by frame (eGeMAPS's 25 descriptors)", frozenset({"prosody"})),
@@ -141,14 +140,12 @@ def _rows() -> dict[str, ModelRow]:
         ModelRow("duration-lr", "", "baseline", ("duration-lr",),
             "only the duration, logistic regression"),
     ]  # fmt: skip
-    if PLUS.get("normalise") == "speaker":
-        rows += [
-            replace(row, name=f"{row.name}+", branches=(f"{row.name}+",), base=row.name,
-                    recipe={"normalise": PLUS["normalise"]},
-                    summary=f"{row.summary}, functionals normalised by speaker as dual+ has it")
-            for row in rows
-            if row.name.startswith("egemaps")
-        ]  # fmt: skip
+    rows += [
+        replace(row, name=f"{row.name}+", branches=(f"{row.name}+",), base=row.name, recipe=PLUS,
+                summary=f"{row.summary}, functionals normalised by speaker as dual+ has it")
+        for row in rows
+        if row.name.startswith("egemaps")
+    ]  # fmt: skip
     return {row.name: row for row in rows}
 
 
