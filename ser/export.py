@@ -10,13 +10,14 @@ Book: chapter "Bring IEMOCAP, or your own voice".
 
 from __future__ import annotations
 
+import bisect
 import contextlib
-import copy
+import importlib
 import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +26,13 @@ from torch import Tensor, nn
 
 from ser.batch import Batch
 from ser.errors import FeatureError, ModelError
-from ser.features.modules import MFCC39, MelSpectrogram, Normalise, Squash
+from ser.features.mel import log_mel
+from ser.features.mfcc import mfcc_of
 from ser.features.presets import SAMPLE_RATE, get_preset
 from ser.loading import SavedModel, load_model
-from ser.nn.dslstm import DSLSTM
+from ser.nn.exported import exportable, squashed, standardised
 from ser.paths import atomic_write
 from ser.prediction import branch_logits
-from ser.rows import ROWS
 
 TOLERANCE = 1e-4
 """How far a logit may be from that of :func:`ser.predict`."""
@@ -51,57 +52,35 @@ class Exported(nn.Module):
 
     def __init__(self, model: SavedModel) -> None:
         super().__init__()
-        preset = get_preset(model.preset)
-        needs = frozenset().union(*(part.needs for part in model.branches.values()))
-        sizes = zip(("s1", "s2"), preset.n_fft, preset.n_mels, strict=True)
-        pictures = {name: MelSpectrogram(n_fft, bands) for name, n_fft, bands in sizes}
-        features = {**pictures, "mfcc": MFCC39()}
-        self.features = nn.ModuleDict({name: features[name] for name in sorted(needs)})
-        frames = dict(zip(("s1", "s2"), preset.frames or (), strict=False))
-        self.squash = nn.ModuleDict()
-        if model.frames == "fixed":
-            self.squash.update({name: Squash(frames[name]) for name in needs & {"s1", "s2"}})
-        self.parts, self.normalise = nn.ModuleList(), nn.ModuleList()
-        for row, part in model.branches.items():
-            self.parts.append(_as_onnx_has_it(part))
-            rules = {}
-            if model.normalise != "none":
-                scale = model.scales[row] if model.normalise == "train" else {}
-                part_needs = sorted(part.needs)
-                rules = {name: Normalise(scale.get(name), model.clip_z) for name in part_needs}
-            self.normalise.append(nn.ModuleDict(rules))
+        self.model, self.preset = model, get_preset(model.preset)
+        self.parts = nn.ModuleList(map(exportable, model.branches.values()))
+        self.scales = [
+            {name: [torch.as_tensor(v) for v in pair] for name, pair in model.scales[row].items()}
+            if model.normalise == "train"
+            else {}
+            for row in model.branches
+        ]
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
         """(samples,) float32, mono, 16 kHz, within -1..1."""
-        found = {}
-        for name, module in self.features.items():
-            table = module(waveform)
-            found[name] = table.T if name == "mfcc" else table
         logits = []
-        for part, rules in zip(self.parts, self.normalise, strict=True):
-            given = {}
-            for name in sorted(part.needs):
-                table = rules[name](found[name]) if name in rules else found[name]
-                table = self.squash[name](table) if name in self.squash else table
-                given[name] = (table.T if name == "mfcc" else table)[None]
+        for part, scale in zip(self.parts, self.scales, strict=True):
+            given = {name: self._input(waveform, name, scale.get(name)) for name in part.needs}
             logits.append(part(Batch(**given))[0])
         return (torch.stack(logits).mean(0), *logits)
 
-
-def _as_onnx_has_it(part: nn.Module) -> nn.Module:
-    """A copy of a branch with the recurrent layers of :mod:`ser.nn.exported`."""
-    from ser.nn.exported import OnnxLSTM, ScannedDSLSTM
-
-    part = copy.deepcopy(part)
-    for module in list(part.modules()):
-        if hasattr(module, "fast"):
-            module.fast = False
-        for name, child in module.named_children():
-            if isinstance(child, DSLSTM):
-                setattr(module, name, ScannedDSLSTM(child))
-            elif isinstance(child, nn.LSTM):
-                setattr(module, name, OnnxLSTM(child))
-    return part
+    def _input(self, waveform: Tensor, name: str, scale: Sequence[Tensor] | None) -> Tensor:
+        """One of a branch's features, a batch of one, as :class:`ser.batch.Dataset` gives it."""
+        model, k = self.model, int(name == "s2")
+        if name == "mfcc":
+            table = mfcc_of(waveform)
+        else:
+            table = log_mel(waveform, self.preset.n_fft[k], self.preset.n_mels[k])
+        if model.normalise != "none":
+            table = standardised(table, scale, model.clip_z)
+        if name != "mfcc" and model.frames == "fixed":
+            table = squashed(table, self.preset.frames[k])
+        return (table if name == "mfcc" else table.T)[None]
 
 
 def export_model(checkpoint: SavedModel | str | os.PathLike, out: str | os.PathLike) -> float:
@@ -131,7 +110,9 @@ def export_model(checkpoint: SavedModel | str | os.PathLike, out: str | os.PathL
     _need_packages()
     if Path(out).is_dir():
         raise ModelError(f"{out} is a folder; name the file to write: {Path(out) / 'model.onnx'}")
-    model = checkpoint if isinstance(checkpoint, SavedModel) else load_network(checkpoint)
+    model = checkpoint
+    if not isinstance(model, SavedModel):
+        model = load_model(checkpoint, "cpu", recordings=1)
     if "prosody" in frozenset().union(*(part.needs for part in model.branches.values())):
         raise ModelError(
             f"{model.row} hears prosody, which openSMILE computes and an ONNX file cannot"
@@ -150,26 +131,6 @@ def export_model(checkpoint: SavedModel | str | os.PathLike, out: str | os.PathL
     return worst
 
 
-def load_network(checkpoint: str | os.PathLike) -> SavedModel:
-    """:func:`ser.loading.load_model` on the CPU, with a word of its own on baselines.
-
-    Raises:
-        ModelError: no model there, or a baseline's folder, which holds none.
-    """
-    folder = Path(checkpoint)
-    try:
-        return load_model(folder, "cpu", recordings=1)
-    except ModelError as error:
-        names = [*folder.parts, *(p.name for p in folder.iterdir())] if folder.is_dir() else []
-        baselines = [name for name in names if name in ROWS and ROWS[name].kind == "baseline"]
-        if not baselines:
-            raise
-        raise ModelError(
-            f"{folder}: {baselines[0]} is a baseline, no network, and cannot be exported (what it "
-            f"measures, eGeMAPS by openSMILE or the level, is no part of one); {error}"
-        ) from error
-
-
 def to_onnx(model: SavedModel, shortest: int) -> bytes:
     """The bytes of the ONNX file, unchecked.
 
@@ -183,6 +144,9 @@ def to_onnx(model: SavedModel, shortest: int) -> bytes:
     from onnxscript.ir.passes.common import ClearMetadataAndDocStringPass
 
     network = Exported(model).eval().requires_grad_(False)
+    # Windows and filters are kept from their first use on: that must not be the tracing.
+    for name in {name for part in model.branches.values() for name in part.needs}:
+        network._input(torch.zeros(SAMPLE_RATE), name, None)
     samples = torch.export.Dim("samples", min=shortest + TRACED, max=2**31)
     with _quiet():
         try:
@@ -221,28 +185,28 @@ def check(data: bytes, model: SavedModel, shortest: int) -> float:
     """
     import onnxruntime
 
-    worst = 0.0
+    ran = f"onnxruntime {onnxruntime.__version__}"
+    waves = clips(shortest)
     try:
         session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-        for name, wave in clips(shortest).items():
-            found = session.run(None, {INPUT: wave})
-            with torch.no_grad():
-                wanted = [branch_logits(wave, model, row, name).numpy() for row in model.branches]
-            wanted.insert(0, np.mean(wanted, axis=0, dtype=np.float32))
-            away = max(float(np.abs(a - b).max()) for a, b in zip(found, wanted, strict=True))
-            if not away <= TOLERANCE:
-                raise ModelError(
-                    f"{model.row}: for {name} onnxruntime {onnxruntime.__version__} is {away:.1e} "
-                    f"from the model's logits, more than {TOLERANCE:.0e}; nothing was written"
-                )
-            worst = max(worst, away)
-    except (RuntimeError, ValueError) as error:
-        if isinstance(error, ModelError):
-            raise
+        found = [session.run(None, {INPUT: wave}) for wave in waves.values()]
+    except Exception as error:  # onnxruntime's own are of no common class
         raise ModelError(
-            f"{model.row}: onnxruntime {onnxruntime.__version__} cannot run what was exported, "
-            f"nothing was written ({' '.join(str(error).split()):.300})"
+            f"{model.row}: {ran} cannot run what was exported, nothing was written "
+            f"({' '.join(str(error).split()):.300})"
         ) from error
+    worst = 0.0
+    for (name, wave), outputs in zip(waves.items(), found, strict=True):
+        with torch.no_grad():
+            wanted = [branch_logits(wave, model, row, name).numpy() for row in model.branches]
+        wanted.insert(0, np.mean(wanted, axis=0, dtype=np.float32))
+        away = max(float(np.abs(a - b).max()) for a, b in zip(outputs, wanted, strict=True))
+        if not away <= TOLERANCE:
+            raise ModelError(
+                f"{model.row}: for {name} {ran} is {away:.1e} from the model's logits, more than "
+                f"{TOLERANCE:.0e}; nothing was written"
+            )
+        worst = max(worst, away)
     return worst
 
 
@@ -287,37 +251,23 @@ def _shortest(model: SavedModel) -> int:
             return False
         return True
 
-    low, high = 0, SAMPLE_RATE
     with torch.no_grad():
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (low, middle) if answers(middle) else (middle, high)
-    return high
+        return bisect.bisect_left(range(SAMPLE_RATE), True, key=answers)
 
 
 def _metadata(model: SavedModel, shortest: int) -> dict[str, str]:
     from ser import __version__
 
-    told = {
-        "emotions": list(model.emotions),
-        "sample_rate": SAMPLE_RATE,
-        "fewest_samples": shortest,
-        "model": model.row,
-        "preset": model.preset,
-        "frames": model.frames,
-        "normalise": model.normalise,
-        "trained_on": model.trained_on,
-        "ser": __version__,
-    }
+    told = {name: getattr(model, name) for name in ("emotions", "preset", "frames", "normalise")}
+    told |= {"model": model.row, "sample_rate": SAMPLE_RATE, "fewest_samples": shortest}
+    told |= {"trained_on": model.trained_on, "ser": __version__}
     return {k: v if isinstance(v, str) else json.dumps(v) for k, v in told.items()}
 
 
 def _need_packages() -> None:
     try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-        import torch.onnx.ops  # noqa: F401
+        for name in ("onnx", "onnxruntime", "onnxscript", "torch.onnx.ops"):
+            importlib.import_module(name)
     except ImportError as error:
         raise ModelError(
             f"an ONNX file is made with packages that are an extra ({error}): "
@@ -332,8 +282,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
         logger.setLevel(level)

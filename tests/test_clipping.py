@@ -14,9 +14,9 @@ from ser.corpora import load_corpus
 from ser.errors import SerError
 from ser.experiments import RunConfig, run
 from ser.experiments.baselines import CLIPS, baseline_logits, tune
-from ser.features.modules import Normalise
 from ser.loading import load_model
 from ser.metrics import ua
+from ser.nn.exported import standardised
 from ser.normalise import measure, normalised
 from ser.prediction import branch_logits
 from ser.training import TrainConfig
@@ -43,9 +43,10 @@ def test_frames_beyond_the_clip_are_set_to_it_and_all_others_stay():
         held = together(normalised(features, rule, NEEDS, **given, clip_z=1.5), rows)
         for a, b in zip(free, held, strict=True):
             assert np.abs(a).max() > 1.5 and np.array_equal(a.clip(-1.5, 1.5), b)
-    module = Normalise(scale["mfcc"], clip_z=1.5)(torch.from_numpy(features.mfcc(0).T))
+    pair = [torch.from_numpy(values) for values in scale["mfcc"]]
+    exported = standardised(torch.from_numpy(features.mfcc(0)), pair, clip_z=1.5)
     seen = normalised(features, "train", NEEDS, scale=scale, clip_z=1.5)
-    assert np.allclose(module.T.numpy(), seen.mfcc(0), atol=1e-5)
+    assert np.allclose(exported.numpy(), seen.mfcc(0), atol=1e-5)
 
 
 def test_a_chosen_clip_helps_where_numbers_are_wild_and_its_choice_is_told():

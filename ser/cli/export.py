@@ -39,9 +39,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Write the file and say what is in it."""
-    from ser.export import TOLERANCE, export_model, load_network
+    from ser.export import TOLERANCE, export_model
+    from ser.loading import load_model
 
-    model = load_network(args.checkpoint)
+    model = load_model(args.checkpoint, "cpu", recordings=1)
     worst = export_model(model, args.out)
     print(
         f"{args.out}: {os.path.getsize(args.out) / 1e6:.1f} MB, checked: logits "

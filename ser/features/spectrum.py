@@ -93,6 +93,8 @@ def in_pieces(frames: Tensor, compute: Callable[[Tensor], Tensor], width: int) -
         >>> in_pieces(torch.ones(300, 4), lambda piece: piece.sum(1, keepdim=True), 1).sum()
         tensor(1200.)
     """
+    if torch.compiler.is_exporting():  # for a number of frames that nobody knows
+        return compute(frames)
     out, size = torch.empty(len(frames), width), FRAMES_AT_ONCE
 
     def some(first: int, last: int) -> None:

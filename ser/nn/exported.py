@@ -1,17 +1,21 @@
-"""The recurrent layers as ONNX has them: one operator, whatever the number of steps.
+"""Parts of a network in the form that ONNX takes whatever the number of steps (:mod:`ser.export`).
 
 ``torch.export`` writes a loop over time out step by step (``torch.nn.LSTM`` too, in torch 2.11),
-which fixes the number of steps. These modules stand in for the layers while a network is exported
-(:mod:`ser.export`), in evaluation and for one direction.
+which fixes the number of steps. The modules stand in for recurrent layers while a network is
+exported, in evaluation and for one direction; the functions for what is done to a spectrogram.
 """
 
 from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch._higher_order_ops.scan import scan
 
 from ser.nn.dslstm import DSLSTM
+from ser.normalise import FLOOR as LEAST
 
 
 class ScannedDSLSTM(nn.Module):
@@ -64,25 +68,23 @@ class OnnxLSTM(nn.Module):
         super().__init__()
         if lstm.bidirectional or lstm.proj_size or not (lstm.batch_first and lstm.bias):
             raise ValueError("an LSTM is exported with batch_first=True, a bias and one direction")
-        self.batch_first, self.hidden_size = True, lstm.hidden_size
-        self.input_size, self.num_layers = lstm.input_size, lstm.num_layers
-        for k in range(lstm.num_layers):
-            weights = (
-                getattr(lstm, f"{name}_l{k}").detach() for name in ("weight_ih", "weight_hh")
-            )
-            for name, weight in zip(("input", "recurrent"), weights, strict=True):
-                self.register_buffer(f"{name}{k}", _in_onnx_order(weight)[None])
-            biases = (getattr(lstm, f"{name}_l{k}").detach() for name in ("bias_ih", "bias_hh"))
-            self.register_buffer(f"bias{k}", torch.cat([_in_onnx_order(b) for b in biases])[None])
+        self.batch_first, self.hidden_size, self.input_size = (
+            True,
+            lstm.hidden_size,
+            lstm.input_size,
+        )
+        self.weights = nn.ModuleList(
+            nn.ParameterList(_in_onnx_order(part)[None] for part in ([w], [u], [b, c]))
+            for w, u, b, c in lstm.all_weights
+        )
 
     def forward(self, x: Tensor, state: None = None) -> tuple[Tensor, None]:
         """x (1, T, input_size) -> the output (1, T, H)."""
         x = x.transpose(0, 1)
-        for k in range(self.num_layers):
-            weights = (getattr(self, f"{name}{k}") for name in ("input", "recurrent", "bias"))
+        for layer in self.weights:
             x = torch.onnx.ops.symbolic(
                 "LSTM",
-                (x, *weights),
+                (x, *layer),
                 {"hidden_size": self.hidden_size},
                 dtype=x.dtype,
                 shape=(x.shape[0], 1, x.shape[1], self.hidden_size),
@@ -90,7 +92,63 @@ class OnnxLSTM(nn.Module):
         return x.transpose(0, 1), None
 
 
-def _in_onnx_order(rows: Tensor) -> Tensor:
-    """Rows of the gates i, f, g, o, as torch has them, in ONNX's order i, o, f, g."""
-    i, f, g, o = rows.chunk(4)
-    return torch.cat([i, o, f, g])
+def _in_onnx_order(parts: list[Tensor]) -> Tensor:
+    """Rows of the gates i, f, g, o, as torch has them, in ONNX's order i, o, f, g, side by side."""
+    gates = (part.detach().chunk(4) for part in parts)
+    return torch.cat([gate for i, f, g, o in gates for gate in (i, o, f, g)])
+
+
+def exportable(part: nn.Module) -> nn.Module:
+    """A copy of a network whose recurrent layers are those above, and no layer takes a fast way.
+
+    Example:
+        >>> type(exportable(nn.Sequential(nn.LSTM(3, 4, batch_first=True)))[0]).__name__
+        'OnnxLSTM'
+    """
+    part = copy.deepcopy(part)
+    for module in list(part.modules()):
+        if hasattr(module, "fast"):
+            module.fast = False
+        for name, child in module.named_children():
+            if isinstance(child, DSLSTM):
+                setattr(module, name, ScannedDSLSTM(child))
+            elif isinstance(child, nn.LSTM):
+                setattr(module, name, OnnxLSTM(child))
+    return part
+
+
+def standardised(
+    table: Tensor, scale: Sequence[Tensor] | None = None, clip_z: float = 0.0
+) -> Tensor:
+    """Features (T, dimensions) less their mean, over their deviation (:mod:`ser.normalise`).
+
+    Args:
+        table: of one utterance.
+        scale: mean and deviation (dimensions,) of the training side; None: the utterance's own.
+        clip_z: what is beyond so many deviations is set to them; 0: nothing is.
+
+    Example:
+        >>> standardised(torch.tensor([[1.0], [3.0]])).tolist()
+        [[-1.0], [1.0]]
+    """
+    if scale is None:
+        wide = table.double()
+        mean = wide.mean(0)
+        variance = (wide - mean).square().mean(0)  # torch 2.11's var of doubles is wrong in ONNX
+        scale = mean.float(), variance.sqrt().clamp(min=LEAST).float()
+    values = (table - scale[0]) / scale[1]
+    return values.clamp(-clip_z, clip_z) if clip_z else values
+
+
+def squashed(spectrogram: Tensor, size: int) -> Tensor:
+    """(T, bands) -> (size, bands), as :func:`ser.features.presets.squash`, T known or not.
+
+    Place i takes frame floor(i * T / size), in single precision as everywhere here.
+
+    Example:
+        >>> squashed(torch.tensor([[1.0], [2.0], [3.0]]), 6).flatten().tolist()
+        [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]
+    """
+    count = torch.scalar_tensor(spectrogram.shape[0], dtype=torch.float32)
+    places = torch.arange(size, dtype=torch.float32) * (count / size)
+    return spectrogram[torch.minimum(places.floor(), count - 1).long()]
