@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser.cli.options import add_emotions
@@ -24,6 +23,9 @@ examples:
 The task has four classes, angry, happy, neutral, sad, unless --emotions names others. 'here' says
 whether the corpus's folder is in $SER_DATA (or this system's folder for data); anywhere else, name
 it with --root."""
+
+FACTS = ("name", "title", "language", "total", "labels", "speakers", "licence", "commercial",
+         "citation", "homepage", "get", "layout", "fetchable")  # fmt: skip
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -60,35 +62,19 @@ def listing(emotions: str | None = None) -> list[dict]:
 
     rows, chosen = [], emotion_set(emotions)
     for info in CORPORA.values():
-        counts = info.counts(chosen)
-        home = data_dir() / info.name
+        counts, home = info.counts(chosen), data_dir() / info.name
+        here = home.is_dir() and any(home.iterdir())
         rows.append(
-            {
-                "name": info.name,
-                "title": info.title,
-                "language": info.language,
-                "total": info.total,
+            {fact: getattr(info, fact) for fact in FACTS}
+            | {
                 "utterances": sum(counts.values()) or None,
                 "emotions": counts,
                 "all_emotions": info.counts(emotion_set("all")),
-                "labels": info.labels,
-                "speakers": info.speakers,
-                "licence": info.licence,
-                "commercial": info.commercial,
-                "citation": info.citation,
-                "homepage": info.homepage,
-                "get": info.get,
-                "layout": info.layout,
-                "fetchable": info.fetchable,
-                "here": _filled(home),
-                "root": str(home) if _filled(home) else None,
+                "here": here,
+                "root": str(home) if here else None,
             }
         )
     return rows
-
-
-def _filled(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
 
 
 def _table(rows: list[dict], chosen: EmotionSet) -> str:
