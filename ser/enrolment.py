@@ -8,8 +8,9 @@ epoch. Recordings of the same sound are left out with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,31 +70,19 @@ def enrol(table: pd.DataFrame, count: int, seed: int = 0) -> dict[str, list[int]
     return found
 
 
-def without_enrolled(
-    fold: Fold,
-    table: pd.DataFrame,
-    keys: Sequence[str],
-    enrolled: Iterable[int],
-    test: pd.DataFrame,
-    test_keys: Sequence[str],
-    test_enrolled: Iterable[int],
-) -> Fold:
-    """*fold* less what is enrolled and whatever is the same sound; its hash is of what is left.
+def without_enrolled(fold: Fold, sounds: Container[str], corpus: Any, test: Any) -> Fold:
+    """*fold* less whatever is the same sound as what is enrolled; its hash is of what is left.
 
     Args:
         fold: of :func:`ser.protocols.split`.
-        table, keys, enrolled: the corpus, the content hash of each row's sound, rows enrolled.
-        test, test_keys, test_enrolled: the same of the test corpus (the same but for ``cross``).
+        sounds: content hashes of what is enrolled.
+        corpus, test: what it trains on and is tested on (the same but for ``cross``), each with a
+            ``table`` and ``keys``, the content hash of each row's sound.
     """
-    sound = {keys[i] for i in enrolled} | {test_keys[i] for i in test_enrolled}
-
-    def left(rows: np.ndarray, of: Sequence[str]) -> np.ndarray:
-        return np.array([i for i in rows if of[i] not in sound], dtype=int)
-
-    sides = left(fold.train, keys), left(fold.dev, keys), left(fold.test, test_keys)
-    names = [
-        part.utterance.to_numpy()[rows]
-        for part, rows in zip((table, table, test), sides, strict=True)
-    ]
-    digest = sides_digest(fold.protocol, fold.name, names)
-    return replace(fold, train=sides[0], dev=sides[1], test=sides[2], hash=digest)
+    sides = {"train": corpus, "dev": corpus, "test": test}
+    left = {
+        side: np.array([i for i in getattr(fold, side) if part.keys[i] not in sounds], dtype=int)
+        for side, part in sides.items()
+    }
+    names = [part.table.utterance.to_numpy()[left[side]] for side, part in sides.items()]
+    return replace(fold, **left, hash=sides_digest(fold.protocol, fold.name, names))

@@ -109,8 +109,6 @@ def fuse_models(folder: Path, sources: dict[str, Path], settings: dict, scores: 
     digests, trained_on = {}, {}
     for branch, source in sources.items():
         told = read_description(source)
-        if branch not in told["branches"]:
-            raise ModelError(f"{source / DESCRIPTION}: a model without {branch}; {COPY}")
         digests[branch], trained_on = told["branches"][branch], told["trained_on"]
         data = _whole(source, branch, digests[branch])
         with atomic_write(folder / _file(branch)) as stream:

@@ -160,7 +160,8 @@ def test_enrolled_utterances_and_their_doubles_are_on_no_side():
     double = next(i for i in range(len(one)) if one.emotion[i] == "sad")
     keys[double] = keys[drawn[0]]
     for fold in split(one, "loso", dev=0.5):
-        left = without_enrolled(fold, one, keys, drawn, one, keys, drawn)
+        side = SimpleNamespace(table=one, keys=keys)
+        left = without_enrolled(fold, {keys[i] for i in drawn}, side, side)
         sides = [set(part.tolist()) for part in (left.train, left.dev, left.test)]
         assert set.union(*sides) == set(range(len(one))) - set(drawn) - {double}
         assert left.hash != fold.hash and left.name == fold.name

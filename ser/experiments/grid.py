@@ -153,13 +153,13 @@ def _divided(
     if count := enrolled_by(rule):
         own = enrol(corpus.table, count, config.split_seed)
         drawn = own, own if test is corpus else enrol(test.table, count, config.split_seed)
-        rows = [sorted(i for some in part.values() for i in some) for part in drawn]
-        folds = [
-            without_enrolled(
-                fold, corpus.table, corpus.keys, rows[0], test.table, test.keys, rows[1]
-            )
-            for fold in folds
-        ]
+        sounds = {
+            side.keys[i]
+            for side, voices in zip((corpus, test), drawn, strict=True)
+            for rows in voices.values()
+            for i in rows
+        }
+        folds = [without_enrolled(fold, sounds, corpus, test) for fold in folds]
     return list(folds), drawn, [_leak(f, corpus, test, config.distinct_speakers) for f in folds]
 
 
