@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,3 +55,25 @@ def tiny_root(tmp_path_factory) -> Path:
     from ser.corpora.synthetic import make
 
     return make(tmp_path_factory.mktemp("tiny") / "synthetic", 4, 3, jobs=1, progress=False)
+
+
+@pytest.fixture(scope="session")
+def kept(tiny_root, tmp_path_factory) -> Callable[[str], Path]:
+    """From a row to the folder of a network of it, trained for a moment on *tiny_root*."""
+    from ser.experiments import RunConfig, run
+    from ser.training import TrainConfig
+
+    made = tmp_path_factory.mktemp("Läufe mit Leerzeichen")
+
+    @functools.cache
+    def folder(row: str) -> Path:
+        run(
+            RunConfig(
+                root=str(tiny_root), models=(row,), protocol="random", folds=2,
+                train=TrainConfig(epochs=1, batch_size=16, hidden=16), out=made / row, jobs=1,
+                threads=1, progress=False, cache=str(made / "cache"),
+            )
+        )  # fmt: skip
+        return made / row / "models" / row / "random-release-1-seed0"
+
+    return folder

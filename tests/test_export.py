@@ -14,7 +14,6 @@ import ser.export
 from ser.batch import Dataset
 from ser.cli import main
 from ser.errors import ModelError
-from ser.experiments import RunConfig, run
 from ser.export import Exported, clips, export_model, to_onnx
 from ser.features.mel import log_mel
 from ser.features.presets import get_preset
@@ -24,7 +23,6 @@ from ser.nn.exported import squashed, standardised
 from ser.normalise import measure, normalised
 from ser.prediction import branch_logits, predict
 from ser.recording import wave_features
-from ser.training import TrainConfig
 
 onnxruntime = pytest.importorskip("onnxruntime")
 onnx = pytest.importorskip("onnx")
@@ -104,18 +102,9 @@ def test_onnxruntime_gives_the_logits_of_predict(row, settings, tmp_path):
         assert np.allclose(logits, np.mean(branches, axis=0), atol=1e-6)
 
 
-@pytest.fixture(scope="module")
-def trained(tiny_root, tmp_path_factory):
-    out = tmp_path_factory.mktemp("results")
-    config = TrainConfig(epochs=1, batch_size=12, hidden=8, lr=0.01)
-    cache = str(tmp_path_factory.mktemp("cache"))
-    run(RunConfig(root=str(tiny_root), models=("dual",), protocol="random", folds=2, train=config,
-                  out=out, jobs=1, threads=1, progress=False, cache=cache))  # fmt: skip
-    return sorted((out / "models" / "dual").iterdir())[0]
-
-
-def test_the_command_exports_what_a_run_left(trained, tiny_root, tmp_path, capsys, monkeypatch):
+def test_the_command_exports_what_a_run_left(kept, tiny_root, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    trained = kept("dual")
     assert main(["export", str(trained), "--out", "m.onnx"]) == 0
     told = capsys.readouterr().out
     assert "m.onnx" in told and "checked" in told and "synthetic" in told

@@ -13,23 +13,13 @@ import soundfile
 from ser.cli import main
 from ser.cli.predict import recordings
 from ser.errors import FeatureError
-from ser.experiments import RunConfig, run
 from ser.loading import load_model
 from ser.prediction import predict
-from ser.training import TrainConfig
 
 
 @pytest.fixture(scope="module")
-def model(tiny_root, tmp_path_factory):
-    out = tmp_path_factory.mktemp("folders")
-    run(
-        RunConfig(
-            root=str(tiny_root), models=("mfcc-lstm",), protocol="random", folds=2,
-            train=TrainConfig(epochs=1, batch_size=16, hidden=16), out=out, jobs=1, threads=1,
-            progress=False, cache=str(tmp_path_factory.mktemp("cache")),
-        )
-    )  # fmt: skip
-    return str(out / "models" / "mfcc-lstm" / "random-release-1-seed0")
+def model(kept):
+    return str(kept("mfcc-lstm"))
 
 
 @pytest.fixture

@@ -16,30 +16,14 @@ import soundfile
 from ser.cli import main
 from ser.corpora.base import EMOTIONS
 from ser.errors import AudioError, ModelError
-from ser.experiments import RunConfig, run
+from ser.experiments import stored_records
 from ser.loading import FEW, load_model
 from ser.prediction import predict
-from ser.training import TrainConfig
 
 
 @pytest.fixture(scope="module")
-def trained(tiny_root, tmp_path_factory):
-    out = tmp_path_factory.mktemp("Läufe mit Leerzeichen")
-    records = run(
-        RunConfig(
-            root=str(tiny_root),
-            models=("dual",),
-            protocol="random",
-            folds=2,
-            train=TrainConfig(epochs=1, batch_size=16, hidden=16),
-            out=out,
-            jobs=1,
-            threads=1,
-            progress=False,
-            cache=str(tmp_path_factory.mktemp("cache")),
-        )
-    )
-    return out, records
+def trained(kept):
+    return kept("dual")
 
 
 @pytest.fixture
@@ -50,16 +34,11 @@ def recording(tmp_path):
     return path
 
 
-def folder(out, row="dual"):
-    return out / "models" / row / "random-release-1-seed0"
-
-
 def test_a_saved_model_answers_as_it_did_in_training(trained, tiny_root):
     from ser.corpora import load_corpus
 
-    out, records = trained
-    record = records[0]
-    model = load_model(folder(out))
+    record = stored_records(trained.parents[2])["dual", trained.name]
+    model = load_model(trained)
     table = load_corpus("synthetic", tiny_root).table.set_index("utterance")
     for number in (0, 7):
         path = table.path[record["test"]["utterances"][number]]
@@ -71,18 +50,18 @@ def test_a_saved_model_answers_as_it_did_in_training(trained, tiny_root):
 
 
 def test_any_format_and_samples_too(trained, recording):
-    answer = predict(recording, folder(trained[0]))
+    answer = predict(recording, trained)
     assert sum(answer.probabilities.values()) == pytest.approx(1, abs=1e-5)
     assert answer.emotion == max(answer.probabilities, key=answer.probabilities.get)
     assert answer.seconds == pytest.approx(2, abs=0.01)
-    samples = predict(np.zeros(16000, dtype=np.float32), folder(trained[0]))
+    samples = predict(np.zeros(16000, dtype=np.float32), trained)
     assert any("digital silence" in w for w in samples.warnings)
 
 
 def test_length_and_level_unlike_the_training_are_noted(trained, tmp_path):
     path = tmp_path / "long.wav"
     soundfile.write(path, np.random.default_rng(0).normal(scale=1e-4, size=16000 * 30), 16000)
-    notes = " ".join(predict(path, folder(trained[0])).warnings)
+    notes = " ".join(predict(path, trained).warnings)
     assert "30.0 s long" in notes
     assert "quiet" in notes
 
@@ -91,11 +70,11 @@ def test_too_short_is_told(trained, tmp_path):
     path = tmp_path / "short.wav"
     soundfile.write(path, np.ones(80) * 0.1, 16000)
     with pytest.raises(AudioError, match=r"short\.wav"):
-        predict(path, folder(trained[0]))
+        predict(path, trained)
 
 
 def test_the_command_says_what_it_was_trained_on(trained, recording, capsys):
-    assert main(["predict", str(recording), "--checkpoint", str(folder(trained[0]))]) == 0
+    assert main(["predict", str(recording), "--checkpoint", str(trained)]) == 0
     text = capsys.readouterr().out
     assert "angry" in text and "mfcc-lstm says" in text
     assert "trained on 24 utterances of synthetic" in text
@@ -104,7 +83,7 @@ def test_the_command_says_what_it_was_trained_on(trained, recording, capsys):
 
 def test_one_bad_file_does_not_stop_the_others(trained, recording, tmp_path, capsys):
     args = ["predict", str(tmp_path / "none.wav"), str(recording), "--json"]
-    assert main([*args, "--checkpoint", str(folder(trained[0]))]) == 2
+    assert main([*args, "--checkpoint", str(trained)]) == 2
     body = json.loads(capsys.readouterr().out)
     assert [p["path"] for p in body["predictions"]] == [str(recording)]
     assert "none.wav" in body["failed"][0]["error"]
@@ -115,7 +94,7 @@ def test_a_terminal_that_lacks_a_letter_loses_no_answer(trained, recording, tmp_
     path = tmp_path / "zażółć.wav"
     path.write_bytes(recording.read_bytes())
     done = subprocess.run(
-        [sys.executable, "-m", "ser", "predict", str(path), "--checkpoint", folder(trained[0])],
+        [sys.executable, "-m", "ser", "predict", str(path), "--checkpoint", trained],
         env=os.environ | {"PYTHONIOENCODING": "cp1252"},
         capture_output=True,
         check=True,
@@ -125,15 +104,15 @@ def test_a_terminal_that_lacks_a_letter_loses_no_answer(trained, recording, tmp_
 
 def test_several_models_must_be_told_apart(trained):
     with pytest.raises(ModelError, match="6 models here"):
-        load_model(trained[0])
-    assert load_model(folder(trained[0]) / "model.json").row == "dual"
+        load_model(trained.parents[2])
+    assert load_model(trained / "model.json").row == "dual"
 
 
 def test_ser_log_says_that_a_few_recordings_take_the_equations(trained, caplog):
     with caplog.at_level(logging.INFO, "ser.nn.fast"):
-        load_model(folder(trained[0]), recordings=FEW + 1)
+        load_model(trained, recordings=FEW + 1)
         assert not caplog.records
-        load_model(folder(trained[0]), recordings=FEW)
+        load_model(trained, recordings=FEW)
     assert caplog.messages == [f"every layer: the equations ({FEW} or fewer recordings)"]
 
 
@@ -145,7 +124,7 @@ def test_no_model_says_where_models_come_from(tmp_path):
 @pytest.mark.parametrize("damage", ["weights", "description", "missing", "classes", "escape"])
 def test_a_damaged_or_tampered_model_is_refused(trained, tmp_path, damage):
     copy = tmp_path / "copy"
-    shutil.copytree(folder(trained[0]), copy)
+    shutil.copytree(trained, copy)
     weights, description = copy / "mfcc-lstm.safetensors", copy / "model.json"
     body = json.loads(description.read_text(encoding="utf-8"))
     if damage == "weights":

@@ -12,12 +12,10 @@ import soxr
 from ser import load_audio, load_corpus
 from ser.cli import main
 from ser.corpora.check import check
-from ser.experiments import RunConfig, run
 from ser.loading import load_model
 from ser.prediction import predict
 from ser.sound_quality import EFFECTS, Channels, listen
 from ser.streaming import predict_stream
-from ser.training import TrainConfig
 
 DRAW = np.random.default_rng(0)
 
@@ -81,16 +79,8 @@ def voices(tiny_root):
 
 
 @pytest.fixture(scope="module")
-def model(tiny_root, tmp_path_factory):
-    out = tmp_path_factory.mktemp("recordings")
-    run(
-        RunConfig(
-            root=str(tiny_root), models=("mfcc-lstm",), protocol="random", folds=2,
-            train=TrainConfig(epochs=2, batch_size=16, hidden=16), out=out, jobs=1, threads=1,
-            progress=False, cache=str(tmp_path_factory.mktemp("cache")),
-        )
-    )  # fmt: skip
-    return out / "models" / "mfcc-lstm" / "random-release-1-seed0"
+def model(kept):
+    return kept("mfcc-lstm")
 
 
 def test_clean_speech_is_told_nothing(tiny_root):

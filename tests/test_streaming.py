@@ -33,23 +33,8 @@ def _threads():
 
 
 @pytest.fixture(scope="module")
-def model_folder(tiny_root, tmp_path_factory):
-    out = tmp_path_factory.mktemp("stream")
-    run(
-        RunConfig(
-            root=str(tiny_root),
-            models=("mfcc-lstm",),
-            protocol="random",
-            folds=2,
-            train=TrainConfig(epochs=1, batch_size=16, hidden=16),
-            out=out,
-            jobs=1,
-            threads=1,
-            progress=False,
-            cache=str(tmp_path_factory.mktemp("cache")),
-        )
-    )
-    return out / "models" / "mfcc-lstm" / "random-release-1-seed0"
+def model_folder(kept):
+    return kept("mfcc-lstm")
 
 
 def noise(seconds, rate=16000, channels=1, seed=0):
