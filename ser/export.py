@@ -65,9 +65,8 @@ class Exported(nn.Module):
         """(samples,) float32, mono, 16 kHz, within -1..1."""
         logits = []
         for part, scale in zip(self.parts, self.scales, strict=True):
-            given = {
-                name: self._input(waveform, name, scale.get(name)) for name in sorted(part.needs)
-            }
+            needs = sorted(part.needs)
+            given = {name: self._input(waveform, name, scale.get(name)) for name in needs}
             logits.append(part(Batch(**given))[0])
         return (torch.stack(logits).mean(0), *logits)
 

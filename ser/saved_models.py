@@ -145,7 +145,7 @@ def read_description(folder: Path) -> dict:
         body = {"normalise": "none", "options": {}, "clip_z": 0.0} | body
         _check_kinds(body)
         emotions = body["emotions"]
-        if not all(isinstance(e, str) and e for e in emotions) or len(set(emotions)) < 2:
+        if not all(isinstance(e, str) and e for e in emotions) or len(emotions) < 2:
             raise ValueError(f"emotions is {emotions!r:.40}")
         if len(set(emotions)) < len(emotions) or not body["branches"]:
             raise ValueError("an emotion is named twice, or there is no branch")

@@ -102,11 +102,8 @@ def _table(rows: list[dict], chosen: EmotionSet) -> str:
 
 
 def _how(row: dict) -> str:
-    if row["name"] == "synthetic":
-        return "made here"
-    if row["name"] == "manifest":
-        return "your own"
-    return "ser fetch" if row["fetchable"] else "by hand"
+    own = {"synthetic": "made here", "manifest": "your own"}
+    return own.get(row["name"], "ser fetch" if row["fetchable"] else "by hand")
 
 
 def _number(value: int | None) -> str:

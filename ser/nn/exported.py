@@ -68,11 +68,8 @@ class OnnxLSTM(nn.Module):
         super().__init__()
         if lstm.bidirectional or lstm.proj_size or not (lstm.batch_first and lstm.bias):
             raise ValueError("an LSTM is exported with batch_first=True, a bias and one direction")
-        self.batch_first, self.hidden_size, self.input_size = (
-            True,
-            lstm.hidden_size,
-            lstm.input_size,
-        )
+        self.batch_first, self.input_size = True, lstm.input_size
+        self.hidden_size = lstm.hidden_size
         self.weights = nn.ModuleList(
             nn.ParameterList(_in_onnx_order(part)[None] for part in ([w], [u], [b, c]))
             for w, u, b, c in lstm.all_weights
