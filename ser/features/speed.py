@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ser.errors import FeatureError
-from ser.features.mfcc import FRAME
 from ser.features.presets import SAMPLE_RATE
 
 
@@ -33,6 +32,8 @@ def change_speed(wave: np.ndarray, speed: float) -> np.ndarray:
     if speed == 1:
         return wave
     import soxr
+
+    from ser.features.mfcc import FRAME  # and with it torch, which functionals do without
 
     changed = soxr.resample(wave, SAMPLE_RATE * speed, SAMPLE_RATE, quality="HQ")
     return np.pad(changed, (0, max(0, FRAME - len(changed))))
