@@ -21,14 +21,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
 
-from ser.nn.hooks import tell
 from ser.nn.transforms import transformed
 
 log = logging.getLogger(__name__)
+
+_TOLD: WeakSet[nn.Module] = WeakSet()
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,12 @@ def choose(
     if not asked:
         return None
     if called:
-        tell(module, f"a layer ({layer})", called)
+        if module not in _TOLD:
+            _TOLD.add(module)
+            log.warning(
+                "a layer (%s) is called as it is written, which is slower than the fast path: %s",
+                layer, called,
+            )  # fmt: skip
         return None
     if reason := transformed(module, *given):
         if not torch.compiler.is_compiling():

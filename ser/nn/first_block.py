@@ -16,7 +16,6 @@ Book: chapter "Making it fast".
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -77,51 +76,26 @@ def one_pass(way: ModuleType, block: ConvBlock, x: Tensor, lengths: Tensor | Non
         centre = x.sum() / (lengths.sum() * bands)
     padded = (F.pad(x[:, 0], (side, side, up, up)) - centre).contiguous()
     rows, cols = block.conv_size(bands, 0), block.conv_size(lengths, 1)
-    stats, use_batch = statistics(
-        block, centre, int(rows * cols.sum()),
-        lambda: way.patch_moments(padded, rows, cols, block.kernel),
-    )  # fmt: skip
-    size = (block.out_size(bands, 0), block.out_size(frames, 1))
-    low = lowered(x.device.type)
-    return _Block.apply(
-        way, padded, conv.weight, conv.bias, norm.weight, norm.bias, stats, cols // 2, size,
-        use_batch, low,
-    )  # fmt: skip
-
-
-def statistics(
-    block: ConvBlock,
-    centre: Tensor,
-    count: int,
-    moments: Callable[[], tuple[Tensor, Tensor]],
-) -> tuple[tuple[Tensor, ...], bool]:
-    """What z = w.p + b is normalised by; in training the running statistics follow.
-
-    Args:
-        block: its convolution and batch norm.
-        centre: what was taken from every value of the input.
-        count: places that z has, over all clips.
-        moments: of no arguments, makes mean (8,) and covariance (8, 8) of the centred patches,
-            in float64.
-
-    Returns:
-        ``stats`` as :func:`parameter_grads` takes them, and whether they are the batch's own.
-    """
-    conv, norm = block.conv, block.norm
+    count = int(rows * cols.sum())
     weight = conv.weight.detach().flatten(1).double()
     # The centred patch is p - centre; the constant goes into the bias.
     bias = conv.bias.detach().double() + weight.sum(1) * centre
     use_batch = norm.training and count > 1
     if use_batch:
-        mean_p, cov_p = moments()
+        mean_p, cov_p = way.patch_moments(padded, rows, cols, block.kernel)
         mean = weight @ mean_p + bias
         var = torch.einsum("ci,ij,cj->c", weight, cov_p, weight).clamp_min(0)
         update_running(norm, mean.to(centre.dtype), var.to(centre.dtype), count)
     else:
         mean_p, cov_p = weight.new_zeros(8), weight.new_zeros(8, 8)
         mean, var = norm.running_mean.double(), norm.running_var.double()
-    rstd = torch.rsqrt(var + norm.eps)
-    return (mean_p, cov_p, mean, rstd, bias, centre.double()), use_batch
+    stats = mean_p, cov_p, mean, torch.rsqrt(var + norm.eps), bias, centre.double()
+    size = (block.out_size(bands, 0), block.out_size(frames, 1))
+    low = lowered(x.device.type)
+    return _Block.apply(
+        way, padded, conv.weight, conv.bias, norm.weight, norm.bias, stats, cols // 2, size,
+        use_batch, low,
+    )  # fmt: skip
 
 
 class _Block(Function):
@@ -140,8 +114,19 @@ class _Block(Function):
         use_batch: bool,
         low: bool,
     ) -> Tensor:
-        """padded (B, rows, cols), weight (C, 1, h, w) -> (B, C, *size); ``low``: in bfloat16."""
-        scaled, shift = scaled_weights(weight, gamma, beta, stats)
+        """padded (B, rows, cols), weight (C, 1, h, w) -> (B, C, *size).
+
+        Args:
+            stats: mean and covariance of the centred patches, mean and 1 / deviation of z, the
+                bias of centred patches, and what they were centred by; all in float64.
+            frames: (B,) valid columns of the result.
+            use_batch: z's mean and deviation are the batch's own, so gradients go through them.
+            low: the result in bfloat16.
+        """
+        *_, mean, rstd, centred_bias, _ = stats
+        scale = gamma.double() * rstd
+        scaled = (weight.flatten(1).double() * scale[:, None]).t().contiguous().float()
+        shift = (beta.double() + (centred_bias - mean) * scale).float()
         width = weight.shape[3]
         out, best = way.conv_pool_relu(padded, scaled, shift, width, size, frames, low)
         ctx.save_for_backward(padded, weight, gamma, best, frames, *stats)
@@ -153,50 +138,20 @@ class _Block(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple:
         """grad (B, C, *size) -> gradients of weight, bias, scale and shift."""
         padded, weight, gamma, best, frames, *stats = ctx.saved_tensors
+        mean_p, cov_p, mean, rstd, bias, centre = stats
         grad = grad.permute(0, 2, 3, 1).contiguous()
         by_patch, total = ctx.way.conv_pool_relu_grad(padded, grad, best, weight.shape[3], frames)
-        grads = parameter_grads(weight, gamma, tuple(stats), by_patch.t(), total, ctx.use_batch)
-        return None, None, *grads, None, None, None, None, None
-
-
-def scaled_weights(
-    weight: Tensor, gamma: Tensor, beta: Tensor, stats: tuple[Tensor, ...]
-) -> tuple[Tensor, Tensor]:
-    """Convolution and batch norm as one: weights (taps, C) and shift (C,), float32."""
-    *_, mean, rstd, centred_bias, _ = stats
-    scale = gamma.double() * rstd
-    scaled = (weight.flatten(1).double() * scale[:, None]).t().contiguous().float()
-    return scaled, (beta.double() + (centred_bias - mean) * scale).float()
-
-
-def parameter_grads(
-    weight: Tensor,
-    gamma: Tensor,
-    stats: tuple[Tensor, ...],
-    by_patch: Tensor,
-    total: Tensor,
-    use_batch: bool,
-) -> tuple[Tensor, ...]:
-    """Gradients of weight, bias, scale and shift from sums over the winning places.
-
-    Args:
-        stats: mean and covariance of the patches, mean and 1 / deviation of z, the bias of
-            centred patches, and what they were centred by.
-        by_patch: (C, taps), sums of gradient times centred patch.
-        total: (C,), sums of the gradient.
-        use_batch: the statistics were the batch's own, so gradients go through them.
-    """
-    mean_p, cov_p, mean, rstd, bias, centre = stats
-    w = weight.flatten(1).double()
-    scale = gamma.double() * rstd
-    # Sum of gradient times normalised z, from patches that are centred like bias.
-    d_gamma = rstd * ((w * by_patch).sum(1) + (bias - mean) * total)
-    if use_batch:
-        along = (rstd * d_gamma)[:, None] * (w @ cov_p)
-        d_weight = scale[:, None] * (by_patch - total[:, None] * mean_p - along)
-        d_bias = torch.zeros_like(total)
-    else:
-        d_weight = scale[:, None] * (by_patch + centre * total[:, None])
-        d_bias = scale * total
-    d_weight = d_weight.reshape(weight.shape)
-    return tuple(g.to(weight.dtype) for g in (d_weight, d_bias, d_gamma, total))
+        by_patch = by_patch.t()
+        w = weight.flatten(1).double()
+        scale = gamma.double() * rstd
+        # Sum of gradient times normalised z, from patches that are centred like bias.
+        d_gamma = rstd * ((w * by_patch).sum(1) + (bias - mean) * total)
+        if ctx.use_batch:
+            along = (rstd * d_gamma)[:, None] * (w @ cov_p)
+            d_weight = scale[:, None] * (by_patch - total[:, None] * mean_p - along)
+            d_bias = torch.zeros_like(total)
+        else:
+            d_weight = scale[:, None] * (by_patch + centre * total[:, None])
+            d_bias = scale * total
+        grads = d_weight.reshape(weight.shape), d_bias, d_gamma, total
+        return None, None, *(g.to(weight.dtype) for g in grads), None, None, None, None, None

@@ -6,28 +6,10 @@ put in its place, a forward of its own, a hook and a parametrization would go un
 
 from __future__ import annotations
 
-import logging
-from weakref import WeakSet
-
 from torch import nn
 from torch.nn.modules import module as torch_module
 
-log = logging.getLogger(__name__)
-
 _HOOKS = "_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"
-_TOLD: WeakSet[nn.Module] = WeakSet()
-
-
-def hooked(part: nn.Module) -> bool:
-    """Whether the part has hooks, its own or those that all modules have.
-
-    Example:
-        >>> part = nn.Linear(1, 1)
-        >>> handle = part.register_forward_hook(print)
-        >>> hooked(part), hooked(nn.Linear(1, 1))
-        (True, False)
-    """
-    return any(getattr(part, name) or getattr(torch_module, f"_global{name}") for name in _HOOKS)
 
 
 class Standard:
@@ -49,16 +31,10 @@ class Standard:
             return f"it is a {type(part).__name__}"
         if "forward" in vars(part) or self.kind.forward is not self.forward:
             return "its forward was replaced"
-        return "it has hooks" if hooked(part) else ""
-
-
-def tell(part: nn.Module, name: str, why: str) -> None:
-    """Says once for each part that it is called, which is slower."""
-    if part not in _TOLD:
-        _TOLD.add(part)
-        log.warning(
-            "%s is called as it is written, which is slower than the fast path: %s", name, why
-        )
+        for name in _HOOKS:
+            if getattr(part, name) or getattr(torch_module, f"_global{name}"):
+                return "it has hooks"
+        return ""
 
 
 def not_standard(parts: list[tuple[str, Standard, nn.Module | None]]) -> str:

@@ -13,7 +13,7 @@ from ser.nn.dslstm import flip
 from ser.nn.fast import choose
 from ser.nn.hooks import LSTM
 from ser.nn.inputs import check_lengths, check_tensors
-from ser.nn.precision import lowered
+from ser.nn.precision import autocast
 from ser.nn.transforms import counted, transformed
 
 
@@ -61,7 +61,8 @@ def lstm_output(
     whole = torch.jit.is_tracing() or (lengths is None and isinstance(x.shape[1], torch.SymInt))
     if not called and lstm.batch_first and not whole and transformed(lstm, x, lengths):
         return equations(lstm, x, lengths)
-    if x.device.type == "cpu" and (_half() or (lowered("cpu") and not _low_works())):
+    low = x.device.type == "cpu" and autocast("cpu")
+    if low and not _works(torch.get_autocast_dtype("cpu")):
         with torch.autocast("cpu", enabled=False):
             return lstm_output(lstm, x.float(), lengths, fast)
     if x.is_meta or not len(x):  # nothing that can be packed
@@ -116,16 +117,11 @@ def equations(lstm: nn.LSTM, x: Tensor, lengths: Tensor | None = None) -> Tensor
     return x.transpose(0, 1)
 
 
-def _half() -> bool:
-    """Whether autocast asks the CPU for float16, for which torch has no LSTM there."""
-    return torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.float16
-
-
 @functools.cache
-def _low_works() -> bool:
-    """Whether torch has an LSTM in bfloat16 for this processor; without AVX-512 it has none."""
+def _works(kind: torch.dtype) -> bool:
+    """Whether torch trains an LSTM in this format here: bfloat16 wants AVX-512, float16 more."""
     try:
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.enable_grad(), torch.autocast("cpu", kind):
             nn.LSTM(2, 2)(torch.zeros(1, 1, 2))
     except RuntimeError:
         return False

@@ -30,7 +30,7 @@ KINDS = {
     "recurrence": r"Recurrence|^Segments",
     "matrix product": rf"::(?!\w*upsample)(\w+_|_)?({PRODUCTS})(_\w*)?$"
     r"|\b(Mkldnn)?(Addmm|Mm|Bmm|Baddbmm|Addbmm|Linear|Addmv|Mv|Dot|Matmul)\w*Backward",
-    "batch norm": r"batch_norm|^_StepNorm",
+    "batch norm": r"batch_norm",
     "pool, ReLU": r"pool|relu|threshold",
     "optimiser": r"_foreach|_fused_adam|addcdiv|lerp|Optimizer",
     "looking at a part": rf"::({VIEWS})(_backward)?$",
