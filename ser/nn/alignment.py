@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ser.errors import FeatureError
-from ser.nn.inputs import check_lengths, check_tensors, shape_of
+from ser.nn.inputs import check_lengths, check_tensors
 from ser.nn.transforms import readable
 
 
@@ -55,7 +55,7 @@ def align(
     """
     check_tensors(None, x=x, y=y)
     if x.dim() != 3 or y.dim() != 3 or len(x) != len(y):
-        raise ValueError(f"x and y must be (B, T, size), got {shape_of(x)} and {shape_of(y)}")
+        raise ValueError(f"x and y must be (B, T, size), got {tuple(x.shape)} and {tuple(y.shape)}")
     if (x_lengths is None) != (y_lengths is None):
         raise ValueError("give the lengths of both sequences or of neither")
     lengths = None

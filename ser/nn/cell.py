@@ -22,7 +22,6 @@ from ser.nn.inputs import (
     check_size,
     check_state,
     check_tensors,
-    shape_of,
 )
 
 State = tuple[Tensor, Tensor]
@@ -107,7 +106,9 @@ class DSLSTMCell(nn.Module):
         """
         check_tensors(self, x=x, y=y)
         if x.dim() not in (1, 2) or x.dim() != y.dim() or x.shape[:-1] != y.shape[:-1]:
-            raise ValueError(f"x {shape_of(x)} and y {shape_of(y)} must be (B, size) or (size,)")
+            raise ValueError(
+                f"x and y must be (B, size) or (size,), got {tuple(x.shape)} and {tuple(y.shape)}"
+            )
         check_features(self, x, y)
         shape = (*x.shape[:-1], self.hidden_size)
         if state is None:

@@ -26,7 +26,6 @@ from ser.nn.inputs import (
     check_size,
     check_state,
     check_tensors,
-    shape_of,
 )
 from ser.nn.norms import GateNorm, OutputNorm
 from ser.nn.packing import stacked
@@ -76,8 +75,12 @@ class DSLSTMLayer(nn.Module):
         return torch.stack(out), (h, c)
 
 
-_STANDARD = {kind: Standard(kind) for kind in (DSLSTMLayer, DSLSTMCell, GateNorm, OutputNorm)}
-_PARTS = ("cell", DSLSTMCell), ("gate_norm", GateNorm), ("output_norm", OutputNorm)
+_LAYER = Standard(DSLSTMLayer)
+_PARTS = {
+    "cell": Standard(DSLSTMCell),
+    "gate_norm": Standard(GateNorm),
+    "output_norm": Standard(OutputNorm),
+}
 
 
 class DSLSTM(nn.Module):
@@ -201,10 +204,9 @@ class DSLSTM(nn.Module):
         """What of the layers must be called, and not stood in for; empty where nothing is."""
         parts = []
         for k, layer in enumerate(self.layers):
-            parts.append((f"layers[{k}]", _STANDARD[DSLSTMLayer], layer))
-            for name, kind in _PARTS:
-                part = getattr(layer, name, None)
-                parts.append((f"layers[{k}].{name}", _STANDARD[kind], part))
+            parts.append((f"layers[{k}]", _LAYER, layer))
+            for name, standard in _PARTS.items():
+                parts.append((f"layers[{k}].{name}", standard, getattr(layer, name, None)))
         return not_standard(parts)
 
     def _equations(self, x: Tensor, y: Tensor, lengths: Tensor | None, state: State):
@@ -269,7 +271,7 @@ class DSLSTM(nn.Module):
         if x.dim() != 3 or y.dim() != 3:
             raise ValueError(
                 "x and y must have 3 dimensions, or both 2 for one sequence, got "
-                f"{shape_of(x)} and {shape_of(y)}"
+                f"{tuple(x.shape)} and {tuple(y.shape)}"
             )
         if x.shape[:2] != y.shape[:2]:
             raise ValueError(
@@ -279,7 +281,7 @@ class DSLSTM(nn.Module):
         check_features(self, x, y)
         steps, batch = x.shape[:2]
         if steps == 0:
-            raise ValueError(f"sequences have no steps: x {shape_of(x)}, y {shape_of(y)}")
+            raise ValueError(f"sequences have no steps: x {tuple(x.shape)}, y {tuple(y.shape)}")
         if state is not None:
             check_state(state, (len(self.layers), batch, self.hidden_size))
         return None if lengths is None else check_lengths(lengths, batch, steps)

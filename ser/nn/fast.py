@@ -30,6 +30,7 @@ from ser.nn.transforms import transformed
 
 log = logging.getLogger(__name__)
 
+_EQUATIONS = "DSLSTM(reference=True), FrontEnd(fast=False) or lstm_output(fast=False)"
 _TOLD: WeakSet[nn.Module] = WeakSet()
 
 
@@ -172,23 +173,20 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(backward)
     def once(ctx: Any, *grads: Any) -> Any:
         """The backward pass, where nobody asks for its derivative."""
-        if any(grad is not None and _batched(grad) for grad in grads):
-            raise RuntimeError(
-                "the fast path's backward takes one gradient at a time, not a batch of them "
-                "(is_grads_batched, jacobian(vectorize=True)); use torch.func.jacrev, or "
-                "DSLSTM(reference=True), FrontEnd(fast=False) or lstm_output(fast=False)"
-            )
+        functorch = torch._C._functorch
+        for grad in grads:
+            if grad is not None and (
+                functorch.is_batchedtensor(grad) or functorch.is_legacy_batchedtensor(grad)
+            ):
+                raise RuntimeError(
+                    "the fast path's backward takes one gradient at a time, not a batch of them "
+                    "(is_grads_batched, jacobian(vectorize=True)); use torch.func.jacrev, or "
+                    f"{_EQUATIONS}"
+                )
         if torch.is_grad_enabled():
             raise RuntimeError(
-                "the fast path has no second derivative (create_graph=True); use "
-                "DSLSTM(reference=True), FrontEnd(fast=False) or lstm_output(fast=False)"
+                f"the fast path has no second derivative (create_graph=True); use {_EQUATIONS}"
             )
         return backward(ctx, *grads)
 
     return once
-
-
-def _batched(tensor: Tensor) -> bool:
-    """Whether torch.func.vmap, or the one that torch.autograd.grad has, made it of many."""
-    functorch = torch._C._functorch
-    return functorch.is_batchedtensor(tensor) or functorch.is_legacy_batchedtensor(tensor)

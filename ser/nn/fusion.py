@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ser.nn.inputs import check_lengths, check_tensors, field_of, shape_of
+from ser.nn.inputs import check_lengths, check_tensors, field_of
 
 
 def fuse(*logits: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def fuse(*logits: Tensor) -> Tensor:
         raise ValueError("nothing to fuse: no branch gave logits")
     check_tensors(None, **{f"logits {k}": one for k, one in enumerate(logits)})
     if any(one.shape != logits[0].shape for one in logits):
-        raise ValueError(f"logits must be alike, got {[shape_of(one) for one in logits]}")
+        raise ValueError(f"logits must be alike, got {[tuple(one.shape) for one in logits]}")
     return torch.stack(logits).mean(0)
 
 

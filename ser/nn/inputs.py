@@ -17,11 +17,6 @@ LOW = {torch.float32, torch.bfloat16, torch.float16}
 """What autocast brings to one format by itself."""
 
 
-def shape_of(tensor: Tensor) -> tuple[int, ...]:
-    """The sizes of a tensor, as an error message shows them."""
-    return tuple(tensor.shape)
-
-
 def check_tensors(module: nn.Module | None, **given: Any) -> None:
     """Whether all are tensors that the module's weights can be multiplied with.
 
@@ -104,7 +99,7 @@ def check_lengths(
     if found.shape != (batch,):
         turned = "lengths" in name and found.shape == (steps,)
         hint = "; is the batch in the other dimension (batch_first)?" if turned else ""
-        raise ValueError(f"{name} must be ({batch},), got {shape_of(found)}{hint}")
+        raise ValueError(f"{name} must be ({batch},), got {tuple(found.shape)}{hint}")
     if found.is_meta:
         raise ValueError(f"{name} must be numbers, and on the meta device there are none")
     if batch and readable(found) and (int(found.min()) < least or int(found.max()) > steps):
@@ -122,7 +117,7 @@ def check_pair(state: Any, module: nn.Module | None) -> None:
 def check_state(state: tuple[Tensor, Tensor], shape: tuple[int, ...]) -> None:
     """Raises ValueError where h or c has another shape."""
     if any(s.shape != shape for s in state):
-        got = [shape_of(s) for s in state]
+        got = [tuple(s.shape) for s in state]
         raise ValueError(f"state must be two tensors {shape}, got {got}")
 
 
@@ -131,7 +126,7 @@ def check_features(module: nn.Module, x: Tensor, y: Tensor) -> None:
     if x.shape[-1] != module.x_size or y.shape[-1] != module.y_size:
         raise ValueError(
             f"expected x with {module.x_size} and y with {module.y_size} features, got x "
-            f"{shape_of(x)} and y {shape_of(y)}"
+            f"{tuple(x.shape)} and y {tuple(y.shape)}"
         )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ser.nn.inputs import check_size, check_tensors, shape_of
+from ser.nn.inputs import check_size, check_tensors
 
 
 class _StepNorm(nn.Module):
@@ -42,12 +42,10 @@ class _StepNorm(nn.Module):
         check_tensors(None, rows=rows)
         own = self.training or valid is not None
         if (own and rows.dim() != 2) or rows.shape[-1:] != (self.features,):
-            raise ValueError(f"expected (B, {self.features}), got {shape_of(rows)}")
+            raise ValueError(f"expected (B, {self.features}), got {tuple(rows.shape)}")
         if valid is not None:
             if valid.dtype != torch.bool or valid.shape != rows.shape[:1]:
-                raise ValueError(
-                    f"valid must be {len(rows)} truth values, got {valid.dtype} {shape_of(valid)}"
-                )
+                raise ValueError(f"valid must be {len(rows)} truth values, got {valid}")
             # What is not valid may be no number, of which not even a gradient of zero is free.
             rows = rows.masked_fill(~valid[:, None], 0.0)
         if self.training and len(rows) > 1:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from ser.nn.norms import OutputNorm
 
 if TYPE_CHECKING:
-    from ser.nn.dslstm import DSLSTM, DSLSTMLayer
+    from ser.nn.dslstm import DSLSTM
 
 
 @dataclass(frozen=True)
@@ -45,25 +46,21 @@ class Packing:
     @classmethod
     def make(cls, steps: int, batch: int, lengths: Tensor | None, device: torch.device) -> Packing:
         """lengths (B,) of valid steps, each 1 to ``steps``; None: all steps of all sequences."""
-        if lengths is None:
-            index = torch.arange(steps * batch, device=device).view(steps, batch)
-            flip = index.flip(0).flatten()
-            return cls([batch] * steps, steps, batch, None, None, index[-1], flip)
+        if lengths is None or not batch:
+            place = torch.arange(steps * batch, device=device).view(steps, batch)
+            last, flip = place[-1], place.flip(0).flatten()
+            return cls([batch] * steps, steps, batch, None, None, last, flip)
         lengths = lengths.to("cpu", torch.long)
-        ordered, order = torch.sort(lengths, descending=True, stable=True)
-        time = torch.arange(int(ordered[0]) if batch else 0)
-        valid = time[:, None] < ordered
-        sizes = valid.sum(1).tolist()
-        rows = (time[:, None] * batch + order)[valid]
-        position = torch.full(valid.shape, -1)
-        position[valid] = torch.arange(len(rows))
-        column = torch.arange(batch)
-        last = torch.empty(batch, dtype=torch.long)
-        last[order] = position[ordered - 1, column]
-        mirrored = (ordered - 1 - time[:, None]).clamp_min(0)
-        flip = position[mirrored, column.expand_as(mirrored)][valid]
+        place = torch.arange(steps * batch).view(steps, batch)
+        packed = pack_padded_sequence(place, lengths, enforce_sorted=False)
+        rows, order = packed.data, packed.sorted_indices
+        time, sequence = rows // batch, rows % batch
+        position = torch.empty(steps * batch, dtype=torch.long)
+        position[rows] = torch.arange(len(rows))
+        last = position[(lengths - 1) * batch + torch.arange(batch)]
+        flip = position[(lengths[sequence] - 1 - time) * batch + sequence]
         moved = (t.to(device) for t in (rows, order, last, flip))
-        return cls(sizes, steps, batch, *moved)
+        return cls(packed.batch_sizes.tolist(), steps, batch, *moved)
 
     def pack(self, padded: Tensor) -> Tensor:
         """(T, B, F) -> (N, F)."""
@@ -153,34 +150,20 @@ def stacked(
 
     def run(k: int, x: Tensor, y: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Layer and direction *k* over packed steps; h and c each at a sequence's last one."""
+        cell, norm, sizes = lstm.layers[k].cell, lstm.layers[k].gate_norm, packing.sizes
+        weights = cell.W, cell.b, cell.W_T, cell.b_T, cell.W_F, cell.b_F
+        stats, eps, training = (None, None, None, None), 0.0, False
+        if norm is not None:
+            stats = (norm.weight, norm.bias, *norm.statistics(len(sizes)))
+            eps, training = norm.eps, norm.training
         h0, c0 = packing.sort(state[0][k]), packing.sort(state[1][k])
-        out, h, c = one_layer(way, lstm.layers[k], x, y, h0, c0, packing.sizes)
-        return out, (h[packing.last], c[packing.last])
+        h, c, mean, var = way.layer(x, y, weights, h0, c0, stats, sizes, eps, training)
+        if training:
+            norm.update(mean, var, counts_of(tuple(sizes), mean.device))
+        norm = lstm.layers[k].output_norm
+        output = h if norm is None else norm_steps(norm, h, sizes)
+        return output, (h[packing.last], c[packing.last])
 
     packed = packing.pack(x), packing.pack(y)
     output, last = lstm.through_layers(*packed, run, lambda rows: rows[packing.flip])
     return packing.unpack(output), last
-
-
-def one_layer(
-    way: ModuleType,
-    layer: DSLSTMLayer,
-    x: Tensor,
-    y: Tensor,
-    h0: Tensor,
-    c0: Tensor,
-    sizes: list[int],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """A layer of it: packed x (N, X), y (N, Y), states (B, H) -> output, h and c (N, H) each."""
-    norm = layer.gate_norm
-    cell = layer.cell
-    weights = cell.W, cell.b, cell.W_T, cell.b_T, cell.W_F, cell.b_F
-    stats = (None, None, None, None)
-    if norm is not None:
-        stats = (norm.weight, norm.bias, *norm.statistics(len(sizes)))
-    eps, training = (0.0, False) if norm is None else (norm.eps, norm.training)
-    h, c, mean, var = way.layer(x, y, weights, h0, c0, stats, sizes, eps, training)
-    if norm is not None and norm.training:
-        norm.update(mean, var, counts_of(tuple(sizes), mean.device))
-    output = h if layer.output_norm is None else norm_steps(layer.output_norm, h, sizes)
-    return output, h, c

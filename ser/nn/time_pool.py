@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ser.errors import ModelError
-from ser.nn.inputs import check_lengths, check_tensors, shape_of
+from ser.nn.inputs import check_lengths, check_tensors
 
 ATTENTION = 64
 """Size of the hidden layer that scores a step."""
@@ -75,7 +75,7 @@ def clean(steps: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]
     """
     check_tensors(None, steps=steps)
     if steps.dim() != 3 or steps.shape[1] == 0:
-        raise ValueError(f"expected steps (B, T, H), at least one, got {shape_of(steps)}")
+        raise ValueError(f"expected steps (B, T, H), at least one, got {tuple(steps.shape)}")
     if lengths is None:
         return steps, None
     lengths = check_lengths(lengths, len(steps), steps.shape[1]).to(steps.device)
@@ -122,7 +122,7 @@ class TimePool(nn.Module):
         """
         check_tensors(self, steps=steps)
         if steps.shape[-1] != self.hidden:
-            raise ValueError(f"expected steps (B, T, {self.hidden}), got {shape_of(steps)}")
+            raise ValueError(f"expected steps (B, T, {self.hidden}), got {tuple(steps.shape)}")
         if self.pooling == "mean":
             return drop(mean_over_time(steps, lengths), self.dropout, self.training)
         if self.pooling == "mean-deviation":

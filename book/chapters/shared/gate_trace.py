@@ -10,7 +10,7 @@ import torch
 from ser.nn.cell import DSLSTMCell
 from ser.nn.dslstm import DSLSTMLayer
 from ser.nn.hooks import Standard
-from ser.nn.inputs import check_features, check_tensors, shape_of
+from ser.nn.inputs import check_features, check_tensors
 from torch import Tensor
 
 _CELL = Standard(DSLSTMCell)
@@ -48,7 +48,7 @@ def trace(layer: DSLSTMLayer, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     if x.dim() not in (2, 3) or x.shape[:-1] != y.shape[:-1] or len(x) == 0:
         raise ValueError(
             f"x and y must be (T, size) or (T, B, size) with the same T and B, got "
-            f"{shape_of(x)} and {shape_of(y)}"
+            f"{tuple(x.shape)} and {tuple(y.shape)}"
         )
     cell, norm = layer.cell, layer.gate_norm
     check_features(cell, x, y)

@@ -36,10 +36,9 @@ TOLERANCE = 2e-3
 def why_not(lstm: DSLSTM, x: Tensor, *_: Tensor) -> str:
     """What keeps :func:`layer` from standing in; empty where nothing does."""
     weight = lstm.layers[0].cell.W
-    batch = x.shape[0] if x.dim() == 3 and lstm.batch_first else x.shape[-2]
     if weight.dtype != torch.float32:
         return "it is not float32"
-    if not dslstm_triton.fits(batch, weight.dtype):
+    if not dslstm_triton.fits(x.shape[1]):
         return "Triton is missing, or the batch too large or empty"
     where = str(x.device)
     return "" if proven(where) else "its kernels do not agree with torch here"
@@ -58,24 +57,8 @@ def layer(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """As :func:`ser.nn.cpu.dslstm.layer`; the products with h are made in float32."""
     pre, recurrent, state = projections(x, y, weights, h0, c0)
-    return recurrence(pre, recurrent, *state, norm, (sizes, eps, training))
-
-
-def recurrence(
-    pre: Tensor,
-    weight: Tensor,
-    h0: Tensor,
-    c0: Tensor,
-    norm: tuple[Tensor | None, ...],
-    settings: tuple,
-) -> tuple[Tensor, ...]:
-    """What :class:`ser.nn.cpu.dslstm.Recurrence` computes, by graphs or step by step.
-
-    Args:
-        norm: scale, shift, mean, var, or four None.
-        settings: sizes, eps, training.
-    """
-    inputs = pre, weight, h0, c0, *norm
+    settings = sizes, eps, training
+    inputs = pre, recurrent, *state, *norm
     with torch.cuda.device(pre.device) if pre.is_cuda else contextlib.nullcontext():
         if not torch.cuda.is_current_stream_capturing():
             lease = _graphs().lease(inputs, settings)

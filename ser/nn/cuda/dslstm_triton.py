@@ -190,9 +190,9 @@ def _backward(
         )  # fmt: skip
 
 
-def fits(batch: int, dtype: torch.dtype) -> bool:
-    """Whether the kernels can take so many sequences of this type."""
-    return triton is not None and 0 < batch <= LARGEST and dtype == torch.float32
+def fits(batch: int) -> bool:
+    """Whether the kernels can take so many sequences."""
+    return triton is not None and 0 < batch <= LARGEST
 
 
 def _blocks(batch: int, hidden: int) -> tuple[tuple[int], dict[str, int]]:
