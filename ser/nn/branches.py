@@ -72,6 +72,7 @@ class Branch(nn.Module):
         classes: int = 4,
         hidden: int = 200,
         layers: int = 2,
+        *,
         fast: bool = True,
         dropout: float = 0.0,
         pooling: str = "mean",
@@ -121,6 +122,11 @@ class Branch(nn.Module):
 class MFCCBranch(Branch):
     """M_LSTM: MFCC -> 2-layer LSTM -> mean over the valid frames -> logits.
 
+    Args:
+        shape, options: as in :class:`Branch`: classes, hidden and layers may be given by place.
+        size: numbers of a row, where they are not those of :data:`SIZES`.
+        stride: of so many rows one is read.
+
     Example:
         >>> batch = Batch(mfcc=torch.randn(2, 50, 39), mfcc_lengths=torch.tensor([50, 30]))
         >>> MFCCBranch(hidden=8)(batch).shape
@@ -130,16 +136,8 @@ class MFCCBranch(Branch):
     needs = frozenset({"mfcc"})
     reads = "mfcc"
 
-    def __init__(
-        self,
-        classes: int = 4,
-        hidden: int = 200,
-        layers: int = 2,
-        size: int = 0,
-        stride: int = 1,
-        **options,
-    ):
-        super().__init__(classes, hidden, layers, **options)
+    def __init__(self, *shape: int, size: int = 0, stride: int = 1, **options):
+        super().__init__(*shape, **options)
         self.stride = stride
         self.end_in(size or SIZES[self.reads])
 
@@ -184,8 +182,8 @@ class CNNLSTMBranch(Branch):
     Args:
         which: ``"s1"`` or ``"s2"``.
         n_mels: its mel bands.
+        shape, options: as in :class:`Branch`: classes, hidden and layers may be given by place.
         channels: of the front end.
-        options: of every :class:`Branch`.
 
     Example:
         >>> branch = CNNLSTMBranch("s1", n_mels=128, hidden=8)
@@ -197,13 +195,11 @@ class CNNLSTMBranch(Branch):
         self,
         which: str,
         n_mels: int,
-        classes: int = 4,
-        hidden: int = 200,
-        layers: int = 2,
+        *shape: int,
         channels: tuple[int, int] = (64, 16),
         **options,
     ):
-        super().__init__(classes, hidden, layers, **options)
+        super().__init__(*shape, **options)
         self.which, self.needs = which, frozenset({which})
         self.front = FrontEnd(n_mels, which, channels, self.fast)
         self.end_in(self.front.size)
@@ -220,26 +216,18 @@ class CNNLSTMPairBranch(nn.Module):
 
     Args:
         n_mels: mel bands of S1 and S2.
-        options: of :class:`CNNLSTMBranch`.
+        shape, options: as in :class:`CNNLSTMBranch`.
     """
 
     needs = frozenset({"s1", "s2"})
 
-    def __init__(
-        self,
-        n_mels: tuple[int, int],
-        classes: int = 4,
-        hidden: int = 200,
-        layers: int = 2,
-        channels: tuple[int, int] = (64, 16),
-        **options,
-    ):
+    def __init__(self, n_mels: tuple[int, int], *shape: int, **options):
         super().__init__()
-        self.s1 = CNNLSTMBranch("s1", n_mels[0], classes, hidden, layers, channels, **options)
-        self.s2 = CNNLSTMBranch("s2", n_mels[1], classes, hidden, layers, channels, **options)
+        self.s1 = CNNLSTMBranch("s1", n_mels[0], *shape, **options)
+        self.s2 = CNNLSTMBranch("s2", n_mels[1], *shape, **options)
         size = self.s1.linear.in_features
         self.s1.linear, self.s2.linear = nn.Identity(), nn.Identity()
-        self.linear = nn.Linear(2 * size, classes)
+        self.linear = nn.Linear(2 * size, self.s1.classes)
 
     def forward(self, batch: Batch) -> Tensor:
         """Batch with s1 and s2, each (B, n_mels, T) -> logits (B, classes)."""
@@ -251,8 +239,8 @@ class TwoFrontEndsBranch(Branch):
 
     Args:
         n_mels: mel bands of S1 and S2.
+        shape, options: as in :class:`Branch`: classes, hidden and layers may be given by place.
         channels: of the front ends.
-        options: of every :class:`Branch`.
     """
 
     needs = frozenset({"s1", "s2"})
@@ -260,15 +248,9 @@ class TwoFrontEndsBranch(Branch):
     """Whether the recurrent layer hears both sequences as one, side by side."""
 
     def __init__(
-        self,
-        n_mels: tuple[int, int],
-        classes: int = 4,
-        hidden: int = 200,
-        layers: int = 2,
-        channels: tuple[int, int] = (64, 16),
-        **options,
+        self, n_mels: tuple[int, int], *shape: int, channels: tuple[int, int] = (64, 16), **options
     ):
-        super().__init__(classes, hidden, layers, **options)
+        super().__init__(*shape, **options)
         self.front1 = FrontEnd(n_mels[0], "s1", channels, self.fast)
         self.front2 = FrontEnd(n_mels[1], "s2", channels, self.fast)
         sizes = self.front1.size, self.front2.size
@@ -324,15 +306,8 @@ class DSProsodyBranch(Branch):
 
     needs = frozenset({"mfcc", "prosody"})
 
-    def __init__(
-        self,
-        classes: int = 4,
-        hidden: int = 200,
-        layers: int = 2,
-        stride: int = 1,
-        **options,
-    ):
-        super().__init__(classes, hidden, layers, **options)
+    def __init__(self, *shape: int, stride: int = 1, **options):
+        super().__init__(*shape, **options)
         self.stride = stride
         self.end_in(SIZES["mfcc"], SIZES["prosody"])
 

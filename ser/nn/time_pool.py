@@ -124,14 +124,15 @@ class TimePool(nn.Module):
         if steps.shape[-1] != self.hidden:
             raise ValueError(f"expected steps (B, T, {self.hidden}), got {tuple(steps.shape)}")
         if self.pooling == "mean":
-            return drop(mean_over_time(steps, lengths), self.dropout, self.training)
-        if self.pooling == "mean-deviation":
-            return drop(mean_and_deviation(steps, lengths), self.dropout, self.training)
-        steps, padding = clean(steps, lengths)
-        scores = self.score(torch.tanh(self.project(steps)))
-        if padding is not None:
-            scores = scores.masked_fill(padding[:, :, None], -torch.inf)
-        pooled = (scores.softmax(1) * steps).sum(1)
+            pooled = mean_over_time(steps, lengths)
+        elif self.pooling == "mean-deviation":
+            pooled = mean_and_deviation(steps, lengths)
+        else:
+            steps, padding = clean(steps, lengths)
+            scores = self.score(torch.tanh(self.project(steps)))
+            if padding is not None:
+                scores = scores.masked_fill(padding[:, :, None], -torch.inf)
+            pooled = (scores.softmax(1) * steps).sum(1)
         return drop(pooled, self.dropout, self.training)
 
 

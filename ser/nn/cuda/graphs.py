@@ -148,17 +148,13 @@ class Graphs:
         try:
             group.append(Steps(inputs, settings))
         except Exception as error:  # memory and drivers fail in ways of their own
-            self._give_up(error, inputs[0].device)
+            self.given_up = True
+            self.kept.clear()
+            torch.cuda.empty_cache()
+            device, told = inputs[0].device, f"{type(error).__name__}: {str(error)[:200]}"
+            log.warning("no more CUDA graphs on %s (%s); going on without", device, told)
             return None
         return Lease(group[-1])
-
-    def _give_up(self, error: Exception, device: torch.device) -> None:
-        self.given_up = True
-        self.kept.clear()
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-        told = f"{type(error).__name__}: {str(error)[:200]}"
-        log.warning("no more CUDA graphs on %s (%s); going on without", device, told)
 
 
 class GraphRecurrence(Function):
