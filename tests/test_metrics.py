@@ -127,7 +127,6 @@ def test_one_speaker_has_no_interval(answers):
     labels, predictions, _ = answers
     interval = bootstrap_interval(labels, predictions, ["S0"] * 300)
     assert np.isnan(interval).all()
-    assert "two speakers" in interval.note
     result = paired_test(labels, predictions, labels, ["S0"] * 300)
     assert np.isnan([result.ua_low, result.ua_high]).all()
     assert result.ua_p == 1

@@ -17,7 +17,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "intervals": ["Interval", "bootstrap_interval", "counts_interval", "speaker_counts"],
+        "intervals": ["Interval", "bootstrap_interval", "speaker_counts"],
         "paired": ["Paired", "mcnemar", "paired_test"],
         "scores": [
             "confusion",

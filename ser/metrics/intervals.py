@@ -20,15 +20,10 @@ METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"wa": count_wa, "ua": 
 
 
 class Interval(NamedTuple):
-    """Lower and upper end; both NaN where there is none, and ``note`` says why."""
+    """Lower and upper end; both NaN where there is none: it needs at least two speakers."""
 
     low: float
     high: float
-
-    @property
-    def note(self) -> str:
-        """Empty, or why there is no interval."""
-        return "" if np.isfinite(self.low) else "no interval: it needs at least two speakers"
 
 
 def runs(predictions: ArrayLike, utterances: int, classes: int = len(EMOTIONS)) -> np.ndarray:
@@ -68,11 +63,9 @@ def speaker_counts(
     if len(truth) == 0:
         raise ValueError("no utterances to score")
     names, who = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
-    size = classes
-    seed = np.arange(len(answers))[:, None]
-    cell = ((who * len(answers) + seed) * size + truth) * size + answers
-    flat = np.bincount(cell.ravel(), minlength=len(names) * len(answers) * size * size)
-    return names, flat.reshape(len(names), len(answers), size, size)
+    shape = len(names), len(answers), classes, classes
+    cell = np.ravel_multi_index((who, np.arange(len(answers))[:, None], truth, answers), shape)
+    return names, np.bincount(cell.ravel(), minlength=np.prod(shape)).reshape(shape)
 
 
 def draw(speakers: int, resamples: int, seed: int) -> np.ndarray:
@@ -92,23 +85,6 @@ def percentiles(values: np.ndarray, level: float) -> Interval:
     """The central *level* of values, as an interval."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
-
-
-def counts_interval(
-    counts: np.ndarray,
-    metric: str = "ua",
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """As :func:`bootstrap_interval`, from the counts of :func:`speaker_counts`."""
-    if metric not in METRICS:
-        raise ValueError(f"unknown metric {metric!r}; choose from {', '.join(METRICS)}")
-    if resamples < 1 or not 0 < level < 1:
-        raise ValueError("resamples must be at least 1, and level between 0 and 1")
-    if len(counts) < 2:
-        return Interval(float("nan"), float("nan"))
-    return percentiles(resampled(counts, draw(len(counts), resamples, seed), metric), level)
 
 
 def bootstrap_interval(
@@ -139,7 +115,7 @@ def bootstrap_interval(
 
     Returns:
         Interval ``(low, high)``; both NaN with fewer than two speakers, where nothing is known
-        about another speaker (``.note`` says so).
+        about another speaker.
 
     Raises:
         ValueError: unequal lengths, unknown class or metric.
@@ -150,6 +126,11 @@ def bootstrap_interval(
         >>> low, high
         (0.0, 1.0)
     """
-    return counts_interval(
-        speaker_counts(labels, predictions, by, classes)[1], metric, resamples, level, seed
-    )
+    if metric not in METRICS:
+        raise ValueError(f"unknown metric {metric!r}; choose from {', '.join(METRICS)}")
+    if resamples < 1 or not 0 < level < 1:
+        raise ValueError("resamples must be at least 1, and level between 0 and 1")
+    names, counts = speaker_counts(labels, predictions, by, classes)
+    if len(names) < 2:
+        return Interval(float("nan"), float("nan"))
+    return percentiles(resampled(counts, draw(len(names), resamples, seed), metric), level)

@@ -11,7 +11,7 @@ have shown at all is said beside: a p has a least value, and a difference has to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -66,10 +66,6 @@ class Paired:
     utterances: int
     note: str = ""
 
-    def as_dict(self) -> dict:
-        """All attributes, in a fixed order."""
-        return asdict(self)
-
 
 def mcnemar(only_a: int, only_b: int) -> float:
     """Exact two-sided McNemar p from the numbers of utterances only one row got right.
@@ -80,12 +76,9 @@ def mcnemar(only_a: int, only_b: int) -> float:
         >>> mcnemar(0, 0)
         1.0
     """
-    n, fewer = only_a + only_b, min(only_a, only_b)
-    term = tail = 1  # exact, in whole numbers; scipy.stats takes half a second to import
-    for k in range(fewer):
-        term = term * (n - k) // (k + 1)
-        tail += term
-    return min(1.0, 2 * tail / 2**n)
+    from scipy.special import bdtr  # scipy.stats takes half a second to import
+
+    return min(1.0, 2 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
 
 
 def least_p(speakers: int) -> float:
@@ -172,7 +165,12 @@ def paired_test(
     for name, score in (("wa", count_wa), ("ua", count_ua)):
         first, second = (float(score(c.sum(0)).mean()) for c in (counts_a, counts_b))
         scores |= {f"{name}_a": first, f"{name}_b": second, f"{name}_difference": first - second}
-        ends = _difference_interval(counts_a, counts_b, name, resamples, level, seed)
+        if len(names) > 1:
+            drawn = draw(len(names), resamples, seed)
+            gaps = resampled(counts_a, drawn, name) - resampled(counts_b, drawn, name)
+            ends = percentiles(gaps, level)
+        else:
+            ends = Interval(float("nan"), float("nan"))
         scores |= {f"{name}_low": ends.low, f"{name}_high": ends.high}
         shares = _shares(counts_a, counts_b, name)
         scores[f"{name}_p"] = _swap_p(shares, resamples, seed)
@@ -190,15 +188,6 @@ def paired_test(
         utterances=len(truth),
         note="" if len(names) > 1 else "one speaker: no interval, and no p below 1",
     )
-
-
-def _difference_interval(
-    a: np.ndarray, b: np.ndarray, metric: str, resamples: int, level: float, seed: int
-) -> Interval:
-    if len(a) < 2:
-        return Interval(float("nan"), float("nan"))
-    weights = draw(len(a), resamples, seed)
-    return percentiles(resampled(a, weights, metric) - resampled(b, weights, metric), level)
 
 
 def _shares(a: np.ndarray, b: np.ndarray, metric: str) -> np.ndarray:

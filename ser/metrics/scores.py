@@ -35,17 +35,6 @@ def as_codes(values: ArrayLike, classes: int = len(EMOTIONS)) -> np.ndarray:
     return codes
 
 
-def _pair(labels: ArrayLike, predictions: ArrayLike, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    truth, answer = as_codes(labels, classes), as_codes(predictions, classes)
-    if truth.shape != answer.shape or truth.ndim != 1:
-        raise ValueError(
-            f"labels {truth.shape} and predictions {answer.shape} must be equally long"
-        )
-    if truth.size == 0:
-        raise ValueError("no utterances to score")
-    return truth, answer
-
-
 def confusion(
     labels: ArrayLike, predictions: ArrayLike, classes: int = len(EMOTIONS)
 ) -> np.ndarray:
@@ -66,7 +55,13 @@ def confusion(
         >>> confusion([0, 0, 1, 3], [0, 1, 1, 3]).tolist()
         [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
     """
-    truth, answer = _pair(labels, predictions, classes)
+    truth, answer = as_codes(labels, classes), as_codes(predictions, classes)
+    if truth.shape != answer.shape or truth.ndim != 1:
+        raise ValueError(
+            f"labels {truth.shape} and predictions {answer.shape} must be equally long"
+        )
+    if truth.size == 0:
+        raise ValueError("no utterances to score")
     flat = np.bincount(truth * classes + answer, minlength=classes * classes)
     return flat.reshape(classes, classes)
 
@@ -79,8 +74,8 @@ def row_percent(counts: ArrayLike) -> np.ndarray:
         [[75.0, 25.0], [0.0, 100.0]]
     """
     counts = np.asarray(counts, dtype=float)
-    total = counts.sum(-1, keepdims=True)
-    return np.divide(100 * counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+    with np.errstate(invalid="ignore"):
+        return 100 * counts / counts.sum(-1, keepdims=True)
 
 
 def recalls(labels: ArrayLike, predictions: ArrayLike, classes: int = len(EMOTIONS)) -> np.ndarray:
@@ -99,26 +94,22 @@ def recalls(labels: ArrayLike, predictions: ArrayLike, classes: int = len(EMOTIO
 def count_recalls(counts: np.ndarray) -> np.ndarray:
     """Recalls (..., classes) of confusion matrices (..., classes, classes), NaN where absent."""
     counts = np.asarray(counts, dtype=float)
-    right = np.diagonal(counts, axis1=-2, axis2=-1)
-    total = counts.sum(-1)
-    return np.divide(right, total, out=np.full_like(total, np.nan), where=total > 0)
+    with np.errstate(invalid="ignore"):
+        return np.diagonal(counts, axis1=-2, axis2=-1) / counts.sum(-1)
 
 
 def count_wa(counts: np.ndarray) -> np.ndarray:
     """WA (...) of confusion matrices (..., classes, classes); NaN of an empty one."""
     counts = np.asarray(counts, dtype=float)
-    right = np.trace(counts, axis1=-2, axis2=-1)
-    total = counts.sum((-2, -1))
-    return np.divide(right, total, out=np.full_like(total, np.nan), where=total > 0)
+    with np.errstate(invalid="ignore"):
+        return np.trace(counts, axis1=-2, axis2=-1) / counts.sum((-2, -1))
 
 
 def count_ua(counts: np.ndarray) -> np.ndarray:
     """UA (...) of confusion matrices (..., classes, classes), over the classes present."""
     recall = count_recalls(counts)
-    present = ~np.isnan(recall)
-    number = present.sum(-1).astype(float)
-    total = np.where(present, recall, 0).sum(-1)
-    return np.divide(total, number, out=np.full_like(total, np.nan), where=number > 0)
+    with np.errstate(invalid="ignore"):
+        return np.nansum(recall, -1) / (~np.isnan(recall)).sum(-1)
 
 
 def wa(labels: ArrayLike, predictions: ArrayLike, classes: int = len(EMOTIONS)) -> float:
@@ -182,23 +173,14 @@ def reliability(labels: ArrayLike, logits: ArrayLike, bins: int = 10) -> pd.Data
     if probability.ndim != 2 or len(truth) != len(probability):
         raise ValueError(f"labels {truth.shape} do not fit logits {probability.shape}")
     sure = probability.max(-1)
-    right = probability.argmax(-1) == truth
-    edges = np.linspace(0, 1, bins + 1)
-    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
-    number = np.bincount(place, minlength=bins)
-    mean = [np.full(bins, np.nan) for _ in range(2)]
-    for out, values in zip(mean, (sure, right), strict=True):
-        total = np.bincount(place, weights=values, minlength=bins)
-        np.divide(total, number, out=out, where=number > 0)
-    return pd.DataFrame(
-        {
-            "low": edges[:-1],
-            "high": edges[1:],
-            "n": number,
-            "confidence": mean[0],
-            "accuracy": mean[1],
-        }
+    answers = pd.DataFrame(
+        {"n": 1, "confidence": sure, "accuracy": probability.argmax(-1) == truth}
     )
+    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    table = answers.groupby(place).agg({"n": "sum", "confidence": "mean", "accuracy": "mean"})
+    table = table.reindex(range(bins)).fillna({"n": 0}).astype({"n": int})
+    edges = np.linspace(0, 1, bins + 1)
+    return pd.concat([pd.DataFrame({"low": edges[:-1], "high": edges[1:]}), table], axis=1)
 
 
 def ece(labels: ArrayLike, logits: ArrayLike, bins: int = 10) -> float:

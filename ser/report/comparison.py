@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class Comparison:
             "a_transductive": self.a.transductive,
             "b_transductive": self.b.transductive,
         }
-        return {**head, **rows, **finite(self.result.as_dict())}
+        return {**head, **rows, **finite(asdict(self.result))}
 
 
 def compare(a: Row, b: Row, resamples: int = 2000) -> Comparison:

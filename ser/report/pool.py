@@ -15,7 +15,7 @@ from ser.errors import RecordError
 from ser.experiments.record_table import SELECTIONS
 from ser.experiments.records import normaliser_of
 from ser.marks import mark_of
-from ser.metrics import Interval, confusion, counts_interval, row_percent, speaker_counts
+from ser.metrics import Interval, bootstrap_interval, confusion, row_percent
 from ser.metrics.scores import count_recalls, count_ua, count_wa
 from ser.report.record import Record
 
@@ -180,9 +180,10 @@ class Row:
 
     def interval(self, metric: str = "ua", resamples: int = 2000) -> Interval:
         """95 % interval over speakers, all seeds together."""
-        classes = len(self.emotions)
-        _, counts = speaker_counts(self.labels, self.predictions, self.speakers, classes)
-        return counts_interval(counts, metric, resamples)
+        return bootstrap_interval(
+            *(self.labels, self.predictions, self.speakers, metric, resamples),
+            classes=len(self.emotions),
+        )
 
 
 def pool_records(records: Iterable[Record]) -> list[Row]:

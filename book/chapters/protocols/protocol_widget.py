@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from ser.corpora.base import EMOTIONS
-from ser.metrics import counts_interval, speaker_counts
+from ser.metrics import speaker_counts
 from ser.metrics.scores import count_ua
 from ser.plots.html import Html
 from ser.plots.style import BLUE, CARD, GREY, GRID, INK, MUTED, VERMILLION
@@ -202,7 +202,7 @@ def _about(row: Row) -> dict[str, Any]:
 
 def _scores(row: Row, resamples: int) -> dict[str, Any]:
     _, counts = speaker_counts(row.labels, row.predictions, row.speakers)
-    ends = counts_interval(counts, "ua", resamples)
+    ends = row.interval("ua", resamples)
     each = count_ua(counts).mean(1)
     return {
         "ua": _percent(row.ua.mean()),
