@@ -14,10 +14,10 @@ from chapters.shared.cell_drawing import DS_PARTS, LSTM_PARTS, cells, ds_lstm_ce
 from chapters.shared.svg import GROUNDS, ROLES, SMALLEST, Drawing, figure
 from chapters.shared.system_drawing import PARTS, drawn_system, shapes, system_drawing
 from conftest import ROOT
+from test_plots import contrast
 
 from ser import build_model
 from ser.batch import Batch
-from ser.plots.style import contrast
 
 
 def drawing(width: float = 360) -> Drawing:

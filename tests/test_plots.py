@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 from records_maker import make_results
 
 from ser import plots
-from ser.plots.style import CARD, INK, MUTED, WIDTH, contrast, luminance, png
+from ser.plots.results import heatmap
+from ser.plots.style import CARD, INK, MUTED, WIDTH, drawing, png
 from ser.report import make_report
 
 RNG = np.random.default_rng(0)
@@ -96,11 +97,27 @@ def test_text_is_readable_on_a_telephone_and_inside_the_figure(figures):
                 assert inside and box.y0 >= 0 and box.y1 <= fig.bbox.height, (name, text.get_text())
 
 
+def luminance(colour) -> float:
+    """Relative luminance of a colour as WCAG defines it, 0 (black) to 1 (white)."""
+    rgb = np.array(matplotlib.colors.to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(a, b) -> float:
+    """Contrast ratio of two colours, 1 to 21; text needs 4.5 (WCAG AA)."""
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
 def test_contrast_of_text_and_marks():
     assert contrast(INK, CARD) >= 7
     assert contrast(MUTED, CARD) >= 4.5
-    for colour in matplotlib.colormaps["Blues"](np.linspace(0, 1, 101)):
-        assert contrast(plots.style.ink_on(colour), colour) >= 4.5
+    shades = np.linspace(0, 1, 101)
+    with drawing() as (_, ax):
+        heatmap(ax, shades[None], [["x"] * 101], range(101), ["x"])
+    for text, colour in zip(ax.texts, matplotlib.colormaps["Blues"](shades), strict=True):
+        assert contrast(text.get_color(), colour) >= 4.5
 
 
 # Machado, Oliveira, Fernandes (2009): complete protanopia, deuteranopia, tritanopia.

@@ -42,8 +42,8 @@ def test_copies_are_the_same_and_where_and_when_does_not_count(two):
     change(b, lambda d: d.update(wall_seconds=99, device="cuda", command="other", threads=7))
     found = compare_records(a, b)
     assert found.same and len(found.runs) == 6 and found.largest == 0
-    assert found.to_text().startswith("the same\n") and "runs in both: 6" in str(found)
-    data = json.loads(found.to_json())
+    assert found.to_text().startswith("the same\n") and "runs in both: 6" in found.to_text()
+    data = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert data["same"] and data["predictions_that_differ"] == 0 and data["differing"] == []
 
 
@@ -55,7 +55,7 @@ def test_a_tolerance_forgives_logits_and_nothing_else(two):
     assert compare_records(a, b).largest == pytest.approx(0.001)
     change(b, nudge(50))
     found = compare_records(a, b, 0.01)
-    assert [r.predictions for r in found.differing] == [1]
+    assert found.differing.predictions.tolist() == [1]
     assert "1 of 12 answers differ" in found.to_text()
 
 
@@ -74,7 +74,7 @@ def test_what_was_asked_must_be_the_same_too(two, how, said):
     change(b, how)
     found = compare_records(a, b, tolerance=1e9)
     assert not found.same and len(found.differing) == 1 and said in found.to_text()
-    json.loads(found.to_json())
+    json.dumps(found.as_dict(), allow_nan=False)
 
 
 def test_runs_that_one_side_lacks_are_named(two):
@@ -85,6 +85,9 @@ def test_runs_that_one_side_lacks_are_named(two):
     assert "only in the first: emodb/loso/release/mfcc-lstm/S00/seed0" in found.to_text()
     assert "and 2 more" in found.to_text(most=1)
     assert len(compare_records(b, a).only_b) == 3
+    none = compare_records(a / "mfcc-lstm", b)
+    assert not none.same and none.largest is None and none.as_dict()["runs"] == 0
+    assert "runs in both: 0" in none.to_text()
 
 
 def test_nonsense_is_refused(two, tmp_path):
@@ -132,7 +135,7 @@ def test_runs_are_paired_by_what_was_asked_where_one_folder_holds_more(tmp_path)
                 data |= {"config": {"hidden": size}, "fingerprint": str(size)}
                 rewrite(path, data)
     found = compare_records(tmp_path / "mixed", tmp_path / "large")
-    assert len(found.runs) == 2 and found.largest == 0 and not found.differing
+    assert len(found.runs) == 2 and found.largest == 0 and not len(found.differing)
     assert len(found.only_a) == 2 and not found.only_b
     back = compare_records(tmp_path / "large", tmp_path / "mixed")
-    assert len(back.runs) == 2 and len(back.only_b) == 2 and not back.differing
+    assert len(back.runs) == 2 and len(back.only_b) == 2 and not len(back.differing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 
 from ser.cli.options import positive
@@ -132,7 +133,8 @@ def _same(args: argparse.Namespace) -> int:
     from ser.report.compare_runs import compare_records
 
     found = compare_records(args.folders, args.same_as, args.tolerance)
-    sys.stdout.write(found.to_json() + "\n" if args.json else found.to_text())
+    text = json.dumps(found.as_dict(), indent=1, allow_nan=False) + "\n"
+    sys.stdout.write(text if args.json else found.to_text())
     return 0 if found.same else 1
 
 

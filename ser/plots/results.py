@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from ser.corpora.base import EMOTIONS
 from ser.corpora.emotion_set import set_name
-from ser.marks import footnotes, mark_of
+from ser.marks import footnotes
 from ser.metrics import row_percent
 from ser.plots.style import (
     BLUE,
@@ -28,7 +28,6 @@ from ser.plots.style import (
     MUTED,
     VERMILLION,
     drawing,
-    ink_on,
     mark_legend,
     set_alt,
     set_title,
@@ -103,7 +102,8 @@ def heatmap(
     )  # fmt: skip
     for text, place in zip(ax.texts, np.ndindex(shade.shape), strict=True):
         # seaborn's white is too faint on a middle blue: a contrast of 2.3, where 4.5 is needed
-        text.set(color=ink_on(matplotlib.colormaps["Blues"](shade[place])), fontsize=size)
+        light = seaborn.utils.relative_luminance(matplotlib.colormaps["Blues"](shade[place]))
+        text.set(color="black" if light > 0.179 else "white", fontsize=size)
         text.set_fontweight("bold" if square and place[0] == place[1] else "normal")
     ax.tick_params(length=0, rotation=0)
 
@@ -135,7 +135,7 @@ def results_table_plot(table: pd.DataFrame, metric: str = "ua") -> Figure:
     The dashed line is chance, with as many classes as were tested.
 
     Args:
-        table: ``Report.table``, or some of its lines.
+        table: :attr:`ser.report.Report.table`, or some of its lines.
         metric: ``"ua"`` or ``"wa"``.
 
     Returns:
@@ -146,91 +146,56 @@ def results_table_plot(table: pd.DataFrame, metric: str = "ua") -> Figure:
     """
     if table.empty:
         raise ValueError("the table has no rows to draw")
-    table = table.assign(where=_where(table), label=_labels(table))
-    panels = list(dict.fromkeys(table["where"]))
-    lines = [list(dict.fromkeys(table[table["where"] == p].label)) for p in panels]
+    table = table.fillna({"test_corpus": "", "preset": ""})
+    table["where"] = table.apply(_where, axis=1)
+    if table.preset[table.preset != ""].nunique() > 1:
+        table["label"] += table.preset.map(lambda preset: f" ({preset})" if preset else "")
+    panels = list(table.groupby("where", sort=False))
+    names = [list(dict.fromkeys(part.label)) for _, part in panels]
     chosen = [s for s in SELECTIONS if s in set(table.selection)]
-    chosen += sorted(set(table.selection) - set(chosen))
-    step = 0.5 / max(1, len(chosen))
-    height = 1.3 + 0.75 * len(panels) + 0.42 * sum(map(len, lines))
-    ratios = {"height_ratios": [len(names) + 0.6 for names in lines]}
-    with drawing(None, height, len(panels), sharex=True, gridspec_kw=ratios, squeeze=False) as (
-        fig,
-        grid,
-    ):
-        axes = grid[:, 0]
-        for ax, panel, names in zip(axes, panels, lines, strict=True):
-            classes = table.loc[table["where"] == panel].get("classes")
-            chance = 25.0 if classes is None else 100 / classes.max()
+    step = 0.5 / len(chosen)
+    height = 1.3 + 0.75 * len(panels) + 0.42 * sum(map(len, names))
+    grid = {"gridspec_kw": {"height_ratios": [len(each) + 0.6 for each in names]}}
+    with drawing(None, height, len(panels), sharex=True, squeeze=False, **grid) as (fig, axes):
+        legend = {}
+        for ax, (where, part), lines in zip(axes[:, 0], panels, names, strict=True):
+            chance = 100 / part.classes.max()
             ax.axvline(chance, color=MUTED, linestyle="--", linewidth=1, label="chance")
             for number, selection in enumerate(chosen):
-                part = table[(table["where"] == panel) & (table.selection == selection)]
-                offset = (number - (len(chosen) - 1) / 2) * step
-                _points(ax, part, metric, [names.index(n) + offset for n in part.label], selection)
-            ax.set_yticks(range(len(names)), names)
-            ax.set_ylim(len(names) - 0.4, -0.6)
+                label, colour, marker, face = SELECTIONS[selection]
+                here = part[part.selection == selection]
+                y = here.label.map(lines.index) + (number - (len(chosen) - 1) / 2) * step
+                ends = [100 * here[f"{metric}_{end}"] for end in ("low", "high")]
+                ax.hlines(y, *ends, color=colour, linewidth=2)
+                look = {"color": colour, "markerfacecolor": face, "markersize": 7, "label": label}
+                ax.plot(100 * here[metric], y, marker, **look)
+            ax.set_yticks(range(len(lines)), lines)
+            ax.set_ylim(len(lines) - 0.4, -0.6)
             ax.grid(axis="x")
             ax.tick_params(axis="y", length=0)
-            set_title(ax, panel)
-        legend = mark_legend(table.label)
+            set_title(ax, where)
+            legend |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
         # Aligned with the right end: under long names the axes are narrower than the label.
-        text = f"{metric.upper()} in percent, 95 % interval over speakers{legend}"
-        axes[-1].set_xlabel(text, loc="right")
-        handles, names = [], []
-        for ax in axes:
-            for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
-                if name not in names:
-                    handles.append(handle)
-                    names.append(name)
-        fig.legend(handles, names, loc="outside lower center", ncols=2, handletextpad=0.5)
-    return set_alt(fig, _say_table(table, metric, panels))
+        text = f"{metric.upper()} in percent, 95 % interval over speakers{mark_legend(table.label)}"
+        axes[-1, 0].set_xlabel(text, loc="right")
+        fig.legend(legend.values(), legend, loc="outside lower center", ncols=2, handletextpad=0.5)
+    return set_alt(fig, _say_table(table, metric))
 
 
-def _points(ax: Axes, part: pd.DataFrame, metric: str, y: Sequence[float], selection: str) -> None:
-    if part.empty:
-        return
-    label, colour, marker, face = SELECTIONS.get(selection, (selection, MUTED, "o", MUTED))
-    middle = 100 * part[metric].to_numpy(float)
-    ends = [100 * part[f"{metric}_{e}"].to_numpy(float) for e in ("low", "high")]
-    ax.hlines(y, *ends, color=colour, linewidth=2)
-    ax.plot(middle, y, marker, color=colour, markerfacecolor=face, markersize=7, label=label)
+def _where(row: pd.Series) -> str:
+    place = " → ".join(filter(None, (row.corpus, row.test_corpus)))
+    return "; ".join(filter(None, (f"{place}, {row.protocol}", set_name(row.emotions))))
 
 
-def _where(table: pd.DataFrame) -> list[str]:
-    return [
-        f"{r.corpus}{f' → {r.test_corpus}' if isinstance(r.test_corpus, str) else ''}, {r.protocol}"
-        + (f"; {asked}" if (asked := set_name(getattr(r, "emotions", EMOTIONS))) else "")
-        for r in table.itertuples()
-    ]
-
-
-def _labels(table: pd.DataFrame) -> list[str]:
-    presets = {p for p in table.preset if isinstance(p, str)}
-    pairs = zip(table.model, _rules(table), strict=True)
-    models = [f"{model} {mark_of(rules)}".strip() for model, rules in pairs]
-    if len(presets) < 2:
-        return models
-    return [
-        f"{m} ({p})" if isinstance(p, str) else m for m, p in zip(models, table.preset, strict=True)
-    ]
-
-
-def _rules(table: pd.DataFrame) -> list[str]:
-    """What was known of the speakers tested, of each row, as far as the table says it."""
-    by_speaker = table.get("transductive", pd.Series(False, table.index))
-    rules = table.get("normaliser", pd.Series("", table.index))
-    return ["speaker" if t else str(rule) for t, rule in zip(by_speaker, rules, strict=True)]
-
-
-def _say_table(table: pd.DataFrame, metric: str, panels: Sequence[str]) -> str:
+def _say_table(table: pd.DataFrame, metric: str) -> str:
     text = [f"{metric.upper()} of each row with its 95 percent interval over speakers."]
-    for panel in panels:
-        part = table[table["where"] == panel]
+    for where, part in table.groupby("where", sort=False):
         said = ", ".join(
             f"{r.label} {r.selection} {100 * getattr(r, metric):.1f} %" for r in part.itertuples()
         )
-        text.append(f"{panel}: {said}.")
-    text += [f"{line}." for line in footnotes(_rules(table))]
+        text.append(f"{where}: {said}.")
+    rules = table.normaliser.mask(table.transductive, "speaker")
+    text += [f"{line}." for line in footnotes(rules)]
     if "test" in set(table.selection):
         text.append("Test-chosen scores are chosen on the test fold and too good to be true.")
     return " ".join(text)
@@ -263,7 +228,7 @@ def paired_difference(
             middle, low, high, p = (
                 getattr(c.result, f"{metric}_{k}") for k in ("difference", "low", "high", "p")
             )
-            _, colour, marker, face = SELECTIONS.get(c.a.selection, SELECTIONS["last"])
+            _, colour, marker, face = SELECTIONS[c.a.selection]
             ax.hlines(y, 100 * low, 100 * high, color=colour, linewidth=2.5)
             ax.plot(100 * middle, y, marker, color=colour, markerfacecolor=face, markersize=8)
             shown = "p < 0.001" if p < 0.0005 else f"p = {p:.3f}"

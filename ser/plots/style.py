@@ -172,26 +172,3 @@ def show(fig: Figure, caption: str = "", alt: str | None = None, dpi: int = 160)
         f"{below}</figure>"
     )
     return Html(html, f"[figure] {caption or alt}")
-
-
-def luminance(colour: Any) -> float:
-    """Relative luminance of a colour as WCAG defines it, 0 (black) to 1 (white)."""
-    rgb = np.array(matplotlib.colors.to_rgb(colour))
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
-
-
-def contrast(a: Any, b: Any) -> float:
-    """Contrast ratio of two colours, 1 to 21; text needs 4.5 (WCAG AA).
-
-    Example:
-        >>> round(contrast("black", "white"), 3)
-        21.0
-    """
-    low, high = sorted((luminance(a), luminance(b)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def ink_on(colour: Any) -> str:
-    """Black or white text, whichever reads better on the colour (at least 4.58, on any)."""
-    return max(("#000000", "#ffffff"), key=lambda ink: contrast(ink, colour))

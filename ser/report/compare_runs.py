@@ -7,44 +7,26 @@ ran does not count. Book: chapter "Ablations".
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ser.errors import RecordError
 from ser.report.load import Source, records_of
 from ser.report.record import Record
+from ser.report.summary import finite
 
-
-@dataclass(frozen=True)
-class RunDifference:
-    """One run of both folders.
-
-    Attributes:
-        run: corpus, protocol, preset, row, fold and seed.
-        same_settings: the fingerprints are equal.
-        same_material: the same test utterances in the same order with the same true labels.
-        same_selections: the same selections with the same epochs.
-        logits: largest absolute difference of a logit, over the selections both have; NaN where
-            the material differs.
-        predictions: answers that differ, over the selections both have.
-        answers: how many were compared.
-    """
-
-    run: str
-    same_settings: bool
-    same_material: bool
-    same_selections: bool
-    logits: float
-    predictions: int
-    answers: int
-
-    def within(self, tolerance: float) -> bool:
-        """Whether nothing differs but logits, and those by *tolerance* at most."""
-        asked = self.same_settings and self.same_material and self.same_selections
-        return asked and self.logits <= tolerance and (tolerance > 0 or not self.predictions)
+COLUMNS = ["run", "same_settings", "same_material", "same_selections"]
+COLUMNS += ["logits", "predictions", "answers"]
+ASKED = {
+    "same_material": "other test utterances or labels",
+    "same_settings": "other settings (fingerprint)",
+    "same_selections": "other selections or epochs",
+}
+"""Columns of :attr:`RunsComparison.runs` about what was asked -> words where it differs."""
 
 
 @dataclass(frozen=True)
@@ -52,54 +34,54 @@ class RunsComparison:
     """What :func:`compare_records` found.
 
     Attributes:
-        runs: one entry for each run that is in both.
+        runs: one line for each run that is in both: ``run`` (corpus, protocol, preset, row, fold
+            and seed), ``same_settings`` (the fingerprints are equal), ``same_material`` (the same
+            test utterances in the same order with the same true labels), ``same_selections`` (the
+            same selections with the same epochs), ``logits`` (largest absolute difference of a
+            logit, over the selections both have; NaN where the material differs), ``predictions``
+            (answers that differ, over those selections) and ``answers`` (how many were compared).
         only_a, only_b: runs that one side lacks.
         tolerance: largest difference of a logit that passes.
     """
 
-    runs: tuple[RunDifference, ...]
-    only_a: tuple[str, ...]
-    only_b: tuple[str, ...]
-    tolerance: float = 0.0
+    runs: pd.DataFrame
+    only_a: list[str]
+    only_b: list[str]
+    tolerance: float
 
     @property
-    def differing(self) -> tuple[RunDifference, ...]:
-        """The runs that differ by more than the tolerance."""
-        return tuple(r for r in self.runs if not r.within(self.tolerance))
+    def differing(self) -> pd.DataFrame:
+        """The runs in which more differs than logits by the tolerance."""
+        same = self.runs[list(ASKED)].all(axis=1) & (self.runs.logits <= self.tolerance)
+        if self.tolerance == 0:
+            same &= self.runs.predictions == 0
+        return self.runs[~same]
 
     @property
     def same(self) -> bool:
         """Whether both hold the same runs with the same answers."""
-        return not (self.only_a or self.only_b or self.differing)
+        return not (self.only_a or self.only_b or len(self.differing))
 
-    def as_dict(self) -> dict:
+    @property
+    def largest(self) -> float | None:
+        """Largest difference of a logit over all runs; None where nothing could be compared."""
+        return self.runs.logits.max() if self.runs.logits.notna().any() else None
+
+    def as_dict(self) -> dict[str, Any]:
         """JSON-able: the verdict, the sums, and every run that differs."""
-        differing = [
-            {k: None if v != v else v for k, v in asdict(r).items()} for r in self.differing
-        ]
         return {
             "schema": 1,
             "same": self.same,
             "tolerance": self.tolerance,
             "runs": len(self.runs),
-            "only_a": list(self.only_a),
-            "only_b": list(self.only_b),
+            "only_a": self.only_a,
+            "only_b": self.only_b,
             "largest_logit_difference": self.largest,
-            "predictions_that_differ": sum(r.predictions for r in self.runs),
-            "answers": sum(r.answers for r in self.runs),
-            "fingerprints_that_differ": sum(not r.same_settings for r in self.runs),
-            "differing": differing,
+            "predictions_that_differ": int(self.runs.predictions.sum()),
+            "answers": int(self.runs.answers.sum()),
+            "fingerprints_that_differ": int(self.runs.same_settings.eq(False).sum()),
+            "differing": finite(self.differing.to_dict("records")),
         }
-
-    @property
-    def largest(self) -> float | None:
-        """Largest difference of a logit over all runs; None where nothing could be compared."""
-        known = [r.logits for r in self.runs if r.logits == r.logits]
-        return max(known, default=None)
-
-    def to_json(self) -> str:
-        """:meth:`as_dict` as JSON."""
-        return json.dumps(self.as_dict(), indent=1, allow_nan=False)
 
     def to_text(self, most: int = 20) -> str:
         """For people: the verdict, then what differs, at most *most* lines of each kind."""
@@ -113,17 +95,23 @@ class RunsComparison:
             f"answers that differ: {facts['predictions_that_differ']} of {facts['answers']}",
             f"fingerprints that differ: {facts['fingerprints_that_differ']}",
         ]
-        for title, names in (
-            ("only in the first", self.only_a),
-            ("only in the second", self.only_b),
-        ):
-            lines += _listed(title, list(names), most)
-        told = [f"{r.run}: {_why(r, self.tolerance)}" for r in self.differing]
-        lines += _listed("differs", told, most)
+        for title, names in {
+            "only in the first": self.only_a,
+            "only in the second": self.only_b,
+            "differs": [self._why(run) for run in self.differing.to_dict("records")],
+        }.items():
+            lines += [f"  {title}: {name}" for name in names[:most]]
+            if len(names) > most:
+                lines.append(f"  {title}: and {len(names) - most} more")
         return "\n".join(lines) + "\n"
 
-    def __str__(self) -> str:
-        return self.to_text()
+    def _why(self, run: dict[str, Any]) -> str:
+        reasons = [words for column, words in ASKED.items() if not run[column]]
+        if run["logits"] > self.tolerance:
+            reasons.append(f"logits differ by {run['logits']:.6g}")
+        if run["predictions"]:
+            reasons.append(f"{run['predictions']} of {run['answers']} answers differ")
+        return f"{run['run']}: {'; '.join(reasons)}"
 
 
 def compare_records(a: Source, b: Source, tolerance: float = 0.0) -> RunsComparison:
@@ -142,8 +130,8 @@ def compare_records(a: Source, b: Source, tolerance: float = 0.0) -> RunsCompari
         RecordError: no or damaged records, or a negative tolerance.
 
     Example:
-        >>> print(compare_records("results/a", "results/b"))     # doctest: +SKIP
-        the same
+        >>> compare_records("results/a", "results/b").same       # doctest: +SKIP
+        True
     """
     if not tolerance >= 0:
         raise RecordError(f"a tolerance is 0 or more, not {tolerance}")
@@ -151,9 +139,9 @@ def compare_records(a: Source, b: Source, tolerance: float = 0.0) -> RunsCompari
     pairs = _paired(first, second)
     paired = {id(record) for pair in pairs for record in pair}
     return RunsComparison(
-        tuple(_compare(_name(x), x, y) for x, y in pairs),
-        tuple(_name(r) for r in first if id(r) not in paired),
-        tuple(_name(r) for r in second if id(r) not in paired),
+        pd.DataFrame([_compare(x, y) for x, y in pairs], columns=COLUMNS),
+        [_name(r) for r in first if id(r) not in paired],
+        [_name(r) for r in second if id(r) not in paired],
         float(tolerance),
     )
 
@@ -185,47 +173,17 @@ def _name(record: Record) -> str:
     return "/".join([*filter(None, record.group), record.fold, f"seed{record.seed}"])
 
 
-def _compare(name: str, a: Record, b: Record) -> RunDifference:
+def _compare(a: Record, b: Record) -> tuple:
+    """One line of :attr:`RunsComparison.runs`."""
     tests = a.data["test"], b.data["test"]
     material = a.content == b.content and all(
         list(tests[0][k]) == list(tests[1][k]) for k in ("utterances", "labels")
     )
     epochs = [{k: r.data["selection"][k]["epoch"] for k in r.logits} for r in (a, b)]
-    common = [k for k in a.logits if k in b.logits]
-    logits, predictions, answers = float("nan"), 0, 0
-    if material:
-        pairs = [(a.logits[k], b.logits[k]) for k in common]
-        logits = max((float(np.abs(x - y).max()) for x, y in pairs), default=0.0)
-        predictions = sum(int((x.argmax(1) != y.argmax(1)).sum()) for x, y in pairs)
-        answers = sum(len(x) for x, _ in pairs)
-    return RunDifference(
-        run=name,
-        same_settings=a.data["fingerprint"] == b.data["fingerprint"],
-        same_material=material,
-        same_selections=epochs[0] == epochs[1],
-        logits=logits,
-        predictions=predictions,
-        answers=answers,
-    )
-
-
-def _why(run: RunDifference, tolerance: float) -> str:
-    reasons = []
-    if not run.same_material:
-        reasons.append("other test utterances or labels")
-    if not run.same_settings:
-        reasons.append("other settings (fingerprint)")
-    if not run.same_selections:
-        reasons.append("other selections or epochs")
-    if run.logits > tolerance:
-        reasons.append(f"logits differ by {run.logits:.6g}")
-    if run.predictions:
-        reasons.append(f"{run.predictions} of {run.answers} answers differ")
-    return "; ".join(reasons)
-
-
-def _listed(title: str, names: list[str], most: int) -> list[str]:
-    lines = [f"  {title}: {name}" for name in names[:most]]
-    if len(names) > most:
-        lines.append(f"  {title}: and {len(names) - most} more")
-    return lines
+    asked = (a.data["fingerprint"] == b.data["fingerprint"], material, epochs[0] == epochs[1])
+    if not material:
+        return (_name(a), *asked, float("nan"), 0, 0)
+    pairs = [(logits, b.logits[k]) for k, logits in a.logits.items() if k in b.logits]
+    largest = max((float(np.abs(x - y).max()) for x, y in pairs), default=0.0)
+    other = sum(int((x.argmax(1) != y.argmax(1)).sum()) for x, y in pairs)
+    return (_name(a), *asked, largest, other, sum(len(x) for x, _ in pairs))
