@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -175,7 +176,7 @@ def test_the_report_shows_every_option_and_how_often_it_was_chosen(chosen, capsy
     assert any(line[:1] == ["level"] and line[-3:] == ["4", "of", "4"] for line in lines)
     report = make_report(out)
     assert list(report.table.model) == [CHOSEN] and report.table.folds[0] == 4
-    options = report.as_dict()["rows"][0]["choice"]["options"]
+    options = json.loads(report.to_json())["rows"][0]["choice"]["options"]
     assert [(o["option"], o["chosen"]) for o in options] == [("noise", 0), ("level", 4)]
 
 

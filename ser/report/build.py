@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
@@ -64,10 +62,6 @@ class Report:
             self.table[column] = self.table[column].astype(float)
         self.notes = all_notes(self.rows)
 
-    @property
-    def _one_set(self) -> bool:
-        return len({row.emotions for row in self.rows}) == 1
-
     def row(self, model: str, selection: str = "last", **where: str) -> Row:
         """The first row of *model*; *where* narrows by corpus, protocol, preset.
 
@@ -108,18 +102,16 @@ class Report:
 
         Rows that have no tested utterance in common (yet) are passed over, and a note says so.
         """
-        models = {r.model for r in self.rows if r.selection == "last"}
-        pairs = [p for p in DEFAULT_PAIRS if set(p) <= models]
-        if not pairs and len(models) == 2:
-            in_order = list(dict.fromkeys(r.model for r in self.rows if r.selection == "last"))
-            pairs = [(in_order[1], in_order[0])]
+        where: dict[str, set] = {}
+        for row in self.rows:
+            if row.selection == "last":
+                where.setdefault(row.model, set()).add((row.block, row.preset))
+        pairs = [pair for pair in DEFAULT_PAIRS if set(pair) <= where.keys()]
+        if not pairs and len(where) == 2:
+            pairs = [tuple(reversed(where))]
         found = []
         for pair in pairs:
-            blocks = [
-                {(r.block, r.preset) for r in self.rows if r.model == m and r.selection == "last"}
-                for m in pair
-            ]
-            if blocks[0] & blocks[1]:
+            if where[pair[0]] & where[pair[1]]:
                 try:
                     found += self.paired(*pair)
                 except RecordError as error:
@@ -136,56 +128,49 @@ class Report:
         rows = [r for r in rows if r.folds == r.folds_total] or rows
         return next((r for r in rows if r.model == "dual"), rows[-1])
 
-    def as_dict(self, comparisons: Sequence[Comparison] | None = None) -> dict[str, Any]:
-        """Everything, JSON-able; *comparisons* as given, or :meth:`default_pairs`."""
+    def to_json(self, comparisons: Sequence[Comparison] | None = None) -> str:
+        """Everything as JSON; scores are fractions of 1, what is unknown is null.
+
+        *comparisons* as given, or :meth:`default_pairs`.
+        """
         if comparisons is None:
             comparisons = self.default_pairs()
-        return {
+        sets = {row.emotions for row in self.rows}
+        body = {
             "schema": 1,
-            "emotions": list(self.rows[0].emotions) if self._one_set else None,
+            "emotions": list(self.rows[0].emotions) if len(sets) == 1 else None,
             "resamples": self.resamples,
             "rows": self._dicts,
             "paired": [c.as_dict() for c in comparisons],
             "notes": self.notes,
         }
-
-    def to_json(self, comparisons: Sequence[Comparison] | None = None) -> str:
-        """:meth:`as_dict` as JSON; scores are fractions of 1, what is unknown is null."""
-        return json.dumps(self.as_dict(comparisons), indent=1, allow_nan=False)
+        return json.dumps(body, indent=1, allow_nan=False)
 
     def to_csv(self) -> str:
         """The table as CSV with one header line; fractions of 1, empty where unknown."""
-        out = io.StringIO()
         table = self.table.assign(emotions=self.table.emotions.map(", ".join))
-        table.to_csv(out, index=False, lineterminator="\n")
-        return out.getvalue()
+        return table.to_csv(index=False, lineterminator="\n")
 
     def to_text(
         self,
-        confusion: str | Sequence[Row] | None = None,
+        confusion: str | None = None,
         comparisons: Sequence[Comparison] | None = None,
     ) -> str:
         """The report for people: tables, notes, confusion matrices, comparisons.
 
         Args:
-            confusion: ``"all"``, ``"none"``, a model's name, rows, or None
-                (:meth:`default_row`).
+            confusion: ``"all"``, ``"none"``, a model's name, or None (:meth:`default_row`).
             comparisons: as given, or :meth:`default_pairs`.
         """
         if confusion is None:
-            rows: Sequence[Row] = [self.default_row()]
-        elif isinstance(confusion, str):
-            rows = {"all": self.rows, "none": []}.get(confusion) or (
-                [] if confusion == "none" else self._find(confusion, None)
-            )
+            rows = [self.default_row()]
+        elif confusion in ("all", "none"):
+            rows = self.rows if confusion == "all" else []
         else:
-            rows = confusion
+            rows = self._find(confusion, None)
         if comparisons is None:
             comparisons = self.default_pairs()
         return render(self.rows, self._dicts, self.notes, rows, comparisons)
-
-    def __str__(self) -> str:
-        return self.to_text()
 
     def _find(self, model: str, selection: str | None, **where: str) -> list[Row]:
         found = [

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ser.corpora.base import EMOTIONS
 from ser.corpora.registry import CORPORA, CorpusInfo
@@ -144,30 +145,19 @@ def choice(row: Row) -> dict[str, Any] | None:
     found = [r.data["choice"] for r in row.records if r.data.get("choice") and r.seed == seed]
     if not found:
         return None
-    scores: dict[str, list[float]] = {}
-    for fold in found:
-        for score in fold["scores"]:
-            scores.setdefault(str(score["option"]), []).append(float(score["ua"]))
-    counts = Counter(fold["chosen"] for fold in found)
+    scores = pd.DataFrame([score for fold in found for score in fold["scores"]])
+    options = scores.groupby("option", sort=False).ua.agg(ua="mean", least="min", most="max")
+    options["chosen"] = options.index.map(Counter(fold["chosen"] for fold in found))
     return {
         "inner": ", ".join(sorted({fold["inner"] for fold in found})),
-        "options": [
-            {
-                "option": name,
-                "ua": float(np.mean(values)),
-                "least": min(values),
-                "most": max(values),
-                "chosen": counts[name],
-            }
-            for name, values in scores.items()
-        ],
+        "options": options.reset_index().to_dict("records"),
     }
 
 
-def leak_counts(row: Row) -> dict[str, int]:
+def leak_counts(*rows: Row) -> dict[str, int]:
     """What training and test shared in the worst fold; empty if the records do not say."""
     kinds: dict[str, int] = {}
-    for record in row.records:
+    for record in (record for row in rows for record in row.records):
         for kind, count in (record.data["protocol"].get("leak") or {}).items():
             if isinstance(count, int):
                 kinds[kind] = max(kinds.get(kind, 0), count)

@@ -12,7 +12,7 @@ from ser.corpora.emotion_set import number
 from ser.marks import footnotes
 from ser.report.comparison import Comparison
 from ser.report.pool import Row
-from ser.report.summary import TEST_CHOSEN, tuning, tuning_words
+from ser.report.summary import TEST_CHOSEN, leak_counts, tuning, tuning_words
 
 PROTOCOLS = {
     "random": "random folds, the same speakers on both sides",
@@ -108,10 +108,8 @@ def _under(rows: Sequence[tuple[Row, dict]]) -> list[str]:
     for row, d in rows:
         if d["choice"] and row.selection == "last":
             lines += _choice(row.label, d["choice"], d["folds"])
-    leaks = [d["leak"] for _, d in rows if d["leak"]]
-    if leaks:
-        every = dict.fromkeys(kind for leak in leaks for kind in leak)
-        kinds = {k: max(leak.get(k, 0) for leak in leaks) for k in every}
+    kinds = leak_counts(*(row for row, _ in rows))
+    if kinds:
         names = {
             "audio": "identical recordings",
             "overlaps": "rows that overlap in time",
@@ -172,27 +170,14 @@ def _comparisons(comparisons: Sequence[Comparison]) -> str:
     ]
     for c in comparisons:
         where = f"{c.a.corpus}{' -> ' + c.a.test_corpus if c.a.test_corpus else ''} {c.a.protocol}"
-        star = "*" if c.a.test_chosen else ""
+        names = [f"{c.a.label} - {c.b.label}{'*' * c.a.test_chosen}", where]
         for metric in ("wa", "ua"):
-            value = {
-                k: getattr(c.result, f"{metric}_{k}")
-                for k in ("a", "b", "low", "high", "p", "detectable")
-            }
-            difference = 100 * getattr(c.result, f"{metric}_difference")
-            lines.append(
-                [
-                    *((f"{c.a.label} - {c.b.label}{star}", where) if metric == "wa" else ("", "")),
-                    *(
-                        metric.upper(),
-                        percent(value["a"]),
-                        percent(value["b"]),
-                        f"{difference:+.1f}",
-                    ),
-                    span(value["low"], value["high"], sign=True),
-                    p_value(value["p"]),
-                    f"{100 * value['detectable']:.1f}" if isfinite(value["detectable"]) else "-",
-                ]
-            )
+            keys = ("a", "b", "difference", "low", "high", "p", "detectable")
+            a, b, gap, low, high, p, detect = (getattr(c.result, f"{metric}_{k}") for k in keys)
+            points = [percent(a), percent(b), f"{100 * gap:+.1f}", span(low, high, sign=True)]
+            least = percent(detect if isfinite(detect) else None)
+            lines.append([*names, metric.upper(), *points, p_value(p), least])
+            names = ["", ""]
     return "\n".join(["paired comparisons, in points", *columns(lines, 3), *_limits(comparisons)])
 
 
