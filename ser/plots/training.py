@@ -8,22 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from ser.metrics import ece, reliability
-from ser.plots.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    VERMILLION,
-    drawing,
-    set_alt,
-    set_title,
-)
+from ser.plots.style import BLUE, GREEN, GREY, INK, VERMILLION, drawing, set_alt, set_title
 
 CURVES = {
     "train_ua": ("training", GREY, "--"),
@@ -55,30 +46,25 @@ def learning_curves(
     runs = [run for run in runs if run]
     if not runs:
         raise ValueError("no epochs to draw; baselines have no history")
-    said = []
+    points = pd.DataFrame([{**point, "run": i} for i, run in enumerate(runs) for point in run])
+    there = [name for name in CURVES if name in points and points[name].notna().any()]
+    points[there] = 100 * points[there].astype(float)
     with drawing(None, 5.4, 2, sharex=True) as (fig, (upper, lower)):
-        _, loss = _curve(upper, runs, "loss", 1.0, INK, "-", "training loss")
+        loss = _curve(upper, points, "loss", INK, "-", "training loss").to_numpy()
         upper.set_ylabel("loss, nats")
         upper.set_ylim(bottom=0)
-        said.append(f"Training loss goes from {loss[0]:.2f} to {loss[-1]:.2f}.")
-        for name, (label, colour, line) in CURVES.items():
-            if not any(point.get(name) is not None for run in runs for point in run):
-                continue
-            epochs, values = _curve(lower, runs, name, 100.0, colour, line, label)
-            said.append(f"UA on {label} ends at {values[-1]:.0f} %.")
+        said = [f"Training loss goes from {loss[0]:.2f} to {loss[-1]:.2f}."]
+        for name in there:
+            label, colour, line = CURVES[name]
+            values = _curve(lower, points, name, colour, line, label)
+            said.append(f"UA on {label} ends at {values.iloc[-1]:.0f} %.")
             if name == "test_ua":
-                best = int(np.nanargmax(values))
+                best = values.idxmax()
                 lower.plot(
-                    epochs[best],
-                    values[best],
-                    "D",
-                    color=VERMILLION,
-                    markerfacecolor="white",
-                    markersize=8,
-                    linestyle="none",
-                    label=f"best on test: epoch {epochs[best]}",
-                )
-                said.append(f"The best test epoch is {epochs[best]} with {values[best]:.0f} %.")
+                    best, values[best], "D", color=VERMILLION, markerfacecolor="white",
+                    markersize=8, linestyle="none", label=f"best on test: epoch {best}",
+                )  # fmt: skip
+                said.append(f"The best test epoch is {best} with {values[best]:.0f} %.")
         lower.set_ylabel("UA, percent")
         lower.set_ylim(0, 102)
         lower.set_xlabel("epoch")
@@ -92,27 +78,16 @@ def learning_curves(
 
 
 def _curve(
-    ax: Axes,
-    runs: Sequence[Sequence[Mapping[str, Any]]],
-    name: str,
-    scale: float,
-    colour: str,
-    line: str,
-    label: str,
-) -> tuple[np.ndarray, np.ndarray]:
-    epochs = np.array(sorted({point["epoch"] for run in runs for point in run}))
-    values = np.full((len(runs), len(epochs)), np.nan)
-    for i, run in enumerate(runs):
-        for point in run:
-            if point.get(name) is not None:
-                values[i, np.searchsorted(epochs, point["epoch"])] = scale * point[name]
-    if len(runs) > 1:
-        ax.plot(epochs, values.T, color=colour, linewidth=0.7, alpha=0.35)
-    known = ~np.isnan(values).all(0)
-    epochs, mean = epochs[known], np.nanmean(values[:, known], axis=0)
-    marker = "o" if len(epochs) == 1 else None
-    ax.plot(epochs, mean, line, color=colour, linewidth=2.2, label=label, marker=marker)
-    return epochs, mean
+    ax: Axes, points: pd.DataFrame, name: str, colour: str, line: str, label: str
+) -> pd.Series:
+    """Draw every run thin and their mean thick; the mean by epoch, where there is one."""
+    values = points.pivot(index="epoch", columns="run", values=name).astype(float)
+    if values.shape[1] > 1:
+        ax.plot(values, color=colour, linewidth=0.7, alpha=0.35)
+    mean = values.mean(axis=1).dropna()
+    marker = "o" if len(mean) == 1 else None
+    ax.plot(mean, line, color=colour, linewidth=2.2, label=label, marker=marker)
+    return mean
 
 
 def reliability_diagram(
