@@ -94,7 +94,7 @@ def test_a_jump_on_the_way_is_found_by_halving():
     *_, missed = gradients.integrated_gradients(Switch(), batch, mean, 0, depth=0)
     assert abs(missed) > 1, "equal steps do not see it"
     _, difference, gap = gradients.integrated_gradients(Switch(), batch, mean, 0)
-    assert difference == pytest.approx(2) and abs(gap) < gradients.TOLERANCE * 2
+    assert difference == pytest.approx(2) and abs(gap) < gradients.allowed(2)
 
 
 @pytest.mark.parametrize("field", ["s1", "s2", "mfcc", "prosody"])

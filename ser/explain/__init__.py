@@ -11,7 +11,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "explanation": ["Explained", "Explanation"],
+        "explanation": ["Explanation"],
         "recording": ["explain"],
         "corpus": ["explain_corpus", "read_voices"],
         "functionals": ["GROUPS", "group_of", "importance"],

@@ -22,39 +22,8 @@ from ser.prediction import Prediction
 if TYPE_CHECKING:
     from ser.explain.patches import View
 
-
-@dataclass(frozen=True)
-class Explained:
-    """One view of a recording, explained; both tables are (bands, times), in logits.
-
-    Attributes:
-        view: which patches there are.
-        occlusion: what the logit of the answer loses without the patch.
-        gradients: what the patch adds to it, by integrated gradients; None: not asked for.
-    """
-
-    view: View
-    occlusion: np.ndarray
-    gradients: np.ndarray | None
-
-    @property
-    def agreement(self) -> float | None:
-        """Rank correlation (Spearman) of the two ways over the patches."""
-        return None if self.gradients is None else ranks_alike(self.occlusion, self.gradients)
-
-    def strongest(self, table: np.ndarray, count: int = 3) -> list[tuple[str, float, float, float]]:
-        """The patches that speak most for the answer: band, from and to in seconds, logits."""
-        times = len(self.view.edges) - 1
-        order = np.argsort(-table, axis=None, kind="stable")[:count]
-        return [
-            (
-                self.view.bands[at // times],
-                float(self.view.edges[at % times]),
-                float(self.view.edges[at % times + 1]),
-                float(table.flat[at]),
-            )
-            for at in order.tolist()
-        ]
+TOLERANCE = 0.01
+"""Of the logit's difference, or logits where that is below 1: what the sum may miss."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +35,7 @@ class Explanation:
         model: what answered, in a sentence or two.
         logits: branch -> logit of each class, in the order of the prediction's probabilities.
         baseline: what the mean is that patches are replaced by.
-        views: what was read, each explained.
+        views: what was read, each explained (:class:`ser.explain.patches.View`).
         mean_logit: the fused logit of the answer about the mean alone.
         gap: by how much the integrated gradients' sum misses the difference of the two logits;
             None where there are none.
@@ -80,7 +49,7 @@ class Explanation:
     model: str
     logits: dict[str, tuple[float, ...]]
     baseline: str
-    views: tuple[Explained, ...]
+    views: tuple[View, ...]
     mean_logit: float
     gap: float | None
     control: dict[str, float]
@@ -121,12 +90,10 @@ class Explanation:
             "integrated_gradients": gradients,
             "views": [
                 {
-                    "name": one.view.name,
-                    "edges_seconds": one.view.edges.round(4).tolist(),
-                    "bands": list(one.view.bands),
-                    "edges_hertz": None
-                    if one.view.hertz is None
-                    else one.view.hertz.round(1).tolist(),
+                    "name": one.name,
+                    "edges_seconds": one.edges.round(4).tolist(),
+                    "bands": list(one.bands),
+                    "edges_hertz": None if one.hertz is None else one.hertz.round(1).tolist(),
                     "occlusion": one.occlusion.round(5).tolist(),
                     "integrated_gradients": None
                     if one.gradients is None
@@ -145,11 +112,11 @@ class Explanation:
             ["view", "from_s", "to_s", "band", "occlusion_logits", "integrated_gradients_logits"]
         )
         for one in self.views:
-            for band, name in enumerate(one.view.bands):
-                for at, ends in enumerate(pairwise(one.view.edges)):
+            for band, name in enumerate(one.bands):
+                for at, ends in enumerate(pairwise(one.edges)):
                     worth = [one.occlusion, one.gradients]
                     told = ["" if t is None else f"{t[band, at]:.5f}" for t in worth]
-                    lines.writerow([one.view.name, *(f"{e:.4f}" for e in ends), name, *told])
+                    lines.writerow([one.name, *(f"{e:.4f}" for e in ends), name, *told])
         return out.getvalue()
 
 
@@ -160,8 +127,6 @@ def allowed(difference: float) -> float:
         >>> allowed(5.0), allowed(-0.2)
         (0.05, 0.01)
     """
-    from ser.explain.gradients import TOLERANCE
-
     return TOLERANCE * max(1.0, abs(difference))
 
 

@@ -18,12 +18,11 @@ from torch import Tensor, nn
 
 from ser.batch import Batch
 from ser.errors import SerError
+from ser.explain.explanation import allowed
 from ser.explain.patches import TOGETHER, repeated
 
 STEPS = 12
 """Steps on a piece of the way."""
-TOLERANCE = 0.01
-"""Of the logit's difference, or logits where that is below 1: what the sum may miss."""
 DEPTH = 50
 """How often a piece of the way may be halved."""
 
@@ -90,7 +89,7 @@ def integrated_gradients(
             return float(logit(*place(share)))
 
     ends = value(0.0), value(1.0)
-    allowed = TOLERANCE * max(1.0, abs(ends[1] - ends[0]))
+    difference = ends[1] - ends[0]
     total = [torch.zeros_like(at) for at in begin]
     pieces = [(0.0, 1.0, *ends, 0)]
     while pieces:
@@ -101,7 +100,7 @@ def integrated_gradients(
                 place(last), place(first), n_steps=STEPS, internal_batch_size=TOGETHER
             )
         missed = sum(float(part.sum()) for part in found) - (after - before)
-        if halved < depth and abs(missed) > allowed / 8:
+        if halved < depth and abs(missed) > allowed(difference) / 8:
             middle = (first + last) / 2
             there = value(middle)
             pieces += [
@@ -111,7 +110,6 @@ def integrated_gradients(
             continue
         for kept, part in zip(total, found, strict=True):
             kept += part.detach()
-    difference = ends[1] - ends[0]
     gap = sum(float(part.sum()) for part in total) - difference
     parts = {name: part[0].cpu() for name, part in zip(names, total, strict=True)}
     return parts, difference, gap

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ser.batch import Batch
+from ser.explain.explanation import ranks_alike
 from ser.features.mel import hz_to_mel, mel_to_hz
 from ser.features.presets import SAMPLE_RATE, Preset, nearest_index
 
@@ -49,26 +51,44 @@ VIEW_OF = {"s1": "spectrograms", "s2": "spectrograms", "mfcc": "mfcc", "prosody"
 """What a network is given -> the view it belongs to: S1 and S2 are two pictures of one sound."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class View:
-    """One kind of input, cut into patches.
+    """One kind of input, cut into patches, and what they are worth in logits.
 
     Attributes:
         name: ``spectrograms``, ``mfcc`` or ``prosody``.
         edges: seconds at which the stretches begin and end, (times + 1,).
         bands: their names, lowest first.
         hertz: where the bands begin and end (bands + 1,); None where they are columns.
+        occlusion: (bands, times), what the logit of the answer loses without the patch.
+        gradients: (bands, times), what the patch adds to it, by integrated gradients; None: not
+            asked for.
     """
 
     name: str
     edges: np.ndarray
     bands: tuple[str, ...]
     hertz: np.ndarray | None = None
+    occlusion: Any = 0.0
+    gradients: Any = None
 
     @property
     def shape(self) -> tuple[int, int]:
         """Bands and stretches of time."""
         return len(self.bands), len(self.edges) - 1
+
+    @property
+    def agreement(self) -> float | None:
+        """Rank correlation (Spearman) of the two ways over the patches."""
+        return None if self.gradients is None else ranks_alike(self.occlusion, self.gradients)
+
+    def strongest(self, table: np.ndarray, count: int = 3) -> list[tuple[str, float, float, float]]:
+        """The patches that speak most for the answer: band, from and to in seconds, logits."""
+        order = np.argsort(-table, axis=None, kind="stable")[:count]
+        return [
+            (self.bands[band], *self.edges[at : at + 2].tolist(), float(table[band, at]))
+            for band, at in zip(*np.unravel_index(order, table.shape), strict=True)
+        ]
 
 
 def view_of(name: str, seconds: float) -> View:

@@ -7,20 +7,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 
 from ser.enrolled_model import model_for
 from ser.errors import SerError
-from ser.explain.explanation import Explained, Explanation, ranks_alike
+from ser.explain.explanation import Explanation, ranks_alike
+from ser.explain.gradients import captum_gradients, integrated_gradients, shuffled
+from ser.explain.patches import (
+    VIEW_OF,
+    View,
+    cells_of,
+    mean_of,
+    middles,
+    occlusion,
+    repeated,
+    view_of,
+)
+from ser.features.presets import get_preset
 from ser.loading import SavedModel
 from ser.normalise import enrolled_by
 from ser.prediction import Prediction, answer, batch_of
+from ser.progress import counted
 from ser.recording import Recording, Sound
-
-if TYPE_CHECKING:
-    from ser.explain.patches import View
 
 LONGEST = 60.0
 """Seconds; what is longer is no utterance, and has too many patches to be looked at."""
@@ -50,11 +61,7 @@ def explain(
         >>> from ser.explain import explain
         >>> explain("me.wav").views[0].strongest                 # doctest: +SKIP
     """
-    from ser.progress import counted
-
     if gradients:
-        from ser.explain.gradients import captum_gradients
-
         captum_gradients()
     model = model_for(checkpoint, neutral, "cpu")
     heard = Recording.of(recording)
@@ -64,40 +71,23 @@ def explain(
             "at most: cut one out (ser predict --stream says where it sounds like what)"
         )
     prediction = answer(heard, model)
-    classes = list(prediction.probabilities)
     work = len(model.branches) * (2 + SHUFFLES if gradients else 1)
     with counted("explaining", work, "steps", progress, leave=False) as bar:
-        return _explained(heard.wave, model, prediction, classes, gradients, bar)
+        return _explained(heard.wave, model, prediction, gradients, bar)
 
 
 def _explained(
     wave: np.ndarray,
     model: SavedModel,
     prediction: Prediction,
-    classes: list[str],
     gradients: bool,
     bar: Any,
 ) -> Explanation:
-    import torch
-
-    from ser.explain.gradients import integrated_gradients, shuffled
-    from ser.explain.patches import (
-        VIEW_OF,
-        cells_of,
-        mean_of,
-        middles,
-        occlusion,
-        repeated,
-        view_of,
-    )
-    from ser.features.presets import get_preset
-
-    target, seconds = classes.index(prediction.emotion), len(wave) / 16000
+    target, seconds = list(prediction.probabilities).index(prediction.emotion), len(wave) / 16000
     share, preset = 1 / len(model.branches), get_preset(model.preset)
     views: dict[str, View] = {}
-    lost: dict[str, np.ndarray] = {}
-    added: dict[str, np.ndarray] = {}
-    others: dict[str, list[np.ndarray]] = {}
+    added: dict[str, Any] = {}
+    others: list[dict[str, Any]] = [{} for _ in range(SHUFFLES)]
     logits, mean_logit, gap = {}, 0.0, 0.0
     for row, network in model.branches.items():
         batch = batch_of(wave, model, row, prediction.path)
@@ -111,37 +101,34 @@ def _explained(
         mean = mean_of(batch, cells, known=model.normalise != "none")
         with torch.no_grad():
             logits[row] = tuple(round(v, 6) for v in network(batch)[0].tolist())
-            nothing = float(network(repeated(batch, mean))[0, target])
-        mean_logit += share * nothing
+            mean_logit += share * float(network(repeated(batch, mean))[0, target])
         for name in dict.fromkeys(VIEW_OF[field] for field in cells):
             own = {field: cell for field, cell in cells.items() if VIEW_OF[field] == name}
-            count = int(np.prod(views[name].shape))
-            found = share * occlusion(network, batch, own, mean, target, count)
-            lost[name] = lost.get(name, 0.0) + found.reshape(views[name].shape)
+            shape = views[name].shape
+            lost = occlusion(network, batch, own, mean, target, int(np.prod(shape)))
+            views[name].occlusion += share * lost.reshape(shape)
         bar.update()
         if not gradients:
             continue
         parts, _, missed = integrated_gradients(network, batch, mean, target)
         gap += share * missed
-        for name, table in _by_patch(parts, cells, views, share).items():
-            added[name] = added.get(name, 0.0) + table
+        _add(added, parts, cells, views, share)
         bar.update()
-        for seed in range(SHUFFLES):
+        for seed, tables in enumerate(others):
             parts, _, _ = integrated_gradients(shuffled(network, seed), batch, mean, target, 0)
-            for name, table in _by_patch(parts, cells, views, share).items():
-                tables = others.setdefault(name, [np.zeros(table.shape)] * SHUFFLES)
-                tables[seed] = tables[seed] + table
+            _add(tables, parts, cells, views, share)
             bar.update()
-    control = {
-        name: round(float(np.mean([ranks_alike(abs(added[name]), abs(t)) for t in tables])), 3)
-        for name, tables in others.items()
-    }
+    control = {}
+    for name, table in added.items():
+        views[name].gradients = table
+        alike = [ranks_alike(abs(table), abs(tables[name])) for tables in others]
+        control[name] = round(float(np.mean(alike)), 3)
     return Explanation(
         prediction=prediction,
         model=model.describe(),
         logits=logits,
         baseline=_mean_is(model),
-        views=tuple(Explained(view, lost[n], added.get(n)) for n, view in views.items()),
+        views=tuple(views.values()),
         mean_logit=mean_logit,
         gap=gap if gradients else None,
         control=control,
@@ -150,20 +137,16 @@ def _explained(
     )
 
 
-def _by_patch(
-    parts: dict[str, Any], cells: dict[str, Any], views: dict[str, View], share: float
-) -> dict[str, np.ndarray]:
-    """Attributions of every number, summed over each patch of its view."""
-    from ser.explain.patches import VIEW_OF
-
-    found: dict[str, np.ndarray] = {}
+def _add(
+    sums: dict[str, Any], parts: dict[str, Any], cells: dict[str, Any], views: dict, share: float
+) -> None:
+    """Add the attributions of every number up over each patch of its view."""
     for field, values in parts.items():
         name = VIEW_OF[field]
-        shape = views[name].shape
+        bands, stretches = views[name].shape
         weights = values.flatten().double().numpy()
-        sums = np.bincount(cells[field].flatten().numpy(), weights, int(np.prod(shape)))
-        found[name] = found.get(name, 0.0) + share * sums.reshape(shape)
-    return found
+        worth = np.bincount(cells[field].flatten().numpy(), weights, bands * stretches)
+        sums[name] = sums.get(name, 0.0) + share * worth.reshape(bands, stretches)
 
 
 def _mean_is(model: SavedModel) -> str:

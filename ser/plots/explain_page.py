@@ -8,15 +8,18 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
 
-from ser.explain.explanation import Explained, Explanation
 from ser.plots.explanation import explanation, strongest_words, time_axis
 from ser.plots.style import VERMILLION, show
 from ser.plots.voices import WORDS, group_importance, named_distribution, utterance_map
+
+if TYPE_CHECKING:
+    from ser.explain.explanation import Explanation
+    from ser.explain.patches import View
 
 STYLE = f"""
 :root {{ color-scheme: light dark; }}
@@ -97,8 +100,8 @@ def _audio(wave: np.ndarray, caption: str) -> str:
     )
 
 
-def _view(explained: Explanation, one: Explained) -> list[str]:
-    fig = explanation(explained, one.view.name)
+def _view(explained: Explanation, one: View) -> list[str]:
+    fig = explanation(explained, one.name)
     drawn = show(fig).html
     first, last = time_axis(fig)
     at = {"from": round(first, 4), "to": round(last, 4), "seconds": explained.prediction.seconds}
@@ -111,16 +114,16 @@ def _view(explained: Explanation, one: Explained) -> list[str]:
             else ""
         )
     ]
-    head = ["", *(f"{edge:.2f} s" for edge in one.view.edges[:-1])]
+    head = ["", *(f"{edge:.2f} s" for edge in one.edges[:-1])]
     rows = []
     for way, table in (("occlusion", one.occlusion), ("gradients", one.gradients)):
         if table is not None:
             rows += [
                 [f"{way}, {band}", *(f"{v:+.2f}" for v in line)]
-                for band, line in zip(one.view.bands, table, strict=True)
+                for band, line in zip(one.bands, table, strict=True)
             ]
     return [
-        f"<h2>{VIEWS[one.view.name]}</h2>",
+        f"<h2>{VIEWS[one.name]}</h2>",
         f'<div class="timed" data-time="{escape(json.dumps(at))}">{drawn}</div>',
         *(f"<p>{escape(w)}</p>" for w in words),
         f"<details><summary>The numbers, in logits</summary>{_table(head, rows)}</details>",

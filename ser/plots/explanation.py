@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ser.explain.explanation import Explained, Explanation
 from ser.plots.style import INK, drawing, set_alt, set_title
+
+if TYPE_CHECKING:
+    from ser.explain.explanation import Explanation
+    from ser.explain.patches import View
 
 FREQUENCIES = (250, 500, 1000, 2000, 4000)
 OCCLUSION = "occlusion: what is lost without it"
@@ -32,14 +37,14 @@ def explanation(explained: Explanation, view: str | None = None) -> Figure:
     Raises:
         ValueError: the network has no such view.
     """
-    views = {one.view.name: one for one in explained.views}
+    views = {one.name: one for one in explained.views}
     if (view := view or next(iter(views))) not in views:
         raise ValueError(f"no view {view!r}; there are {', '.join(views)}")
     one, answer = views[view], explained.prediction.emotion
     tables = {OCCLUSION: one.occlusion}
     if one.gradients is not None:
         tables[GRADIENTS] = one.gradients
-    sound = _sound(explained) if one.view.hertz is not None else None
+    sound = _sound(explained) if one.hertz is not None else None
     height = (2.7 if sound is not None else 2.2) * len(tables) + 0.4
     with drawing(None, height, len(tables), sharex=True, squeeze=False) as (fig, grid):
         for ax, (name, table) in zip(grid[:, 0], tables.items(), strict=True):
@@ -54,7 +59,7 @@ def explanation(explained: Explanation, view: str | None = None) -> Figure:
     return set_alt(fig, f"Patches of the {about} over time, for {answer}. {said}")
 
 
-def strongest_words(one: Explained, table: np.ndarray, count: int = 3) -> str:
+def strongest_words(one: View, table: np.ndarray, count: int = 3) -> str:
     """The patches that speak most for the answer, in words."""
     return "; ".join(
         f"{band} from {first:.2f} to {last:.2f} s ({worth:+.2f})"
@@ -75,10 +80,8 @@ def _sound(explained: Explanation) -> np.ndarray:
     return mel_pair(explained.wave, explained.preset).s2.numpy()
 
 
-def _patches(
-    fig: Figure, ax: Axes, one: Explained, table: np.ndarray, sound: np.ndarray | None
-) -> None:
-    edges, bands = one.view.edges, len(one.view.bands)
+def _patches(fig: Figure, ax: Axes, one: View, table: np.ndarray, sound: np.ndarray | None) -> None:
+    edges, bands = one.edges, len(one.bands)
     extent = (edges[0], edges[-1], 0, bands)
     if sound is not None:
         low = max(float(sound.min()), float(sound.max()) - 70)
@@ -93,14 +96,14 @@ def _patches(
     if sound is not None:
         colours[..., 3] = 0.85 * np.sqrt(share)
     ax.imshow(colours, origin="lower", aspect="auto", extent=extent, interpolation="nearest")
-    if one.view.hertz is None:
-        names = [name.replace(" 1 to 12", "\n1 to 12") for name in one.view.bands]
+    if one.hertz is None:
+        names = [name.replace(" 1 to 12", "\n1 to 12") for name in one.bands]
         ax.set_yticks(np.arange(bands) + 0.5, names)
         ax.tick_params(axis="y", length=0)
     else:
         from ser.features.mel import hz_to_mel
 
-        top = float(hz_to_mel(np.array(one.view.hertz[-1])))
+        top = float(hz_to_mel(np.array(one.hertz[-1])))
         places = bands * hz_to_mel(np.array(FREQUENCIES)) / top
         ax.set_yticks(places, [f"{f}" for f in FREQUENCIES])
         ax.set_ylabel("frequency, Hz (mel)")
