@@ -69,18 +69,11 @@ def model_for(
             "--neutral calm1.wav ..."
         )
     if not count:
-        rule = {
-            "none": "by nothing",
-            "train": "by its training corpus",
-            "utterance": "each recording by itself",
-            "speaker": "each speaker by all their recordings",
-            "running": "each speaker by what was said before",
-        }[model.normalise]
         raise ModelError(
-            f"{model.row} was trained on features normalised {rule}: neutral recordings would "
-            "change nothing, for it has not learnt to be told a voice. Train one that has: "
-            f"ser run --normalise enrol:{len(neutral)}, or name no model: one that has comes "
-            "with ser"
+            f"{model.row} was trained with normalisation {model.normalise!r}: neutral recordings "
+            "would change nothing, for it has not learnt to be told a voice. Train one that has: "
+            f"ser run --normalise enrol:{len(neutral)}, or name no model: one that has comes with "
+            "ser"
         )
     calm = []
     for one in map(Recording.of, neutral):

@@ -213,15 +213,14 @@ def _try_out(name: str, network: nn.Module, needs: frozenset[str], classes: int 
             f"{name} fails on four made-up utterances: {where(error)}. A batch holds what its "
             f"needs name ({', '.join(sorted(needs))}), and no labels"
         ) from error
-    right = isinstance(found, torch.Tensor) and found.shape == (4, classes)
-    if right and not found.isfinite().all():
-        raise ModelError(f"{name}: its answers to four made-up utterances are not all finite")
-    if not right:
+    if not isinstance(found, torch.Tensor) or found.shape != (4, classes):
         shape = tuple(getattr(found, "shape", ()))
         more = "" if classes == 4 else "; give it a parameter `classes`, which says how many"
         raise ModelError(
             f"{name}: expected logits {(4, classes)} of four utterances, got {shape}{more}"
         )
+    if not found.isfinite().all():
+        raise ModelError(f"{name}: its answers to four made-up utterances are not all finite")
     for i, length in enumerate(lengths.tolist()):
         one = {n: whole[n][i : i + 1] for n in needs}
         for n in ragged:
