@@ -24,7 +24,7 @@ from ser.prediction import predict
 from ser.rows import PLUS, ROWS, recipe_rows
 from ser.training import TrainConfig, train
 from ser.training.augment import ENERGY, WIDEST, Augmenter
-from ser.training.average import WeightAverage
+from ser.training.optimiser import averaged
 
 OPTIONS = {
     "normalise": "train",
@@ -258,11 +258,11 @@ def test_the_average_follows_and_a_resumed_run_gives_the_same_bits(tmp_path):
                   dataclasses.replace(config, ema=0.0), Data(0), Data(1), seed=5)  # fmt: skip
     assert not np.array_equal(whole.test_logits, plain.test_logits)
     live = torch.nn.Linear(1, 1)
-    average = WeightAverage(live, 0.99)
-    start = average.model.weight.clone()
+    average = averaged(live, 0.99)
+    start = average.module.weight.clone()
     live.weight.data += 1
-    average.update(live)
-    torch.testing.assert_close(average.model.weight, start + 0.9)
+    average.update_parameters(live)
+    torch.testing.assert_close(average.module.weight, start + 0.9)
 
 
 def test_what_is_off_leaves_the_fingerprint_alone():

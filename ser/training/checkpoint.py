@@ -18,7 +18,6 @@ from pathlib import Path
 import torch
 
 from ser.paths import atomic_write
-from ser.training.average import WeightAverage
 from ser.training.optimiser import moments
 
 log = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ def save_checkpoint(
     model: torch.nn.Module,
     optimiser: torch.optim.Optimizer,
     progress: Progress,
-    average: WeightAverage | None = None,
+    average: torch.nn.Module | None = None,
 ) -> None:
     """Write *path* atomically. *fingerprint* names the configuration it belongs to."""
     from safetensors.torch import save  # here: who only measures trains without a checkpoint
@@ -60,7 +59,7 @@ def save_checkpoint(
             if value is not None:
                 tensors[f"optimiser/{index}/{key}"] = torch.as_tensor(value)
     if average is not None:
-        tensors |= {f"average/{k}": v for k, v in average.state().items()}
+        tensors |= {f"average/{k}": v for k, v in average.state_dict().items()}
     tensors["test_logits"] = progress.test_logits
     tensors["dev_logits"] = progress.dev_logits
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
@@ -78,7 +77,7 @@ def load_checkpoint(
     fingerprint: str,
     model: torch.nn.Module,
     optimiser: torch.optim.Optimizer,
-    average: WeightAverage | None = None,
+    average: torch.nn.Module | None = None,
 ) -> Progress | None:
     """Restore *model*, *optimiser* and *average* in place; None: nothing to go on from.
 
@@ -98,7 +97,7 @@ def load_checkpoint(
         states = _states(_part(tensors, "optimiser/"), optimiser)
         mean = _part(tensors, "average/")
         if average is not None:
-            mean = _like(mean, average.state())
+            mean = _like(mean, average.state_dict())
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         log.warning(
             "%s: not a whole checkpoint of this version (%s); it is deleted, and this run starts "
@@ -113,7 +112,7 @@ def load_checkpoint(
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": states, "param_groups": groups})
     if average is not None:
-        average.load(mean)
+        average.load_state_dict(mean)
     return progress
 
 

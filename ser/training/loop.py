@@ -25,13 +25,14 @@ from ser.errors import TrainingError
 from ser.nn.precision import precision_context
 from ser.training.adversary import Adversaries, strength
 from ser.training.augment import Augmenter
-from ser.training.average import WeightAverage
 from ser.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ser.training.config import TrainConfig, derived_seed
-from ser.training.optimiser import make_optimiser
+from ser.training.optimiser import averaged, make_optimiser
 from ser.training.order import epoch_batches
 
 if TYPE_CHECKING:
+    from torch.optim.swa_utils import AveragedModel
+
     from ser.batch import Batch
     from ser.normalise import Scale
 
@@ -119,7 +120,7 @@ def train(
     if adversaries is not None:
         trained = torch.nn.ModuleList([model, adversaries.to(device)])
     optimiser = make_optimiser(trained, config)
-    average = WeightAverage(model, config.ema) if config.ema else None
+    average = averaged(model, config.ema) if config.ema else None
     progress = None
     if checkpoint is not None:
         progress = load_checkpoint(checkpoint, fingerprint, trained, optimiser, average)
@@ -133,7 +134,7 @@ def train(
         augment = Augmenter(config, seed, epoch, scale)
         more = augment, average, adversaries
         entry |= _one_epoch(model, optimiser, config, data, seed, epoch, *more)
-        judged = average.model if average is not None else model
+        judged = average.module if average is not None else model
         for side, part in (("test", test), ("dev", dev)):
             entry |= _evaluate(judged, part, side, progress, config)
         progress.history.append(entry)
@@ -151,7 +152,7 @@ def train(
             math.log(classes),
         )
     logits = [p.numpy() for p in (progress.test_logits, progress.dev_logits)]
-    kept = average.model if average is not None else model
+    kept = average.module if average is not None else model
     return Outcome(kept, progress.history, *logits, resumed)
 
 
@@ -206,7 +207,7 @@ def _one_epoch(
     seed: int,
     epoch: int,
     augment: Augmenter,
-    average: WeightAverage | None,
+    average: AveragedModel | None,
     adversaries: Adversaries | None,
 ) -> dict:
     model.train()
@@ -242,7 +243,7 @@ def _one_epoch(
             torch.nn.utils.clip_grad_norm_(weights, config.clip)
         optimiser.step()
         if average is not None:
-            average.update(model)
+            average.update_parameters(model)
         total += value * len(part)
         guesses.append(sum(logits.detach() for logits in each).argmax(1))
         classes = each[0].shape[1]

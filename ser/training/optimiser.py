@@ -1,8 +1,9 @@
-"""The optimiser of a training run (book: "Training on a GPU")."""
+"""The optimiser of a training run, and the average of its weights (book: "Training on a GPU")."""
 
 from __future__ import annotations
 
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ser.training.config import TrainConfig
 
@@ -44,3 +45,32 @@ def moments(optimiser: torch.optim.Optimizer) -> tuple[str, ...]:
     if isinstance(optimiser, torch.optim.SGD):
         return ("momentum_buffer",)
     return ("step", "exp_avg", "exp_avg_sq")
+
+
+def averaged(model: torch.nn.Module, decay: float) -> AveragedModel:
+    """A second network (``module``) whose weights follow the first one's slowly.
+
+    Step t (``update_parameters``) moves each weight by 1 - d towards the live one, d = min(decay,
+    (1 + t) / (10 + t)), so that the start is soon forgotten (Polyak and Juditsky 1992, with
+    exponential decay). Buffers (batch norm's running statistics) are the live ones.
+
+    Args:
+        model: the network that is trained.
+        decay: 0 < decay < 1.
+
+    Example:
+        >>> live = torch.nn.Linear(1, 1, bias=False)
+        >>> average = averaged(live, decay=0.9)
+        >>> _ = live.weight.data.add_(1.0)
+        >>> average.update_parameters(live)
+        >>> bool(average.module.weight < live.weight)
+        True
+    """
+
+    def follow(means: list, lives: list, count: torch.Tensor) -> None:
+        rate = min(decay, count.item() / (9 + count.item()))
+        get_ema_multi_avg_fn(rate)(means, lives, count)
+
+    average = AveragedModel(model, multi_avg_fn=follow).requires_grad_(False)
+    average.n_averaged += 1  # at 0 torch would take the live weights whole
+    return average
