@@ -56,7 +56,7 @@ def test_the_other_corpus_trains_in_every_fold_and_is_never_tested(tiny_root, tm
     table = both[0].table
     assert table.utterance.is_unique
     assert set(table.speaker[own:]) == {f"manifest/{s}" for s in table.speaker[:own]}
-    assert np.array_equal(both[0].level[:own], plain[0].level)
+    assert np.array_equal(both[0].values["level"][:own], plain[0].values["level"])
     assert len(both[0].samples) == len(both[0].keys) == 2 * own
 
 

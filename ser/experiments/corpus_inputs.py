@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from ser.corpora.base import EMOTIONS
-from ser.features.utterance_values import log_seconds
 
 
 @dataclass(frozen=True)
 class CorpusInputs:
-    """Its table, its features and what names it."""
+    """Its table, its features and what names it.
+
+    ``values`` holds what classifiers are given, float32 (utterances, numbers) by the names of
+    :data:`ser.experiments.baselines.INPUTS`.
+    """
 
     name: str
     table: Any
@@ -22,11 +25,8 @@ class CorpusInputs:
     content_hash: str = ""
     features: Any = field(default=None, repr=False)
     licence: str = ""
-    egemaps: np.ndarray | None = field(default=None, repr=False)
-    compare: np.ndarray | None = field(default=None, repr=False)
+    values: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     speeds: dict[float, Any] = field(default_factory=dict, repr=False)
-    level: np.ndarray | None = field(default=None, repr=False)
-    ssl: np.ndarray | None = field(default=None, repr=False)
     ssl_weights: str = ""
     whole: dict = field(default_factory=dict, repr=False)
     also: list[dict] = field(default_factory=list, repr=False)
@@ -39,11 +39,6 @@ class CorpusInputs:
         """Class number of each utterance, int64 (utterances,): its emotion's place in the set."""
         place = {emotion: number for number, emotion in enumerate(self.emotions)}
         return np.array([place[e] for e in self.table.emotion], dtype=np.int64)
-
-    @property
-    def duration(self) -> np.ndarray:
-        """Logarithm of each utterance's seconds, float32 (utterances, 1)."""
-        return log_seconds(self.samples)
 
     def completed(self, message: str) -> str:
         """*message* with the whole command where it says to type `ser check`."""

@@ -115,16 +115,12 @@ def _baseline(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> di
         fold_run.fold.protocol == "random"
     ):  # who is tested is heard in training: the inner folds too
         speakers = [""] * len(train)
-    recipe, given = fold_run.recipe, []
-    name = INPUTS.get(fold_run.row, "")
-    if (learnt := getattr(corpus, name, None)) is not None:
-        mean = learnt[fold_run.fold.train].mean(0)
-        for source, rows, drawn in (
-            (corpus, train, fold_run.enrolled),
-            (test, fold_run.fold.test, fold_run.test_enrolled),
-        ):
-            values = normalised_values(
-                getattr(source, name),
+    recipe, given = fold_run.recipe, [None, None]
+    if name := INPUTS.get(fold_run.row):
+        mean = corpus.values[name][fold_run.fold.train].mean(0)
+        given = [
+            normalised_values(
+                source.values[name],
                 recipe.get("normalise", "none"),
                 rows,
                 source.table.speaker.tolist(),
@@ -133,8 +129,11 @@ def _baseline(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> di
                 enrolled=drawn,
                 seed=fold_run.config.split_seed,
             )
-            given.append(values)
-    given = given or [None, None]
+            for source, rows, drawn in (
+                (corpus, train, fold_run.enrolled),
+                (test, fold_run.fold.test, fold_run.test_enrolled),
+            )
+        ]
     labels, tuning = fold_run.training_labels(corpus)[train], {}
     clip = {"clip_z": recipe["clip_z"]} if "clip_z" in recipe else {}
     if fold_run.tuning != "fixed" and given[0] is not None:

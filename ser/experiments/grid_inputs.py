@@ -124,6 +124,7 @@ def _from_pack(
     config: RunConfig, pack: str, inputs: set[str], speeds: Sequence[float], prosody: bool
 ) -> CorpusInputs:
     from ser.features import load_pack
+    from ser.features.utterance_values import log_seconds
 
     features = load_pack(Path(pack)).chosen(config.emotions)
     if features.preset.name != config.preset:
@@ -156,6 +157,7 @@ def _from_pack(
         samples=features.samples,
         content_hash=features.content_hash,
         features=features,
+        values={"duration": log_seconds(features.samples)},
         licence=features.corpus.get("licence", ""),
         emotions=features.emotions,
     )
@@ -175,7 +177,7 @@ def _from_corpus(
     from ser.features.egemaps import compare, egemaps, installed
     from ser.features.learnt import learnt, weights_digest
     from ser.features.table import content_hash
-    from ser.features.utterance_values import levels
+    from ser.features.utterance_values import levels, log_seconds
 
     given = {"cache": config.cache, "progress": config.progress}
     corpus = load_corpus(name, root, config.emotions)
@@ -218,10 +220,7 @@ def _from_corpus(
         content_hash=content_hash(sound.table, sound.keys),
         features=features,
         licence=corpus.licence,
-        egemaps=values.get("egemaps"),
-        compare=values.get("compare"),
-        level=values.get("level"),
-        ssl=values.get("ssl"),
+        values=values | {"duration": log_seconds(sound.samples)},
         ssl_weights=digest,
         speeds=others,
         whole=completeness(corpus),

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from ser.errors import CorpusError, ProtocolError
 from ser.experiments.corpus_inputs import CorpusInputs
 from ser.leaks import find_leaks
 from ser.protocols import Fold, sides_digest
+
+if TYPE_CHECKING:
+    from ser.features import Features
 
 log = logging.getLogger(__name__)
 
@@ -46,27 +49,23 @@ def also_of(given: Sequence[str]) -> list[tuple[str, str | None]]:
 class Joined:
     """Features of several corpora, row after row, as :class:`ser.batch.Dataset` reads them."""
 
-    def __init__(self, parts: Sequence[Any], sizes: Sequence[int]) -> None:
-        self.parts, self.ends = list(parts), np.cumsum(sizes)
+    def __init__(self, parts: Sequence[Features]) -> None:
+        self.rows = [(part, row) for part in parts for row in range(len(part.keys))]
         self.preset = parts[0].preset
-
-    def _of(self, i: int) -> tuple[Any, int]:
-        place = int(np.searchsorted(self.ends, i, side="right"))
-        return self.parts[place], int(i) - (int(self.ends[place - 1]) if place else 0)
 
     def mfcc(self, i: int) -> np.ndarray:
         """MFCCs of row *i*."""
-        part, row = self._of(i)
+        part, row = self.rows[i]
         return part.mfcc(row)
 
-    def mel(self, i: int) -> Any:
+    def mel(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """S1 and S2 of row *i*."""
-        part, row = self._of(i)
+        part, row = self.rows[i]
         return part.mel(row)
 
     def prosody(self, i: int) -> np.ndarray:
         """Descriptors of row *i*."""
-        part, row = self._of(i)
+        part, row = self.rows[i]
         return part.prosody(row)
 
 
@@ -106,7 +105,10 @@ def joined(corpus: CorpusInputs, others: Sequence[CorpusInputs], test: CorpusInp
         keys=[key for part in every for key in part.keys],
         own=len(corpus.table),
         also=[part.describe() for part in kept],
-        **_behind(every, [len(part.table) for part in every]),
+        samples=np.concatenate([part.samples for part in every]),
+        values={k: np.concatenate([part.values[k] for part in every]) for k in corpus.values},
+        features=corpus.features and Joined([part.features for part in every]),
+        speeds={s: Joined([part.speeds[s] for part in every]) for s in corpus.speeds},
     )
 
 
@@ -127,39 +129,15 @@ def _named(other: CorpusInputs, rows: np.ndarray, prefix: str) -> CorpusInputs:
     for column in ("utterance", "speaker", "session"):
         told = table[column].astype(str)
         table[column] = told.where(told == "", prefix + "/" + told)
-    chosen: dict[str, Any] = {"table": table, "keys": [other.keys[i] for i in rows]}
-    for part in fields(other):
-        value = getattr(other, part.name)
-        if isinstance(value, np.ndarray):
-            chosen[part.name] = value[rows]
-    chosen["features"] = None if other.features is None else _Rows(other.features, rows)
-    chosen["speeds"] = {s: _Rows(features, rows) for s, features in other.speeds.items()}
-    return replace(other, **chosen)
-
-
-class _Rows(Joined):
-    """Some rows of a corpus's features."""
-
-    def __init__(self, features: Any, rows: np.ndarray) -> None:
-        super().__init__([features], [len(rows)])
-        self.rows = rows
-
-    def _of(self, i: int) -> tuple[Any, int]:
-        return self.parts[0], int(self.rows[i])
-
-
-def _behind(every: Sequence[CorpusInputs], sizes: Sequence[int]) -> dict[str, Any]:
-    """Arrays and features of all corpora, those of one behind the other."""
-    first = every[0]
-    found: dict[str, Any] = {
-        part.name: np.concatenate([getattr(each, part.name) for each in every])
-        for part in fields(first)
-        if isinstance(getattr(first, part.name), np.ndarray)
-    }
-    if first.features is not None:
-        found["features"] = Joined([each.features for each in every], sizes)
-    found["speeds"] = {s: Joined([each.speeds[s] for each in every], sizes) for s in first.speeds}
-    return found
+    return replace(
+        other,
+        table=table,
+        keys=[other.keys[i] for i in rows],
+        samples=other.samples[rows],
+        values={kind: values[rows] for kind, values in other.values.items()},
+        features=other.features and other.features.subset(rows),
+        speeds={speed: features.subset(rows) for speed, features in other.speeds.items()},
+    )
 
 
 def with_others(fold: Fold, corpus: CorpusInputs) -> Fold:
