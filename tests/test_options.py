@@ -16,7 +16,7 @@ from ser.errors import CorpusError, SerError, TrainingError
 from ser.experiments.choice import choose
 from ser.experiments.idle import LOOKED_AT, PLAIN, check_taken
 from ser.training import TrainConfig
-from ser.training.ranges import RANGES
+from ser.training.config import described
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,15 @@ def test_a_value_that_cannot_be_is_told_with_those_that_can(given, told):
         TrainConfig(**given)
 
 
-def test_help_says_every_range_that_a_message_says():
-    settings = {field.name for field in fields(TrainConfig)} - {"milestones", "normalise"}
-    assert settings == RANGES.keys()
+def test_help_says_of_every_setting_what_its_docstring_says_and_what_it_may_be():
     parser = argparse.ArgumentParser()
     configure(parser)
-    for action in parser._actions:
-        if action.dest in RANGES:
-            assert action.choices or action.help.endswith(f"[{RANGES[action.dest]}]")
+    options = {action.dest: action for action in parser._actions}
+    told = described()
+    for setting in fields(TrainConfig):
+        option, allowed = options[setting.name], setting.metadata["allowed"]
+        assert option.help.replace("%%", "%").startswith(told[setting.name])
+        assert f" [{allowed}; default: " in option.help
 
 
 def grid(*models: str, **settings) -> RunConfig:

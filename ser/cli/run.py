@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
+from collections.abc import Callable
 from dataclasses import fields
 
 from ser.cli.options import add_emotions
@@ -103,13 +105,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--distinct-speakers", action="store_true", help="speakers whose names differ only in "
         "capitals, blanks, hyphens or zeros (3, 03, 3.0) are different people; else protocols that "
         "keep speakers apart refuse them")  # fmt: skip
-    add("--seeds", default="1", metavar="N", help="training seeds: a number, or a list as 0,3,7")
+    add(
+        "--seeds",
+        type=_seeds,
+        default="1",
+        metavar="N",
+        help="training seeds: a number, or a list as 0,3,7",
+    )
     add("--select", default="last,test", metavar="RULES", help="default: last,test")
     add("--dev", type=float, default=0.2, metavar="SHARE", help="held out for 'dev' (default: 0.2)")
     add("--preset", default="release", choices=("release", "paper"), help="of the spectrograms")
-    add("--frames", default="preset", choices=("preset", "fixed", "true"),
-        help="squash time to the preset's frames, or keep true lengths")  # fmt: skip
-
     add("--choose", metavar="FILE", help="a TOML file of options, a table each: its name, then a "
         "model and anything that says how to train, as here but without dashes. Each fold chooses "
         "among them on inner folds of its training speakers, and tests its choice: row 'chosen'. "
@@ -123,27 +128,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "of 8 channels, 8 epochs of 32, one-cycle AdamW up to 3e-3, labels smoothed by 0.1, every "
         "second row of MFCCs and prosody, mean and deviation over time, a tenth of the recurrent "
         "weights dropped. What is given beside it goes before it (default: release)")  # fmt: skip
-    add("--epochs", type=int, metavar="N")
-    add("--batch-size", type=int, metavar="N")
-    add("--lr", type=float, metavar="RATE")
-    add("--optimiser", choices=("adam", "adamw", "sgd"))
-    add("--weight-decay", type=float, metavar="W")
-    add("--schedule", choices=("steps", "one-cycle"), help="of the rate: falls after the "
-        "milestones, or rises to --lr for 30 %% of all steps and falls to nothing")  # fmt: skip
-    add("--milestones", default="10,20,30", metavar="E,E", help="epochs after which it falls")
-    add("--gamma", type=float, default=0.5, metavar="G", help="by this factor (default: 0.5)")
-    add("--clip", type=float, default=0.0, metavar="NORM", help="largest gradient norm; 0: none")
-    add("--hidden", type=int, metavar="H", help="hidden size of every LSTM")
-    add("--layers", type=int, metavar="L", help="of every LSTM (2)")
-    add("--stride", type=int, metavar="N", help="read one of N rows of MFCCs and prosody (1)")
-    add("--precision", default="float32", choices=("float32", "bfloat16"),
-        help="of matrix products and convolutions; bfloat16 is faster where the processor has it "
-        "and changes results a little (default: float32)")  # fmt: skip
-    add("--batches", default="shuffled", choices=("shuffled", "similar", "balanced"),
-        help="similar: utterances of similar length share a batch, which saves padding (a GPU "
-        "pays for every step of the longest); balanced: in every batch all training speakers, and "
-        "the emotions of each, are heard equally often; another order, so other results"
-    )  # fmt: skip
+    _add_settings(add)
     add("--joint", action="store_true", help="train fused rows as one network")
     add("--permute-labels", type=int, metavar="SEED",
         help="shuffle the labels of each fold's training side (test labels stay true): the check "
@@ -160,51 +145,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--ssl", default="WAV2VEC2_BASE", metavar="NAME", help="pipeline of torchaudio that "
         "ssl-lr has its features from; its weights must be there (WAV2VEC2_BASE)")  # fmt: skip
 
-    add = parser.add_argument_group("what may lift it (all off by default)").add_argument
-    add("--normalise", default="none", metavar="WHO",
-        help="features to mean 0 and deviation 1, by whose numbers: none, train (the training "
-        "side's), utterance (each its own), running (what its speaker said so far), enrol:K (K "
-        "neutral utterances of each speaker, drawn by --split-seed and used for nothing else), "
-        "speaker (all utterances of each, the tested ones too: transductive; refused where "
-        "speakers are heard in one class only, for it takes that class away). Rows that hear "
-        "prosody take train for none. eGeMAPS rows take running and enrol:K (a mean) and speaker "
-        "(mean and deviation); else the training side scales them")  # fmt: skip
-    add("--clip-z", type=float, default=0.0, metavar="Z", help="features and functionals beyond Z "
-        "deviations are set to Z once normalised: one odd recording can put a functional at 400 "
-        "(0: off; --baseline-tuning nested-robust chooses Z)")  # fmt: skip
     add("--allow-one-class-speakers", action="store_true",
         help="normalise by speaker (this option, or rows with a plus) even so")  # fmt: skip
-    add("--spec-augment", type=int, default=0, metavar="N", help="N masks along time and N along "
-        "frequency on every training utterance")  # fmt: skip
-    add("--level", type=float, default=0.0, metavar="DB", help="training utterances louder or "
-        "softer by up to DB")  # fmt: skip
-    add("--speed", default="", metavar="F,F", help="training utterances also played at these "
-        "speeds, e.g. 0.9,1.1")  # fmt: skip
-    add("--vtlp", default="", metavar="A,B", help="vocal-tract-length perturbation: in each epoch "
-        "every training utterance's frequency axis is warped by a factor drawn from A to B, e.g. "
-        "0.9,1.1, before it is normalised: formants move, pitch stays (Jaitly and Hinton 2013)"
-    )  # fmt: skip
-    add("--tempo", default="", metavar="A,B", help="in each epoch every training utterance is A to "
-        "B times as fast, e.g. 0.9,1.1: pitch and formants stay (--speed moves all)")  # fmt: skip
-    add("--pitch-shift", type=float, default=0.0, metavar="SEMITONES", help="F0 of every training "
-        "utterance up or down by as many at most, in prosody alone; with --normalise train, for "
-        "speakers who are normalised by themselves are as high or low as others")  # fmt: skip
-    add("--mixup", type=float, default=0.0, metavar="ALPHA", help="mix training utterances in "
-        "shares drawn from Beta(ALPHA, ALPHA)")  # fmt: skip
-    add("--adversarial", type=float, default=0.0, metavar="WEIGHT", help="a second head learns to "
-        "name the training speaker from what the last layer is given; its gradient, reversed and "
-        "growing to WEIGHT times, takes the speaker out of that (Ganin et al. 2016), e.g. 0.1; "
-        "the head is not kept")  # fmt: skip
-    add("--dropout", type=float, default=0.0, metavar="SHARE", help="before recurrence and last "
-        "layer")  # fmt: skip
-    add("--recurrent-dropout", type=float, metavar="SHARE", help="of the weights from h")
-    add("--label-smoothing", type=float, metavar="SHARE", help="of a label, over all classes")
-    add("--pooling", choices=("mean", "mean-deviation", "attention"), help="over time")
-    add("--channels", metavar="C,C", help="of the front end's two convolutions (64,16)")
-    add("--ema", type=float, default=0.0, metavar="DECAY", help="test the running average of the "
-        "weights, e.g. 0.99")  # fmt: skip
 
-    _tell_ranges(parser)
     add = parser.add_argument_group("where and how").add_argument
     add("--out", default="results", metavar="DIR", help="folder of records (default: results)")
     add("--study", default="", metavar="WORD", help="what the runs are made for, kept in their "
@@ -222,13 +165,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print the report as JSON")
 
 
-def _tell_ranges(parser: argparse.ArgumentParser) -> None:
-    """Behind the help of each training option what it may be, unless choices say it."""
-    from ser.training.ranges import RANGES
+def _add_settings(add: Callable[..., argparse.Action]) -> None:
+    """An option for each field of TrainConfig; what it says is what its docstring says."""
+    from ser.training.config import NAMED, TrainConfig, described
 
-    for action in parser._actions:
-        if action.dest in RANGES and not action.choices:
-            action.help = f"{action.help or ''} [{RANGES[action.dest]}]".strip()
+    says, by_name = described(), {name for changes in NAMED.values() for name in changes}
+    for setting in fields(TrainConfig):
+        known, default = setting.metadata, setting.default
+        kind, metavar = type(default), {int: "N", float: "X", str: "WHO"}.get(type(default))
+        shown = str(default)
+        if kind is tuple:
+            number = type(default[0]) if default else float
+            shown, metavar = ",".join(map(str, default)) or "none", "X,X"
+            kind = functools.partial(_numbers, kind=number)
+        told = f"{says[setting.name]} [{known['allowed']}; default: {shown}]"
+        add(
+            f"--{setting.name.replace('_', '-')}",
+            type=kind,
+            choices=known["choices"],
+            metavar=None if known["choices"] else metavar,
+            default=None if setting.name in by_name else default,
+            help=told.replace("%", "%%"),
+        )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -273,7 +231,7 @@ def run_config(args: argparse.Namespace):
     given = {name: getattr(args, name) for name in words}
     given |= {
         "models": _models(args.model),
-        "seeds": _seeds(args.seeds),
+        "seeds": args.seeds,
         "train": _training(args),
         "permute": args.permute_labels,
         "keep_models": not args.no_models,
@@ -316,15 +274,11 @@ def _train_config(args: argparse.Namespace):
     from ser.training.config import NAMED, TrainConfig
 
     schedule = args.schedule or NAMED[args.settings].get("schedule", TrainConfig.schedule)
-    falls = (args.milestones, args.gamma) != ("10,20,30", 0.5)
+    falls = (args.milestones, args.gamma) != (TrainConfig.milestones, TrainConfig.gamma)
     if schedule == "one-cycle" and falls:
         raise SerError("--milestones and --gamma go with --schedule steps, not with one-cycle")
-    lists = {"milestones": int, "channels": int, "speed": float, "vtlp": float, "tempo": float}
     given = {field.name: getattr(args, field.name) for field in fields(TrainConfig)}
     given = {name: value for name, value in given.items() if value is not None}
-    for name, kind in lists.items():
-        if name in given:
-            given[name] = _numbers(given[name], f"--{name}", kind)
     return TrainConfig.named(args.settings, **given)
 
 
@@ -338,18 +292,16 @@ def _models(text: str) -> tuple[str, ...]:
 
 
 def _seeds(text: str) -> tuple[int, ...]:
-    numbers = _numbers(text, "--seeds")
+    numbers = _numbers(text)
     return tuple(range(numbers[0])) if "," not in text and numbers else numbers
 
 
-def _numbers(text: str, option: str, kind: type = int) -> tuple:
-    from ser.errors import SerError
-
+def _numbers(text: str, kind: type = int) -> tuple:
     try:
         return tuple(kind(t) for t in text.split(",") if t.strip())
-    except ValueError as error:
+    except ValueError:
         whole = "whole numbers" if kind is int else "numbers"
-        raise SerError(f"{option} {text}: {whole} separated by commas, please") from error
+        raise argparse.ArgumentTypeError(f"{text}: {whole} separated by commas, please") from None
 
 
 def _dry_run(config, as_json: bool) -> int:

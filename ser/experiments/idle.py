@@ -21,20 +21,9 @@ PLAIN = frozenset(
     | {"clip"}
 )
 """How long and how fast a network learns."""
-_TRAINING = frozenset(field.name for field in fields(TrainConfig)) - PLAIN
-LOOKED_AT = _TRAINING | {"joint", "baseline_tuning", "ssl"}
+_FEATURES = {field.name: field.metadata["features"] for field in fields(TrainConfig)}
+LOOKED_AT = (_FEATURES.keys() - PLAIN) | {"joint", "baseline_tuning", "ssl"}
 """Names of the options that :func:`check_taken` knows."""
-
-_SPECTROGRAMS = frozenset({"s1", "s2"})
-_ROWS_OF_10_MS = frozenset({"mfcc", "prosody"})
-READERS: dict[str, frozenset[str]] = {
-    "channels": _SPECTROGRAMS,
-    "frames": _SPECTROGRAMS,
-    "pitch_shift": frozenset({"prosody"}),
-    "stride": _ROWS_OF_10_MS,
-    "tempo": _ROWS_OF_10_MS,
-}
-"""Options that are about some features alone."""
 
 
 def takes(config: RunConfig, model: str, option: str) -> bool:
@@ -64,10 +53,10 @@ def _takes(config: RunConfig, row: ModelRow, option: str) -> bool:
             return True  # of every row: those who enrol are not tested
         known = option == "clip_z" or (option == "normalise" and value != "utterance")
         return known and row.name in INPUTS
-    readers = READERS.get(option, row.needs)
+    wanted = _FEATURES[option] or row.needs
     if option == "tempo" and _true_lengths(config):  # squashed spectrograms have no tempo
-        readers |= _SPECTROGRAMS
-    return bool(row.needs & readers)
+        wanted = row.needs
+    return bool(row.needs & wanted)
 
 
 def _true_lengths(config: RunConfig) -> bool:
@@ -92,7 +81,7 @@ def check_taken(configs: Sequence[RunConfig], given: Iterable[str]) -> None:
         if any(takes(config, model, option) for config in configs for model in config.models):
             continue
         first, models = configs[0], dict.fromkeys(m for c in configs for m in c.models)
-        settings = first if option not in _TRAINING else first.train
+        settings = first.train if option in _FEATURES else first
         value = getattr(settings, option)
         shown = ",".join(f"{v:g}" for v in value) if isinstance(value, tuple) else value
         words = f"--{option.replace('_', '-')}" + (f" {shown}" if value is not True else "")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import inspect
 import math
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ser.errors import TrainingError
 from ser.normalise import NORMALISATIONS, known_rule
-from ser.training.ranges import RANGES
 
 FIRST = (
     "epochs", "batch_size", "lr", "optimiser", "weight_decay", "milestones", "gamma", "clip",
@@ -17,11 +20,8 @@ FIRST = (
 )  # fmt: skip
 """Settings of the first records; all others came later."""
 
-BATCHES: tuple[str, ...] = ("shuffled", "similar", "balanced")
-"""Which utterances share a batch."""
 FACTORS = 11
 """Factors of ``vtlp`` that are drawn from: of the range 0.9 to 1.1 every fiftieth."""
-SCHEDULES: tuple[str, ...] = ("steps", "one-cycle")
 WARM, START, END = 0.3, 25.0, 1e4
 """Of one-cycle: share of the run in which the rate rises; start is top / 25, end start / 10,000."""
 
@@ -45,6 +45,37 @@ NAMED: dict[str, dict[str, object]] = {
 """Settings by name: the release's, and those of a small network for voices it has not heard."""
 
 
+def _setting(
+    default: Any, allowed: str, fine: Callable[[Any], bool] | None = None, *features: str
+) -> Any:
+    """A setting, all that is known of it but its description, which the docstring has.
+
+    Args:
+        default: its type is the setting's.
+        allowed: what it may be, in words; without *fine*: the words it may be.
+        fine: whether it may be a value.
+        features: that it is about alone; none: whatever a network reads.
+    """
+    choices = None if fine else re.split(", | or ", allowed)
+    fine = fine or choices.__contains__
+    known = {"allowed": allowed, "fine": fine, "choices": choices, "features": {*features}}
+    return dataclasses.field(default=default, metadata=known)
+
+
+def _factors(given: tuple[float, ...]) -> bool:
+    return not given or (len(given) == 2 and 0.5 <= given[0] <= given[1] <= 2)
+
+
+def _speeds(given: tuple[float, ...]) -> bool:
+    return len(set(given)) == len(given) and all(0.5 <= s <= 2 and s != 1 for s in given)
+
+
+_COUNT = "a whole number from 1", lambda value: value >= 1
+_FINITE = "0 or more", lambda value: 0 <= value < math.inf
+_SHARE = "0 or more, below 1", lambda value: 0 <= value < 1
+_TWO_FACTORS = "two factors A,B from 0.5 to 2, A not above B", _factors
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How a network is trained.
@@ -64,8 +95,13 @@ class TrainConfig:
         hidden: hidden size of every LSTM and DS-LSTM.
         precision: ``float32``, or ``bfloat16`` for matrix products and convolutions (weights,
             optimiser and statistics stay in float32; see :mod:`ser.nn.precision`).
-        normalise: ``none``, ``train``, ``utterance``, ``running``, ``enrol:K`` or ``speaker``
-            (transductive); see :mod:`ser.normalise`.
+        normalise: by whose numbers features come to mean 0 and deviation 1: ``none``, ``train``
+            (the training side's), ``utterance`` (each its own), ``running`` (what its speaker said
+            so far), ``enrol:K`` (K neutral utterances of each speaker, used for nothing else) or
+            ``speaker`` (transductive: all utterances of each, the tested ones too; refused where
+            speakers are heard in one class only, for it takes that class away). Rows that hear
+            prosody take ``train`` for ``none``; eGeMAPS rows take ``running`` and ``enrol:K`` (a
+            mean) and ``speaker``. See :mod:`ser.normalise`.
         spec_augment: so many masks along time and as many along frequency for every training
             utterance and spectrogram (along time only in MFCCs), each up to 15 % wide (Park et
             al. 2019).
@@ -93,14 +129,16 @@ class TrainConfig:
             almost nothing, along cosines.
         label_smoothing: share of a label that is spread over all classes (Szegedy et al. 2016).
         clip_z: features beyond so many deviations are set to them once they are normalised
-            (:func:`ser.normalise.clipped`), functionals of baselines too; 0: none is.
+            (:func:`ser.normalise.clipped`), functionals of baselines too: one odd recording can
+            put one at 400; 0: none is.
         vtlp: (A, B): in each epoch every training utterance comes from a vocal tract changed by a
             factor from A to B (Jaitly and Hinton 2013; :mod:`ser.features.vtlp`), drawn among
-            :data:`FACTORS` of equal distance; with a factor above 1 formants are lower.
+            11 of equal distance; with a factor above 1 formants are lower.
         tempo: (A, B): in each epoch every training utterance is so many times as fast, its pitch
             and formants as they were (:mod:`ser.training.voices`).
         pitch_shift: F0 of every training utterance is moved by up to so many semitones, of prosody
-            alone; MFCCs and spectrograms hear little of F0.
+            alone; MFCCs and spectrograms hear little of F0. It goes with normalise ``none`` or
+            ``train``.
         adversarial: weight of the reversed gradient of a head that names the training speaker from
             what enters a branch's last linear layer (:mod:`ser.training.adversary`); it grows from
             0 to this along the run. 0: no head.
@@ -113,37 +151,44 @@ class TrainConfig:
         0.0005
     """
 
-    epochs: int = 50
-    batch_size: int = 128
-    lr: float = 1e-3
-    optimiser: str = "adam"
-    weight_decay: float = 0.0
-    milestones: tuple[int, ...] = (10, 20, 30)
-    gamma: float = 0.5
-    clip: float = 0.0
-    frames: str = "preset"
-    hidden: int = 200
-    precision: str = "float32"
-    normalise: str = "none"
-    spec_augment: int = 0
-    level: float = 0.0
-    speed: tuple[float, ...] = ()
-    mixup: float = 0.0
-    dropout: float = 0.0
-    pooling: str = "mean"
-    channels: tuple[int, int] = (64, 16)
-    ema: float = 0.0
-    batches: str = "shuffled"
-    layers: int = 2
-    stride: int = 1
-    recurrent_dropout: float = 0.0
-    schedule: str = "steps"
-    label_smoothing: float = 0.0
-    clip_z: float = 0.0
-    vtlp: tuple[float, ...] = ()
-    tempo: tuple[float, ...] = ()
-    pitch_shift: float = 0.0
-    adversarial: float = 0.0
+    epochs: int = _setting(50, *_COUNT)
+    batch_size: int = _setting(128, "a whole number from 2", lambda value: value >= 2)
+    lr: float = _setting(1e-3, "above 0", lambda value: 0 < value < math.inf)
+    optimiser: str = _setting("adam", "adam, adamw or sgd")
+    weight_decay: float = _setting(0.0, *_FINITE)
+    milestones: tuple[int, ...] = _setting((10, 20, 30), "whole numbers", lambda _: True)
+    gamma: float = _setting(0.5, "above 0, at most 1", lambda value: 0 < value <= 1)
+    clip: float = _setting(0.0, *_FINITE)
+    frames: str = _setting("preset", "preset, fixed or true", None, "s1", "s2")
+    hidden: int = _setting(200, *_COUNT)
+    precision: str = _setting("float32", "float32 or bfloat16")
+    normalise: str = _setting(
+        "none", f"one of {', '.join(NORMALISATIONS)}, K a number from 1", known_rule
+    )
+    spec_augment: int = _setting(0, "0 to 20", lambda value: 0 <= value <= 20)
+    level: float = _setting(0.0, "0 to 60", lambda value: 0 <= value <= 60)
+    speed: tuple[float, ...] = _setting((), "factors from 0.5 to 2 but 1, each once", _speeds)
+    mixup: float = _setting(0.0, *_FINITE)
+    dropout: float = _setting(0.0, *_SHARE)
+    pooling: str = _setting("mean", "mean, mean-deviation or attention")
+    channels: tuple[int, int] = _setting(
+        (64, 16),
+        "two whole numbers from 1",
+        lambda value: len(value) == 2 and min(value) >= 1,
+        *("s1", "s2"),
+    )
+    ema: float = _setting(0.0, *_SHARE)
+    batches: str = _setting("shuffled", "shuffled, similar or balanced")
+    layers: int = _setting(2, *_COUNT)
+    stride: int = _setting(1, "1 to 20", lambda value: 1 <= value <= 20, "mfcc", "prosody")
+    recurrent_dropout: float = _setting(0.0, *_SHARE)
+    schedule: str = _setting("steps", "steps or one-cycle")
+    label_smoothing: float = _setting(0.0, *_SHARE)
+    clip_z: float = _setting(0.0, *_FINITE)
+    vtlp: tuple[float, ...] = _setting((), *_TWO_FACTORS)
+    tempo: tuple[float, ...] = _setting((), *_TWO_FACTORS, "mfcc", "prosody")
+    pitch_shift: float = _setting(0.0, "0 to 24", lambda value: 0 <= value <= 24, "prosody")
+    adversarial: float = _setting(0.0, *_FINITE)
 
     @classmethod
     def named(cls, name: str, **changes: object) -> TrainConfig:
@@ -161,50 +206,16 @@ class TrainConfig:
         return cls(**{**NAMED[name], **changes})  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
-        for name in ("milestones", "channels"):
-            object.__setattr__(self, name, tuple(int(m) for m in getattr(self, name)))
-        for name in ("speed", "vtlp", "tempo"):
-            object.__setattr__(self, name, tuple(float(s) for s in getattr(self, name)))
-        wrong = [
-            name
-            for name, fine in {
-                "epochs": self.epochs >= 1,
-                "batch_size": self.batch_size >= 2,
-                "lr": 0 < self.lr < float("inf"),
-                "optimiser": self.optimiser in ("adam", "adamw", "sgd"),
-                "weight_decay": 0 <= self.weight_decay < float("inf"),
-                "gamma": 0 < self.gamma <= 1,
-                "clip": 0 <= self.clip < float("inf"),
-                "hidden": self.hidden >= 1,
-                "precision": self.precision in ("float32", "bfloat16"),
-                "frames": self.frames in ("preset", "fixed", "true"),
-                "normalise": known_rule(self.normalise),
-                "spec_augment": 0 <= self.spec_augment <= 20,
-                "level": 0 <= self.level <= 60,
-                "speed": len(set(self.speed)) == len(self.speed)
-                and all(0.5 <= s <= 2 and s != 1 for s in self.speed),
-                "mixup": 0 <= self.mixup < float("inf"),
-                "dropout": 0 <= self.dropout < 1,
-                "pooling": self.pooling in ("mean", "mean-deviation", "attention"),
-                "channels": len(self.channels) == 2 and min(self.channels) >= 1,
-                "ema": 0 <= self.ema < 1,
-                "batches": self.batches in BATCHES,
-                "layers": self.layers >= 1,
-                "stride": 1 <= self.stride <= 20,
-                "recurrent_dropout": 0 <= self.recurrent_dropout < 1,
-                "schedule": self.schedule in SCHEDULES,
-                "label_smoothing": 0 <= self.label_smoothing < 1,
-                "clip_z": 0 <= self.clip_z < float("inf"),
-                "vtlp": _range(self.vtlp),
-                "tempo": _range(self.tempo),
-                "adversarial": 0 <= self.adversarial < float("inf"),
-                "pitch_shift": 0 <= self.pitch_shift <= 24,
-            }.items()
-            if not fine
-        ]
-        ranges = RANGES | {"normalise": f"one of {', '.join(NORMALISATIONS)}, K a number from 1"}
-        told = [f"{name} = {getattr(self, name)} ({ranges[name]})" for name in wrong]
-        if not wrong and self.normalise not in ("none", "train"):
+        told = []
+        for setting in dataclasses.fields(self):
+            value = getattr(self, setting.name)
+            if isinstance(setting.default, tuple):
+                number = int if setting.name in ("milestones", "channels") else float
+                value = tuple(map(number, value))
+                object.__setattr__(self, setting.name, value)
+            if not setting.metadata["fine"](value):
+                told.append(f"{setting.name} = {value} ({setting.metadata['allowed']})")
+        if not told and self.normalise not in ("none", "train"):
             told = self._taken_away()
         if told:
             raise TrainingError(f"cannot train with {', '.join(told)}; see 'ser run --help'")
@@ -284,8 +295,19 @@ class TrainConfig:
         return {n: getattr(self, n) for n in names if getattr(self, n) != defaults[n]}
 
 
-def _range(factors: tuple[float, ...]) -> bool:
-    return not factors or (len(factors) == 2 and 0.5 <= factors[0] <= factors[1] <= 2)
+def described() -> dict[str, str]:
+    """Setting -> what the docstring says of it, without markup: for the help of ``ser run``.
+
+    Example:
+        >>> described()["epochs"]
+        'passes over the training side.'
+    """
+    text = inspect.getdoc(TrainConfig).partition("Attributes:\n")[2].partition("\n\n")[0]
+    plain = re.sub(r":\w+:`~?([^`]*)`|``", r"\1", text)
+    parts = re.split(r"^    (\w+): ", plain, flags=re.MULTILINE)[1:]
+    return {
+        name: " ".join(said.split()) for name, said in zip(parts[::2], parts[1::2], strict=True)
+    }
 
 
 def derived_seed(*parts: object) -> int:
