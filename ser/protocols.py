@@ -18,6 +18,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,15 +30,12 @@ from ser.corpora.speaker_names import alike, names_nobody
 from ser.errors import ProtocolError
 from ser.leaks import Leak, find_leaks, some
 
-__all__ = ["LARGEST_SEED", "PROTOCOLS", "Fold", "Leak", "find_leaks", "inner_split", "split"]
+__all__ = ["PROTOCOLS", "Fold", "Leak", "find_leaks", "inner_split", "split"]
 
 log = logging.getLogger(__name__)
 
 PROTOCOLS: tuple[str, ...] = ("random", "speakers", "loso", "sessions", "cross")
 """The ways to divide a corpus that :func:`split` knows."""
-
-LARGEST_SEED = 2**31
-"""scikit-learn takes 32 bits, and each fold's dev set has a seed of its own above this one."""
 
 
 @dataclass(frozen=True)
@@ -111,55 +109,58 @@ def split(
         >>> [f.name for f in split(table, "loso")]
         ['A', 'B', 'C', 'D']
     """
-    table = _table(corpus)
+    tables = [corpus, corpus if test is None else test]
+    table, test_table = (t if isinstance(t, pd.DataFrame) else t.table for t in tables)
     if protocol not in PROTOCOLS:
         raise ProtocolError(f"unknown protocol {protocol!r}; choose from {', '.join(PROTOCOLS)}")
     if not 0 <= dev < 1:
         raise ProtocolError(f"dev is a share of the training side, 0 <= dev < 1, not {dev}")
-    if not 0 <= seed < LARGEST_SEED:
-        raise ProtocolError(f"the seed of a division is 0 to {LARGEST_SEED - 1}, not {seed}")
-    if len(table) == 0:
-        raise ProtocolError("the corpus has no utterances of the classes to divide")
-    for side in (table,) if test is None else (table, _table(test)):
+    if not 0 <= seed < 2**31:  # scikit-learn takes 32 bits, and each dev set has a seed above it
+        raise ProtocolError(f"the seed of a division is 0 to {2**31 - 1}, not {seed}")
+    if (test is not None) != (protocol == "cross"):
+        raise ProtocolError("protocol 'cross' and a test corpus go together")
+    for side, whose in ((table, "corpus"), (test_table, "test corpus")):
+        if side.emotion.nunique() == 0:
+            raise ProtocolError(f"the {whose} has no utterances of the classes to divide")
         if side.emotion.nunique() == 1:
             raise ProtocolError(
                 f"every utterance is {side.emotion.iloc[0]}: with one class there is nothing to "
                 "tell apart, and every answer would be right. Look at the labels with `ser check`"
             )
-    if (test is not None) != (protocol == "cross"):
-        raise ProtocolError("protocol 'cross' and a test corpus go together")
     if protocol in ("speakers", "loso") and (nobody := sum(map(names_nobody, table.speaker))):
         raise ProtocolError(
             f"protocol {protocol!r} needs a speaker for every utterance; {nobody} have none"
         )
     if protocol != "random" and not distinct_speakers and (protocol != "cross" or dev):
         _refuse_alike(table, protocol)
-    test_table = table if test is None else _table(test)
-    if len(test_table) == 0:
-        raise ProtocolError("the test corpus has no utterances of the classes")
 
     sound = spans(table, audio).groups()
-    speakers = _together(table.speaker.astype(str).to_numpy(), sound)
-    joined = _joined(table.speaker.astype(str).to_numpy(), speakers)
-    if protocol == "speakers" and joined:
+    names = table.speaker.astype(str).to_numpy()
+    speakers = _together(names, sound)
+    if protocol == "speakers" and (joined := _joined(names, speakers)):
         log.info("speakers %s have rows of the same sound and stay on one side", some(joined))
-    pairs = _sides(table, protocol, folds, seed, speakers, sound)
     if protocol == "cross":
         pairs = [("all", np.arange(len(table)), np.arange(len(test_table)))]
-    result = []
+    elif protocol in ("loso", "sessions"):
+        pairs = _left_out(table, protocol, speakers, sound)
+    else:
+        parts = _parts(table, protocol, folds, seed, speakers)
+        pairs = [(str(i + 1), *sides) for i, sides in enumerate(parts)]
+    result, emotion = [], table.emotion.to_numpy()
     for number, (name, train, tested) in enumerate(pairs):
         group = sound if protocol == "random" else speakers
-        held = _dev(table, train, dev, protocol, seed + number, group[train])
-        kept = np.setdiff1d(train, held)
-        _need_classes(table, kept, protocol, name)
-        sides = [
-            table.utterance.to_numpy()[kept],
-            table.utterance.to_numpy()[held],
-            test_table.utterance.to_numpy()[tested],
-        ]
-        digest = sides_digest(protocol, name, sides)
+        held = _dev(emotion[train], dev, protocol, seed + number, group[train])
+        kept, held = np.setdiff1d(train, train[held]), train[held]
+        if missing := [e for e in ordered(emotion) if e not in emotion[kept]]:
+            raise ProtocolError(
+                f"fold {name!r} of protocol {protocol!r} leaves no {', '.join(missing)} to train "
+                "on; use other folds, no dev set, another protocol, or --emotions without it"
+            )
+        sides = [table.utterance.iloc[kept], table.utterance.iloc[held]]
+        digest = sides_digest(protocol, name, [*sides, test_table.utterance.iloc[tested]])
         result.append(Fold(protocol, name, kept, held, tested, len(pairs), digest))
-    _tell_thin(table, protocol, result)
+    if protocol in ("speakers", "loso", "sessions"):
+        _tell_thin(table, result)
     return result
 
 
@@ -167,9 +168,8 @@ def inner_split(
     fold: Fold,
     table: pd.DataFrame,
     folds: int,
-    seed: int = 0,
     audio: Sequence[str] | None = None,
-    distinct_speakers: bool = False,
+    **given: Any,
 ) -> list[Fold]:
     """Divide the training side of a fold by speaker, to choose something without its test side.
 
@@ -177,7 +177,7 @@ def inner_split(
         fold: of :func:`split`.
         table: that *fold* counts in.
         folds: how many; as many as there are speakers where those are fewer.
-        seed, audio, distinct_speakers: as for :func:`split`.
+        audio, given: as for :func:`split`.
 
     Returns:
         Folds of the same protocol, named ``NAME / 1`` and so on, that train and test on parts of
@@ -200,9 +200,7 @@ def inner_split(
             f"fold {fold.name!r} of protocol {fold.protocol!r} trains on one speaker: there is "
             "nobody to hold out and choose by"
         )
-    parts = split(
-        own.reset_index(drop=True), "speakers", count, seed, 0.0, None, sound, distinct_speakers
-    )
+    parts = split(own.reset_index(drop=True), "speakers", count, audio=sound, **given)
     return [
         replace(
             part,
@@ -227,23 +225,15 @@ def _refuse_alike(table: pd.DataFrame, protocol: str) -> None:
             )
 
 
-def _together(speakers: np.ndarray, sound: np.ndarray) -> np.ndarray:
-    """*speakers* with one name for all who share sound, directly or by others."""
-    names, who = np.unique(speakers, return_inverse=True)
-    pairs = np.unique(np.stack([who, sound]), axis=1)
-    if pairs.shape[1] == len(np.unique(sound)):
-        return speakers
-    from scipy.sparse import block_array, coo_matrix
-    from scipy.sparse.csgraph import connected_components
+def _together(names: np.ndarray, sound: np.ndarray) -> np.ndarray:
+    """*names* with one name for all who share sound, directly or by others."""
+    from scipy.cluster.hierarchy import DisjointSet
 
-    graph = coo_matrix((np.ones(pairs.shape[1]), tuple(pairs)), (len(names), sound.max() + 1))
-    joined = connected_components(block_array([[None, graph], [graph.T, None]]))[1][: len(names)]
-    first = np.unique(joined, return_index=True)[1]
-    return names[first[np.searchsorted(joined[first], joined)]][who]
-
-
-def _table(corpus: Corpus | pd.DataFrame) -> pd.DataFrame:
-    return corpus if isinstance(corpus, pd.DataFrame) else corpus.table
+    groups, heard = DisjointSet(names), dict(zip(sound, names, strict=True))
+    for name, number in zip(names, sound, strict=True):
+        groups.merge(name, heard[number])
+    first = {name: min(groups.subset(name)) for name in set(names)}
+    return np.array([first[name] for name in names])
 
 
 def sides_digest(protocol: str, name: str, sides: Sequence[np.ndarray]) -> str:
@@ -258,41 +248,36 @@ def _joined(names: np.ndarray, together: np.ndarray) -> list[str]:
     return sorted({*names[changed], *together[changed]})
 
 
-def _sides(
-    table: pd.DataFrame,
-    protocol: str,
-    folds: int,
-    seed: int,
-    speakers: np.ndarray,
-    sound: np.ndarray,
+def _left_out(
+    table: pd.DataFrame, protocol: str, speakers: np.ndarray, sound: np.ndarray
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(name, training rows, test rows) of each fold of one corpus."""
-    rows = np.arange(len(table))
-    emotion = table.emotion.to_numpy()
-    if protocol in ("loso", "sessions"):
-        column = "speaker" if protocol == "loso" else "session"
-        groups = table[column].astype(str).to_numpy()
-        names = sorted(set(groups))
-        if len(names) < 2 or "" in names:
-            other = "'speakers' or 'random'" if table.speaker.nunique() > 1 else "'random'"
-            raise ProtocolError(
-                f"protocol {protocol!r} needs at least two {column}s and one for every utterance; "
-                f"this corpus has {len(names)} ({some(names)}). Try {other}."
-            )
-        if (joined := _together(groups, sound)) is not groups:
-            way_out = (
-                "protocol 'speakers' keeps those who share sound on one side"
-                if len(set(speakers)) > 1
-                else "cut the rows apart, or leave some out"
-            )
-            raise ProtocolError(
-                f"protocol {protocol!r} would test sound that it trained on: {column}s "
-                f"{some(_joined(groups, joined))} have rows of the same sound (`ser check` names "
-                f"them); {way_out}"
-            )
-        return [(n, rows[groups != n], rows[groups == n]) for n in names]
-    if protocol == "cross":
-        return []
+    """(name, training rows, test rows) of each speaker or session left out."""
+    column = "speaker" if protocol == "loso" else "session"
+    groups = table[column].astype(str).to_numpy()
+    names = sorted(set(groups))
+    if len(names) < 2 or "" in names:
+        other = "'speakers' or 'random'" if table.speaker.nunique() > 1 else "'random'"
+        raise ProtocolError(
+            f"protocol {protocol!r} needs at least two {column}s and one for every utterance; "
+            f"this corpus has {len(names)} ({some(names)}). Try {other}."
+        )
+    if joined := _joined(groups, _together(groups, sound)):
+        way_out = (
+            "protocol 'speakers' keeps those who share sound on one side"
+            if len(set(speakers)) > 1
+            else "cut the rows apart, or leave some out"
+        )
+        raise ProtocolError(
+            f"protocol {protocol!r} would test sound that it trained on: {column}s "
+            f"{some(joined)} have rows of the same sound (`ser check` names them); {way_out}"
+        )
+    return [(n, np.flatnonzero(groups != n), np.flatnonzero(groups == n)) for n in names]
+
+
+def _parts(
+    table: pd.DataFrame, protocol: str, folds: int, seed: int, speakers: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(training rows, test rows) of each of *folds* parts, of ``random`` or ``speakers``."""
     if folds < 2:
         raise ProtocolError(f"at least 2 folds are needed, not {folds}")
     if protocol == "random":
@@ -302,103 +287,68 @@ def _sides(
                 f"{folds} stratified folds need {folds} utterances a class; "
                 f"{counts.idxmin()!r} has {counts.min()}. Use fewer --folds."
             )
-        parts = _stratified(emotion, folds, seed)
-    else:
-        shared = ", counting those who share sound as one" * (
-            len(set(speakers)) < table.speaker.nunique()
-        )
-        if (count := len(set(speakers))) < folds:
-            way_out = f"Use --folds {count}{' or fewer' if count > 2 else ''}."
-            if count < 2:
-                way_out = (
-                    "With one speaker only protocol 'random' is possible; what it measures holds "
-                    "for this voice alone."
-                )
-            raise ProtocolError(
-                f"{folds} speaker-disjoint folds need {folds} speakers; the corpus has "
-                f"{count}{shared}. {way_out}"
+        return _folds(table.emotion.to_numpy(), None, folds, seed)
+    if (count := len(set(speakers))) < folds:
+        shared = ", counting those who share sound as one" * (count < table.speaker.nunique())
+        way_out = f"Use --folds {count}{' or fewer' if count > 2 else ''}."
+        if count < 2:
+            way_out = (
+                "With one speaker only protocol 'random' is possible; what it measures holds for "
+                "this voice alone."
             )
-        parts = _group_folds(emotion, speakers, folds, seed)
-    return [(str(i + 1), train, test) for i, (train, test) in enumerate(parts)]
+        raise ProtocolError(
+            f"{folds} speaker-disjoint folds need {folds} speakers; the corpus has "
+            f"{count}{shared}. {way_out}"
+        )
+    return _folds(table.emotion.to_numpy(), speakers, folds, seed)
 
 
-def _stratified(emotion: np.ndarray, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(training rows, test rows) of folds with equal shares of each class, speakers mixed."""
-    from sklearn.model_selection import StratifiedKFold  # here: it takes a second to import
-
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    return list(splitter.split(emotion, emotion))
-
-
-def _group_folds(
-    emotion: np.ndarray, speakers: np.ndarray, folds: int, seed: int
+def _folds(
+    emotion: np.ndarray, groups: np.ndarray | None, folds: int, seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Speaker-disjoint folds, balanced in class where speakers allow, none of them empty."""
-    rows = np.arange(len(emotion))
-    if min(np.unique(emotion, return_counts=True)[1]) >= folds:
-        from sklearn.model_selection import StratifiedGroupKFold
+    """(training rows, test rows) of folds with equal shares of each class where *groups* allow,
+    which stay whole; none is empty."""
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # they take a second
 
-        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        parts = list(splitter.split(rows, emotion, speakers))
+    if groups is None or min(np.unique(emotion, return_counts=True)[1]) >= folds:
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        parts = list(kind(folds, shuffle=True, random_state=seed).split(emotion, emotion, groups))
         if all(len(test) for _, test in parts):
             return parts
-    names = np.random.default_rng(seed).permutation(np.unique(speakers))
-    sides = [np.isin(speakers, names[i::folds]) for i in range(folds)]
-    return [(rows[~side], rows[side]) for side in sides]
+    names = np.random.default_rng(seed).permutation(np.unique(groups))
+    sides = [np.isin(groups, names[i::folds]) for i in range(folds)]
+    return [(np.flatnonzero(~side), np.flatnonzero(side)) for side in sides]
 
 
 def _dev(
-    table: pd.DataFrame,
-    train: np.ndarray,
-    share: float,
-    protocol: str,
-    seed: int,
-    groups: np.ndarray,
+    emotion: np.ndarray, share: float, protocol: str, seed: int, groups: np.ndarray
 ) -> np.ndarray:
-    """Rows of the training side held out: whole *groups* of them, who are speakers but for
+    """Places on a training side that are held out: whole *groups*, who are speakers but for
     ``random``, where they are rows that share sound."""
     if share == 0:
         return np.array([], dtype=int)
-    parts = max(2, round(1 / share))
-    emotion = table.emotion.to_numpy()[train]
-    names = np.unique(groups)
+    parts, names = max(2, round(1 / share)), np.unique(groups)
     if protocol == "random":
         if min(np.unique(emotion, return_counts=True)[1]) < parts:
             raise ProtocolError("too few utterances of a class on the training side for a dev set")
-        if len(names) == len(train):
-            return train[_stratified(emotion, parts, seed)[0][1]]
-    if len(names) < 2 or any(map(names_nobody, names)):
-        if protocol == "random":
+        if len(names) == len(emotion):
+            return _folds(emotion, None, parts, seed)[0][1]
+        if len(names) < 2:
             raise ProtocolError("all rows share sound with each other: leave out selection 'dev'")
+    elif len(names) < 2 or any(map(names_nobody, names)):
         raise ProtocolError(
             f"a dev set by speakers needs two speakers on the training side; it has {len(names)}. "
             "Leave out selection 'dev', or use protocol 'random'."
         )
-    parts = min(parts, len(names))
-    # Of the candidate groups, the first (in seeded order) that leaves every class on both sides.
-    candidates = _group_folds(emotion, groups, parts, seed)
+    candidates = _folds(emotion, groups, min(parts, len(names)), seed)
     classes = set(emotion)
-    for kept, held in candidates:
-        if set(emotion[held]) == classes and set(emotion[kept]) == classes:
-            return train[held]
-    return train[candidates[0][1]]
+    # The first (in seeded order) that leaves every class on both sides.
+    whole = (h for k, h in candidates if set(emotion[h]) == set(emotion[k]) == classes)
+    return next(whole, candidates[0][1])
 
 
-def _need_classes(table: pd.DataFrame, train: np.ndarray, protocol: str, name: str) -> None:
-    present = set(table.emotion.to_numpy()[train])
-    wanted = ordered(table.emotion)
-    missing = [e for e in wanted if e not in present]
-    if missing:
-        raise ProtocolError(
-            f"fold {name!r} of protocol {protocol!r} leaves no {', '.join(missing)} to train on; "
-            "use other folds, no dev set, another protocol, or --emotions without it"
-        )
-
-
-def _tell_thin(table: pd.DataFrame, protocol: str, folds: Sequence[Fold]) -> None:
+def _tell_thin(table: pd.DataFrame, folds: Sequence[Fold]) -> None:
     """Emotions that some test sides lack: UA there is over fewer classes."""
-    if protocol not in ("speakers", "loso", "sessions"):
-        return
     emotion = table.emotion.to_numpy()
     heard = table.groupby("emotion").speaker.nunique()
     for one in ordered(emotion):

@@ -80,33 +80,21 @@ def plan(
     """The runs of a grid: those that train (or fit), and those that fuse their records."""
     own = corpus.own or len(corpus.table)
     table, keys = corpus.table.iloc[:own], corpus.keys[:own]
+    given = {
+        "seed": config.split_seed,
+        "audio": keys,
+        "distinct_speakers": config.distinct_speakers,
+    }
+    other = test.table if config.protocol == "cross" else None
     try:
         folds = split(
-            table,
-            config.protocol,
-            config.folds,
-            config.split_seed,
-            config.dev_share,
-            test.table if config.protocol == "cross" else None,
-            keys,
-            config.distinct_speakers,
+            table, config.protocol, config.folds, dev=config.dev_share, test=other, **given
         )
     except ProtocolError as error:
         raise ProtocolError(corpus.completed(str(error))) from None
     folds = [fold for fold in folds if not config.only or fold.name in config.only]
     if config.inner:
-        folds = [
-            part
-            for fold in folds
-            for part in inner_split(
-                fold,
-                table,
-                config.inner,
-                config.split_seed,
-                keys,
-                config.distinct_speakers,
-            )
-        ]
+        folds = [part for f in folds for part in inner_split(f, table, config.inner, **given)]
     folds = [with_others(fold, corpus) for fold in folds]
     device = _device(config)
     fused, trained = _rows(config)
