@@ -12,8 +12,8 @@ from ser import RunConfig, run
 from ser.batch import Dataset
 from ser.errors import TrainingError
 from ser.features import mel_pair
-from ser.features.mfcc import BANDS, N_FFT, matrices, mfcc_frames, static_features, with_deltas
-from ser.features.presets import PRESETS, SAMPLE_RATE
+from ser.features.mfcc import BANDS, FRAME, HOP, N_FFT, matrices, static_features, with_deltas
+from ser.features.presets import INT16_SCALE, PRESETS, SAMPLE_RATE
 from ser.features.prosody import F0
 from ser.features.vtlp import BANDWIDTHS, FREQUENCIES, Warped, Warps, cepstral_warp, warp
 from ser.models import build_model
@@ -70,6 +70,7 @@ def test_warped_cepstra_are_those_of_a_warped_filter_bank(factor):
     """The same features from the sound, by moving the filters as the paper does."""
     wave = torch.from_numpy(vowel())
     window, bank, cosines = matrices()
+    frames = (wave * INT16_SCALE).unfold(0, FRAME, HOP)
     bins = 1127 * np.log1p(np.arange(N_FFT // 2 + 1) * SAMPLE_RATE / N_FFT / 700)
     corners = 700 * np.expm1(np.linspace(0, bins[-1], BANDS + 2) / 1127)
     corners = 1127 * np.log1p(warp(corners, factor) / 700)
@@ -77,7 +78,7 @@ def test_warped_cepstra_are_those_of_a_warped_filter_bank(factor):
     falling = (corners[2:, None] - bins) / np.diff(corners)[1:, None]
     moved = torch.tensor(np.clip(np.minimum(rising, falling), 0, None).T, dtype=torch.float32)
     plain, wanted = (
-        static_features(mfcc_frames(wave), window, filters, cosines)[:, :12].mean(0).numpy()
+        static_features(frames, window, filters, cosines)[:, :12].mean(0).numpy()
         for filters in (bank, moved)
     )
     found = cepstral_warp(12, factor) @ plain

@@ -13,7 +13,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,39 +56,27 @@ class FeatureStore:
         folder: where the shards are; made by the first :meth:`write`.
 
     Attributes:
+        entries: where each key's arrays are.
         damaged: shards that are, and why; nothing of them is in the store.
 
     Example:
         >>> import tempfile
         >>> store = FeatureStore(tempfile.mkdtemp())
         >>> store.write({"a": ([np.ones((2, 3))], 16000)})
-        >>> "a" in store, store.read("a")[0].shape
+        >>> "a" in store.entries, store.read("a")[0].shape
         (True, (2, 3))
     """
 
     def __init__(self, folder: str | os.PathLike):
         self.folder = Path(folder)
         self.damaged: dict[str, str] = {}
-        self._entries: dict[str, Entry] = {}
+        self.entries: dict[str, Entry] = {}
         self._whole: set[str] = set()
         self._opened: tuple[str, Any] = ("", None)
         self._look()
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._entries
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
     def __getstate__(self) -> dict:
         return self.__dict__ | {"_opened": ("", None)}
-
-    def entry(self, key: str) -> Entry:
-        """Shapes and samples of *key*, without reading its numbers."""
-        return self._entries[key]
 
     def check(self, keys: Iterable[str]) -> None:
         """Read the shards of *keys*, as far as they are there and were not checked before.
@@ -96,7 +84,7 @@ class FeatureStore:
         Those that do not hold what was written are in ``damaged`` afterwards.
         """
         keys = list(keys)
-        names = list({self._entries[k].shard for k in keys if k in self._entries} - self._whole)
+        names = list({self.entries[k].shard for k in keys if k in self.entries} - self._whole)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             faults = dict(zip(names, pool.map(self._fault, names), strict=True))
         self._whole.update(name for name, fault in faults.items() if not fault)
@@ -120,7 +108,7 @@ class FeatureStore:
             KeyError: no such key.
             FeatureError: the shard has vanished since the store was opened, or is damaged.
         """
-        entry = self._entries[key]
+        entry = self.entries[key]
         if self._opened[0] != entry.shard:  # one stays open: what is mapped counts as our memory
             self._opened = entry.shard, self._open(entry.shard)
         shard = self._opened[1]
@@ -153,7 +141,7 @@ class FeatureStore:
                 "space there, or name another folder with --cache or the variable SER_CACHE "
                 "(what was written so far is kept)"
             ) from error
-        self._entries |= {key: Entry(name, *told) for key, told in index.items()}
+        self.entries |= {key: Entry(name, *told) for key, told in index.items()}
 
     def bytes(self) -> int:
         """Size of the store on disk."""
@@ -167,7 +155,7 @@ class FeatureStore:
 
     def _look(self) -> None:
         """Take in the shards that are there."""
-        self._entries = {}
+        self.entries = {}
         for path in self._files():
             if path.stem in self.damaged:
                 continue
@@ -178,7 +166,7 @@ class FeatureStore:
             except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
                 self.damaged[path.stem] = f"its head: {error!r}"
             else:
-                self._entries = found | self._entries
+                self.entries = found | self.entries
 
     def _fault(self, name: str) -> str:
         """What is wrong with a shard; empty if nothing is."""

@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,29 +39,6 @@ Compute = Callable[[list[np.ndarray]], list[list[np.ndarray]]]
 """Waveforms -> for each the list of its arrays; called in several threads."""
 
 
-@dataclass
-class Computed:
-    """What :func:`compute_missing` did.
-
-    Attributes:
-        store: where the arrays are.
-        table: the rows whose audio could be read, in order.
-        keys: content hash of each one's audio.
-        errors: one message for each row that could not be read.
-        computed: utterances computed now; the others were in the store.
-        computed_seconds: their duration.
-        wall_seconds: time it took.
-    """
-
-    store: FeatureStore
-    table: pd.DataFrame
-    keys: list[str]
-    errors: list[str]
-    computed: int
-    computed_seconds: float
-    wall_seconds: float
-
-
 def compute_missing(
     corpus: Corpus,
     parameters: dict,
@@ -71,7 +47,7 @@ def compute_missing(
     progress: bool = True,
     skip_bad: bool = False,
     name: str = "",
-) -> Computed:
+) -> tuple[FeatureStore, pd.DataFrame, list[str], dict]:
     """Compute and keep what the cache lacks of a corpus, or holds damaged.
 
     Args:
@@ -82,6 +58,12 @@ def compute_missing(
         progress: show a progress bar.
         skip_bad: do not raise if some audio cannot be read.
         name: of the corpus, for the progress bar and messages; empty: its own.
+
+    Returns:
+        The store; the rows whose audio could be read, in order; the content hash of each one's
+        audio; and what was done: ``computed`` utterances now (the others were in the store) of
+        ``computed_seconds`` in ``wall_seconds``, ``left_out`` (a message for each row that could
+        not be read), ``folder`` of the store.
 
     Raises:
         FeatureError: audio that cannot be read: all files are tried first (and what could be read
@@ -96,10 +78,10 @@ def compute_missing(
     missing = {
         key: (path, start, seconds) if segment else (path, 0.0, None)
         for key, (path, start, seconds, segment) in zip(keys, _parts(table), strict=True)
-        if key not in store and key not in bad
+        if key not in store.entries and key not in bad
     }
     items, threads = list(missing.items()), torch_threads()
-    computed, computed_seconds = 0, 0.0
+    report = {"computed": 0, "computed_seconds": 0.0, "folder": str(store.folder)}
     pool = Parallel(threads, backend="threading", batch_size=1, return_as="generator")
     tasks = (items[i : i + TASK] for i in range(0, len(items), TASK))
     with counted(f"features of {name}", len(items), "utterances", progress) as bar:
@@ -107,8 +89,9 @@ def compute_missing(
             for shard, failed in pool(delayed(_work)(task, compute, stamps) for task in tasks):
                 store.write(shard)
                 bad |= failed
-                computed += len(shard)
-                computed_seconds += sum(count for _, count in shard.values()) / SAMPLE_RATE
+                report["computed"] += len(shard)
+                samples = sum(count for _, count in shard.values())
+                report["computed_seconds"] += samples / SAMPLE_RATE
                 bar.update(len(shard) + len(failed))
         finally:
             set_torch_threads(threads)
@@ -116,15 +99,8 @@ def compute_missing(
     rows = [i for i, key in enumerate(keys) if key not in bad]
     if errors and not (skip_bad and rows):
         raise FeatureError(_complaint(name, corpus.check_command, errors, len(table)))
-    return Computed(
-        store,
-        table.iloc[rows].reset_index(drop=True),
-        [keys[i] for i in rows],
-        errors,
-        computed,
-        computed_seconds,
-        time.perf_counter() - began,
-    )
+    report |= {"left_out": errors, "wall_seconds": time.perf_counter() - began}
+    return store, table.iloc[rows].reset_index(drop=True), [keys[i] for i in rows], report
 
 
 def audio_keys(table: pd.DataFrame) -> list[str]:

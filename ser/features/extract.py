@@ -81,34 +81,22 @@ def extract(
     check_speed(speed)
     name = corpus.name if speed == 1 else f"{corpus.name} at speed {speed:g}"
     compute = functools.partial(features_of, preset=preset, speed=speed)
-    made = parameters(preset, speed)
-    done = compute_missing(corpus, made, compute, cache, progress, skip_bad, name)
+    store, table, keys, report = compute_missing(
+        corpus, parameters(preset, speed), compute, cache, progress, skip_bad, name
+    )
     frames = None
     if prosody:
-        heard = replace(corpus, table=done.table)
-        compute = functools.partial(prosody_of, speed=speed)
         made = PARAMETERS if speed == 1 else PARAMETERS | {"speed": float(speed)}
-        also = compute_missing(heard, made, compute, cache, progress, name=f"{name} (prosody)")
-        frames = also.store
-        done.computed = max(done.computed, also.computed)
-        done.computed_seconds = max(done.computed_seconds, also.computed_seconds)
-        done.wall_seconds += also.wall_seconds
-    return Features(
-        table=done.table,
-        keys=done.keys,
-        preset=preset,
-        store=done.store,
-        corpus={"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation}
-        | ({} if corpus.emotions == EMOTIONS else {"emotions": list(corpus.emotions)}),
-        report={
-            "computed": done.computed,
-            "left_out": done.errors,
-            "computed_seconds": done.computed_seconds,
-            "wall_seconds": done.wall_seconds,
-            "folder": str(done.store.folder),
-        },
-        prosody_store=frames,
-    )
+        compute = functools.partial(prosody_of, speed=speed)
+        heard, name = replace(corpus, table=table), f"{name} (prosody)"
+        frames, *_, also = compute_missing(heard, made, compute, cache, progress, name=name)
+        for part in ("computed", "computed_seconds"):
+            report[part] = max(report[part], also[part])
+        report["wall_seconds"] += also["wall_seconds"]
+    told = {"name": corpus.name, "licence": corpus.licence, "citation": corpus.citation}
+    if corpus.emotions != EMOTIONS:
+        told["emotions"] = list(corpus.emotions)
+    return Features(table, keys, preset, store, told, report, frames)
 
 
 def features_of(

@@ -100,17 +100,6 @@ def window_and_bank(n_fft: int, n_mels: int) -> tuple[Tensor, Tensor]:
     return torch.tensor(window, dtype=torch.float32), torch.tensor(bank, dtype=torch.float32)
 
 
-def mel_frames(wave: Tensor, n_fft: int) -> Tensor:
-    """Frames (1 + samples // hop, n_fft) of a waveform, on the scale of 16-bit samples.
-
-    Example:
-        >>> mel_frames(torch.zeros(16000), 512).shape
-        torch.Size([63, 512])
-    """
-    hop = n_fft // 2
-    return F.pad(wave, (hop, n_fft - hop)).mul_(INT16_SCALE).unfold(0, n_fft, hop)
-
-
 def log_mel(wave: Tensor, n_fft: int, n_mels: int) -> Tensor:
     """Mel-spectrogram of a waveform that :func:`as_wave` checked, time first.
 
@@ -127,11 +116,13 @@ def log_mel(wave: Tensor, n_fft: int, n_mels: int) -> Tensor:
         torch.Size([63, 128])
     """
     window, bank = window_and_bank(n_fft, n_mels)
+    hop = n_fft // 2
+    frames = F.pad(wave, (hop, n_fft - hop)).mul_(INT16_SCALE).unfold(0, n_fft, hop)
 
     def decibels(frames: Tensor) -> Tensor:
         return log_band_powers(frames, window, n_fft, bank, FLOOR, DECIBEL)
 
-    return in_pieces(mel_frames(wave, n_fft), decibels, n_mels)
+    return in_pieces(frames, decibels, n_mels)
 
 
 def mel_pair(wave: Wave, preset: str | Preset = "release") -> MelPair:

@@ -92,16 +92,6 @@ def matrices() -> tuple[Tensor, Tensor, Tensor]:
     return tuple(torch.tensor(np.ascontiguousarray(a), dtype=torch.float32) for a in arrays)
 
 
-def mfcc_frames(wave: Tensor) -> Tensor:
-    """Frames (1 + (samples - 400) // 160, 400) of a waveform, on the scale of 16-bit samples.
-
-    Example:
-        >>> mfcc_frames(torch.zeros(16000)).shape
-        torch.Size([98, 400])
-    """
-    return (wave * INT16_SCALE).unfold(0, FRAME, HOP)
-
-
 def static_features(frames: Tensor, window: Tensor, bank: Tensor, cosines: Tensor) -> Tensor:
     """Frames (T, 400) -> 12 cepstra and log energy (T, 13); the rest from :func:`matrices`.
 
@@ -142,7 +132,8 @@ def mfcc_of(wave: Tensor) -> Tensor:
         >>> mfcc_of(torch.zeros(16000)).shape
         torch.Size([98, 39])
     """
-    static = in_pieces(mfcc_frames(wave), lambda f: static_features(f, *matrices()), CEPSTRA + 1)
+    frames = (wave * INT16_SCALE).unfold(0, FRAME, HOP)
+    static = in_pieces(frames, lambda f: static_features(f, *matrices()), CEPSTRA + 1)
     return with_deltas(static)
 
 

@@ -76,10 +76,10 @@ def _copy(source: FeatureStore, folder: Path, made: dict, keys: Sequence[str]) -
     store = open_store(made, folder)
     store.check(keys)
     store.throw_away()
-    missing = [key for key in dict.fromkeys(keys) if key not in store]
+    missing = [key for key in dict.fromkeys(keys) if key not in store.entries]
     for i in range(0, len(missing), TASK):
         part = missing[i : i + TASK]
-        store.write({key: (source.read(key), source.entry(key).samples) for key in part})
+        store.write({key: (source.read(key), source.entries[key].samples) for key in part})
 
 
 def check_folder(folder: str | os.PathLike, corpus: dict, preset: Preset) -> dict:
@@ -187,7 +187,7 @@ def _whole(folder: Path, made: dict, keys: Sequence[str]) -> FeatureStore:
     """The features of a pack that were made so; FeatureError where one of *keys* lacks them."""
     store = open_store(made, folder)
     store.check(keys)
-    absent = sum(key not in store for key in keys)
+    absent = sum(key not in store.entries for key in keys)
     if absent:
         reasons = "".join(f"; {name}: {why}" for name, why in [*store.damaged.items()][:3])
         raise FeatureError(

@@ -65,7 +65,7 @@ class Features:
     def __post_init__(self) -> None:
         if len(self.keys) != len(self.table):
             raise FeatureError(f"{len(self.keys)} keys for {len(self.table)} utterances")
-        entries = [self.store.entry(key) for key in self.keys]
+        entries = [self.store.entries[key] for key in self.keys]
         lengths = [[shape[0] for shape in entry.shapes] for entry in entries]
         self.lengths = np.array(lengths, dtype=np.int64).reshape(-1, 3)
         self.samples = np.array([entry.samples for entry in entries], dtype=np.int64)

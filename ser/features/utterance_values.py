@@ -67,12 +67,12 @@ def utterance_values(
     Raises:
         FeatureError: audio that cannot be read, or a cache that cannot be written.
     """
-    done = compute_missing(corpus, parameters, compute, cache, progress, skip_bad)
-    values = [done.store.read(key)[0] for key in done.keys]
+    store, table, keys, _ = compute_missing(corpus, parameters, compute, cache, progress, skip_bad)
+    values = [store.read(key)[0] for key in keys]
     return UtteranceValues(
-        table=done.table,
-        keys=done.keys,
-        samples=np.array([done.store.entry(key).samples for key in done.keys], dtype=np.int64),
+        table=table,
+        keys=keys,
+        samples=np.array([store.entries[key].samples for key in keys], dtype=np.int64),
         values=np.array(values, dtype=np.float32).reshape(len(values), -1),
     )
 
