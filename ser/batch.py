@@ -121,15 +121,13 @@ class Dataset:
         if frames == "fixed" and sizes is None and self.needs & {"s1", "s2"}:
             name = getattr(features.preset, "name", features.preset)
             raise FeatureError(f"preset {name!r} has no fixed frames; use frames='true'")
-        self.labels = None
+        for what, given in (("labels", labels), ("speakers", speakers)):
+            if given is not None and len(given) != len(self.indices):
+                raise FeatureError(f"{len(given)} {what} for {len(self.indices)} utterances")
+        self.labels = self.speakers = None
         if labels is not None:
-            if len(labels) != len(self.indices):
-                raise FeatureError(f"{len(labels)} labels for {len(self.indices)} utterances")
             self.labels = torch.as_tensor(np.asarray(labels, np.int64), device=self.device)
-        self.speakers = None
         if speakers is not None:
-            if len(speakers) != len(self.indices):
-                raise FeatureError(f"{len(speakers)} speakers for {len(self.indices)} utterances")
             numbers = np.unique(np.asarray(speakers, str), return_inverse=True)[1]
             self.speakers = torch.as_tensor(numbers.astype(np.int64), device=self.device)
         self._data: dict[str, Tensor] = {}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from ser.corpora.base import EMOTIONS
 from ser.errors import FeatureError
@@ -22,7 +21,7 @@ from ser.features.table import Features
 if TYPE_CHECKING:
     from ser.corpora.base import Corpus
 
-FEATURE_VERSION = 5
+FEATURE_VERSION = 6
 """Of the MFCCs and spectrograms; raised whenever the same audio would give other numbers, be it in
 their last bits: old caches are then left alone."""
 
@@ -102,11 +101,9 @@ def extract(
 def features_of(
     waves: list[np.ndarray], preset: Preset, speed: float = 1.0
 ) -> list[list[np.ndarray]]:
-    """MFCC (frames, 39), S1 (T1, n_mels1) and S2 (T2, n_mels2) of each waveform, time first."""
+    """MFCC (frames, 39), S1 (n_mels1, T1) and S2 (n_mels2, T2) of each waveform."""
     waves = [change_speed(wave, speed) for wave in waves]
-    tensors = [torch.from_numpy(wave) for wave in waves]
-    sizes = list(zip(preset.n_fft, preset.n_mels, strict=True))
     return [
-        [part.numpy() for part in (mfcc.mfcc_of(t), *(mel.log_mel(t, *s) for s in sizes))]
-        for t in tensors
+        [part.numpy() for part in (mfcc.mfcc39(wave), *mel.mel_pair(wave, preset))]
+        for wave in waves
     ]

@@ -12,6 +12,7 @@ import hashlib
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 import numpy as np
 
@@ -63,8 +64,8 @@ def learnt(
     return utterance_values(corpus, parameters, _compute(model), cache, progress, skip_bad)
 
 
-def pipelines() -> list[str]:
-    """Names of torchaudio's pipelines without a speech recogniser on top.
+def pipelines() -> dict[str, Any]:
+    """torchaudio's pipelines without a speech recogniser on top, by their names.
 
     Raises:
         FeatureError: torchaudio is not installed.
@@ -73,8 +74,14 @@ def pipelines() -> list[str]:
         >>> "WAV2VEC2_BASE" in pipelines()
         True
     """
-    module = _torchaudio().pipelines
-    return [n for n in dir(module) if type(getattr(module, n)) is module.Wav2Vec2Bundle]
+    try:
+        from torchaudio import pipelines as module
+    except ImportError as error:
+        raise FeatureError(
+            f"features learnt from much speech need torchaudio ({error}); run: pip install "
+            "'ser-book[ssl]'"
+        ) from error
+    return {n: b for n, b in vars(module).items() if type(b) is module.Wav2Vec2Bundle}
 
 
 def weights_file(model: str) -> Path:
@@ -103,36 +110,20 @@ def weights_digest(model: str) -> str:
         with open(file, "rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
+        address = urljoin("https://download.pytorch.org/torchaudio/models/", _bundle(model)._path)
         raise FeatureError(
             f"{file}: the weights of {model} are not there ({error.strerror}), and nothing is "
             "downloaded by itself (BASE: some 370 MB). To get them, with Internet: python -c "
             f'"import torchaudio; torchaudio.pipelines.{model}.get_model()", or put the file '
-            f"{_address(model)} there. torchaudio publishes no checksum of it; the SHA-256 of the "
+            f"{address} there. torchaudio publishes no checksum of it; the SHA-256 of the "
             "file that was used stands in the record of a run"
         ) from error
 
 
-def _address(model: str) -> str:
-    path = _bundle(model)._path
-    start = "" if path.startswith("https") else "https://download.pytorch.org/torchaudio/models/"
-    return start + path
-
-
-def _torchaudio() -> Any:
-    try:
-        import torchaudio.pipelines
-    except ImportError as error:
-        raise FeatureError(
-            f"features learnt from much speech need torchaudio ({error}); run: pip install "
-            "'ser-book[ssl]'"
-        ) from error
-    return torchaudio
-
-
 def _bundle(model: str) -> Any:
-    if model not in pipelines():
-        raise FeatureError(f"no pipeline {model!r}; there are {', '.join(pipelines())}")
-    return getattr(_torchaudio().pipelines, model)
+    if model not in (known := pipelines()):
+        raise FeatureError(f"no pipeline {model!r}; there are {', '.join(sorted(known))}")
+    return known[model]
 
 
 def _network(model: str) -> Any:

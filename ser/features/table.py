@@ -66,7 +66,7 @@ class Features:
         if len(self.keys) != len(self.table):
             raise FeatureError(f"{len(self.keys)} keys for {len(self.table)} utterances")
         entries = [self.store.entries[key] for key in self.keys]
-        lengths = [[shape[0] for shape in entry.shapes] for entry in entries]
+        lengths = [(mfcc[0], s1[1], s2[1]) for mfcc, s1, s2 in (e.shapes for e in entries)]
         self.lengths = np.array(lengths, dtype=np.int64).reshape(-1, 3)
         self.samples = np.array([entry.samples for entry in entries], dtype=np.int64)
         self.content_hash = content_hash(self.table, self.keys)
@@ -85,8 +85,7 @@ class Features:
 
     def mel(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """S1 and S2 of row *i* in dB: float32 (n_mels1, T1), (n_mels2, T2)."""
-        _, s1, s2 = self.store.read(self.keys[i])
-        return np.ascontiguousarray(s1.T), np.ascontiguousarray(s2.T)
+        return tuple(self.store.read(self.keys[i])[1:])
 
     def prosody(self, i: int) -> np.ndarray:
         """The 25 descriptors of row *i*: float32 (rows, 25), NaN without a voice.
