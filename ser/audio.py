@@ -21,7 +21,7 @@ import numpy as np
 
 from ser.containers import Fault, parts_of
 from ser.containers.decoding import BLOCK, Sound, converting
-from ser.errors import AudioError, ShortAudioError
+from ser.errors import AudioError
 
 MINIMUM_SECONDS = 0.025
 """Shorter sounds are refused: not even one frame of MFCCs fits."""
@@ -154,7 +154,8 @@ def load_audio(
         raise AudioError(
             f"{path}: holds no sound (its header says 0 samples; the file has "
             f"{path.stat().st_size} bytes); if a recorder did not close it, save it again in an "
-            "audio editor, else leave it out"
+            "audio editor, else leave it out",
+            "empty",
         )
     if not np.isfinite(wave).all():
         bad = np.flatnonzero(~np.isfinite(wave))
@@ -165,9 +166,10 @@ def load_audio(
     if (peak := max(float(wave.max()), -float(wave.min()))) > LOUDEST:
         raise AudioError(_too_loud(str(path), peak))
     if len(wave) < MINIMUM_SECONDS * now:
-        raise ShortAudioError(
+        raise AudioError(
             f"{path}: {1000 * len(wave) / now:.1f} ms of sound is too short; at least "
-            f"{1000 * MINIMUM_SECONDS:.0f} ms are needed: leave it out"
+            f"{1000 * MINIMUM_SECONDS:.0f} ms are needed: leave it out",
+            "short",
         )
     if now == rate:
         return wave
@@ -268,17 +270,19 @@ def _open(path: Path) -> Iterator[Sound]:
             )
         size = status.st_size
         if size == 0:
-            raise AudioError(f"{path}: is empty (0 bytes); copy or download it again")
+            raise AudioError(f"{path}: is empty (0 bytes); copy or download it again", "empty")
         with path.open("rb") as stream:
             head = stream.read(512)
             if head.startswith(LFS_POINTER):
                 raise AudioError(
                     f"{path}: is a git-lfs pointer, not the sound itself; run `git lfs pull` in "
-                    "its repository"
+                    "its repository",
+                    "pointer",
                 )
             parts, kind = parts_of(stream, size)
     except FileNotFoundError:
-        raise AudioError(f"{path}: no such file; check the name and the corpus folder") from None
+        text = f"{path}: no such file; check the name and the corpus folder"
+        raise AudioError(text, "missing") from None
     except OSError as error:
         raise AudioError(
             f"{path}: cannot be read ({error.strerror or error}); check its permissions and the "

@@ -25,11 +25,16 @@ class SerError(Exception):
 
 
 class AudioError(SerError, ValueError):
-    """A file that cannot become a waveform: missing, empty, corrupt, NaN, too short."""
+    """A file that cannot become a waveform.
 
+    Attributes:
+        kind: ``missing``, ``empty``, ``pointer`` (of git-lfs), ``short`` (of fewer samples than any
+            network hears) or ``unreadable``, which is anything else.
+    """
 
-class ShortAudioError(AudioError):
-    """A sound of fewer samples than any network hears."""
+    def __init__(self, message: str, kind: str = "unreadable") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class CorpusError(SerError, ValueError):

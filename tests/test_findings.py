@@ -11,7 +11,6 @@ import soundfile
 import trees
 
 from ser.cli import check as command
-from ser.corpora import examine as lens
 from ser.corpora import load_corpus
 from ser.corpora.check import check
 from ser.corpora.originals import originals
@@ -38,14 +37,14 @@ def test_each_unreadable_kind_has_its_own_reason_and_advice(tmp_path, monkeypatc
     soundfile.write(wav / "03a02Fa.wav", samples, 16000, subtype="FLOAT")
     trees.tone(wav / "03a02Na.wav", seconds=0.01)
     locked = wav / "03a02Ta.wav"
-    read = lens.file_digest
+    opened = Path.open
 
-    def file_digest(path: str) -> str:
-        if Path(path) == locked:
+    def denied(path: Path, *args, **options):
+        if path == locked:
             raise PermissionError(13, "Permission denied")
-        return read(path)
+        return opened(path, *args, **options)
 
-    monkeypatch.setattr(lens, "file_digest", file_digest)
+    monkeypatch.setattr(Path, "open", denied)
     report = check("emodb", wav.parent)
     unreadable = said(report, "unreadable")
     assert len(unreadable) == 4
@@ -57,7 +56,7 @@ def test_each_unreadable_kind_has_its_own_reason_and_advice(tmp_path, monkeypatc
     ):
         assert [t for t in unreadable if all(word in t for word in words)], (words, unreadable)
     assert len([t for t in unreadable if "copy or download them again" in t]) == 0
-    assert "0 bytes; copy or download them again" in said(report, "empty")[0]
+    assert "is empty (0 bytes); copy or download it again" in said(report, "empty")[0]
     assert "too short" in said(report, "too short")[0]
     assert (
         f"`cd {shlex.quote(str(wav))} && git lfs install && git lfs pull`"

@@ -7,6 +7,7 @@ whatever container holds them.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
@@ -18,8 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ser.corpora.originals import file_digest
-from ser.corpora.scan import is_pointer
-from ser.errors import SerError, ShortAudioError
+from ser.errors import AudioError
 from ser.sound_quality import RATE, Channels, listen, runs
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
@@ -34,7 +34,7 @@ class Clip:
     Attributes:
         path: the file.
         error: ``""``, or why the recording cannot be used.
-        kind: ``""`` or ``missing``, ``empty``, ``pointer``, ``unreadable``, ``short``.
+        kind: ``""`` or that of the :class:`~ser.errors.AudioError`.
         digest: first 128 bits of the SHA-256 of the file's bytes.
         sound: digest of the decoded samples; equal sounds have equal digests.
         rate: sample rate in Hz.
@@ -82,29 +82,18 @@ def examine(path: str | os.PathLike, start: float = 0.0, seconds: float | None =
         >>> clip.rate, clip.seconds, round(clip.level, 1), clip.clipped
         (16000, 1.0, -9.0, 0)
     """
-    path = str(path)
-    try:
-        size = os.path.getsize(path)
-        if not size:
-            return Clip(path, "the file has 0 bytes", "empty")
-        if size < 1024 and is_pointer(path):
-            return Clip(path, "a git-lfs pointer, not audio; type: git lfs pull", "pointer")
+    path, digest = str(path), ""
+    with contextlib.suppress(OSError):  # told below, as what it is
         digest = file_digest(path)
-    except FileNotFoundError:
-        return Clip(path, "the file is not there", "missing")
-    except OSError as error:
-        text = f"cannot be read ({error.strerror or error}); check its permissions and the disk"
-        return Clip(path, text, "unreadable")
     try:
         samples, rate, subtype = _read(path, start, seconds)
         mixed = samples.mean(axis=1, dtype=np.float64)  # what a run hears: channels may cancel
         channels = Channels()
         channels.add(samples)
         told = listen(_resampled(mixed.astype(np.float32), rate)) | channels.heard()
-    except SerError as error:
+    except AudioError as error:
         text = str(error).removeprefix(f"{Path(path)}: ")
-        kind = "short" if isinstance(error, ShortAudioError) else "unreadable"
-        return Clip(path, text, kind, digest)
+        return Clip(path, text, error.kind, "" if error.kind in ("empty", "pointer") else digest)
     except (MemoryError, RuntimeError) as error:
         return Clip(path, str(error) or "it does not fit into memory", "unreadable", digest)
     peak = float(np.abs(samples).max())

@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ser.corpora.scan import is_pointer, walk
+from ser.corpora.scan import look, walk
 
 FOLDER = Path(__file__).with_name("originals")
 DIGITS = 32
@@ -151,7 +151,7 @@ class Comparison:
             parts.append(f"{len(self.missing)} are missing, such as {self.missing[0]}")
         if self.differing:
             parts.append(f"{len(self.differing)} differ, such as {self.differing[0].name}")
-        if any(path.exists() and is_pointer(path) for path in self.differing):
+        if any(look(path)[1] == "pointer" for path in self.differing):
             parts.append("some are git-lfs pointers: clone with git and type: git lfs pull")
         return ", ".join(parts)
 

@@ -104,7 +104,7 @@ def finish(
     refuse_another_unit(rows, f"{info.name}: {root}")
     for names in alike(row["speaker"] for row in rows):
         problems.add("speakers alike", " = ".join(names) + "?")
-    pointers = sum(row["_state"] == "git-lfs pointer" for row in rows)
+    pointers = sum(row["_state"] == "pointer" for row in rows)
     if pointers:
         problems.add(
             "git-lfs pointer",
@@ -204,7 +204,7 @@ def _with_duration(row: dict, root: Path, problems: Problems) -> dict:
         return row | {"seconds": math.nan, "_state": "missing"}
     length, kind, reason = look(path)
     if kind:
-        if kind != "git-lfs pointer":
+        if kind != "pointer":
             problems.add(kind, f"{name}: {reason}")
         return row | {"seconds": math.nan, "_state": kind}
     seconds = row.get("seconds", math.nan)

@@ -102,34 +102,13 @@ def look(path: Path) -> tuple[float, str, str]:
     """Duration in seconds from a file's header, and if there is none, the kind of problem.
 
     Returns:
-        ``(seconds, "", "")``, or ``(nan, kind, reason)`` with the kind ``empty``,
-        ``git-lfs pointer`` or ``unreadable``.
+        ``(seconds, "", "")``, or ``(nan, kind, reason)`` with the kind of an
+        :class:`~ser.errors.AudioError`.
     """
     try:
         header = audio.probe(path)
     except AudioError as error:
-        reason = str(error).removeprefix(f"{path}: ")
-        return math.nan, _kind(path), reason
+        return math.nan, error.kind, str(error).removeprefix(f"{path}: ")
     if header.frames <= 0:
         return math.nan, "empty", "its header counts no samples"
     return header.seconds, "", ""
-
-
-def _kind(path: Path) -> str:
-    try:
-        if not path.stat().st_size:
-            return "empty"
-        return "git-lfs pointer" if is_pointer(path) else "unreadable"
-    except OSError:
-        return "unreadable"
-
-
-def is_pointer(path: str | os.PathLike) -> bool:
-    """True for the short text that git-lfs leaves where a file has not been pulled.
-
-    Example:
-        >>> is_pointer(__file__)
-        False
-    """
-    with open(path, "rb") as stream:
-        return stream.read(len(audio.LFS_POINTER)) == audio.LFS_POINTER

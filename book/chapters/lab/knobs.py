@@ -72,7 +72,7 @@ def spoken(voice: int = 0, sentence: int = 3) -> list[np.ndarray]:
             "f0_range_semitones": plain["f0_range_semitones"] * spread,
             "rate": rate,
         }
-        samples = speaker.speak(Line(voice, "neutral", sentence, 0, 1.0, factors))
+        samples = speaker.speak(Line(voice, "neutral", sentence, 1.0, factors))
         waves.append((samples / 32768).astype("f4"))
     return waves
 

@@ -21,12 +21,12 @@ import pandas as pd
 from ser.corpora.base import Corpus
 from ser.corpora.emotion_set import FOUR, EmotionSet
 from ser.corpora.registry import CORPORA
-from ser.corpora.synthetic.build import NAME, Size, find, make
+from ser.corpora.synthetic.build import NAME, find, make
 from ser.corpora.synthetic.script import FACTORS, VERSION
 from ser.errors import CorpusError
 from ser.paths import data_dir
 
-__all__ = ["CITATION", "FACTORS", "Size", "make", "read"]
+__all__ = ["CITATION", "FACTORS", "make", "read"]
 
 CITATION = (
     f"Synthetic corpus of ser-book, version {VERSION}: sentences spoken by espeak-ng in Praat "

@@ -17,9 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -44,50 +42,10 @@ MARKER = "synthetic.json"
 _BYTES_AN_UTTERANCE = 90_000
 
 
-@dataclass(frozen=True)
-class Size:
-    """What to make. A smaller corpus is a part of a larger one: the same recordings.
-
-    Attributes:
-        speakers: 1 to 10, in the order Ses01F, Ses01M, Ses02F, ...
-        sentences: 1 to 16.
-        emotions: some of the four.
-        takes: 1 to 50, how often each speaker says each sentence with each emotion.
-
-    Raises:
-        CorpusError: out of these ranges.
-    """
-
-    speakers: int = 10
-    sentences: int = 12
-    emotions: tuple[str, ...] = EMOTIONS
-    takes: int = 1
-
-    def __post_init__(self) -> None:
-        limits = {"speakers": len(VOICES), "sentences": len(SENTENCES), "takes": 50}
-        for name, most in limits.items():
-            value = getattr(self, name)
-            if not isinstance(value, (int, np.integer)) or not 1 <= value <= most:
-                raise CorpusError(f"synthetic corpus: {name} must be 1 to {most}, not {value!r}")
-            object.__setattr__(self, name, int(value))
-        if not self.emotions or set(self.emotions) - set(EMOTIONS):
-            raise CorpusError(
-                f"synthetic corpus: emotions must be some of {', '.join(EMOTIONS)}, "
-                f"not {self.emotions!r}"
-            )
-        # The order asked for must not change the corpus.
-        object.__setattr__(self, "emotions", tuple(e for e in EMOTIONS if e in self.emotions))
-
-    def as_json(self) -> dict[str, Any]:
-        return {**asdict(self), "emotions": list(self.emotions)}
-
-
 def make(
     root: str | os.PathLike,
     speakers: int = 10,
     sentences: int = 12,
-    emotions: Sequence[str] = EMOTIONS,
-    takes: int = 1,
     jobs: int | None = None,
     progress: bool = True,
 ) -> Path:
@@ -100,7 +58,8 @@ def make(
 
     Args:
         root: folder to make; may exist if empty.
-        speakers, sentences, emotions, takes: see :class:`Size`.
+        speakers: 1 to 10, in the order Ses01F, Ses01M, Ses02F, ...
+        sentences: 1 to 16. A smaller corpus is a part of a larger one: the same recordings.
         jobs: processes at a time; ``None``: one a core.
         progress: show a progress bar.
 
@@ -115,12 +74,12 @@ def make(
         >>> make("tiny", speakers=4, sentences=3)      # doctest: +SKIP
     """
     root = Path(root).expanduser().resolve()
-    size = Size(speakers, sentences, tuple(emotions), takes)
+    size = _size(speakers=speakers, sentences=sentences)
     if _is_there(root, size):
         return root
-    turns = stage(plan(size.speakers, size.sentences, size.emotions, size.takes))
+    turns = stage(plan(speakers, sentences))
     _require_parselmouth()
-    name = hashlib.sha256(json.dumps([VERSION, size.as_json()]).encode()).hexdigest()[:8]
+    name = hashlib.sha256(json.dumps([VERSION, size]).encode()).hexdigest()[:8]
     parts = root.with_name(f".{root.name}.parts-{name}")
     lock = root.with_name(f".{root.name}.lock")
     try:
@@ -172,11 +131,22 @@ def content_hash(root: Path) -> str:
     return total.hexdigest()
 
 
-def _is_there(root: Path, size: Size) -> bool:
+def _size(**asked: int) -> dict[str, Any]:
+    """What to make, as the marker holds it: also that each emotion is acted once."""
+    for name, most in (("speakers", len(VOICES)), ("sentences", len(SENTENCES))):
+        if not isinstance(asked[name], (int, np.integer)) or not 1 <= asked[name] <= most:
+            raise CorpusError(f"synthetic corpus: {name} must be 1 to {most}, not {asked[name]!r}")
+    return {name: int(count) for name, count in asked.items()} | {
+        "emotions": list(EMOTIONS),
+        "takes": 1,
+    }
+
+
+def _is_there(root: Path, size: dict[str, Any]) -> bool:
     marker = find(root)
     if marker is None:
         return False
-    if marker.get("size") == size.as_json() and marker.get("version") == VERSION:
+    if marker.get("size") == size and marker.get("version") == VERSION:
         return True
     raise CorpusError(
         f"{root} holds a synthetic corpus of another size or version ({marker.get('size')}, "
@@ -184,7 +154,7 @@ def _is_there(root: Path, size: Size) -> bool:
     )
 
 
-def _complete(parts: Path, turns: list[Turn], size: Size) -> None:
+def _complete(parts: Path, turns: list[Turn], size: dict[str, Any]) -> None:
     """Put texts and marker beside the recordings."""
     spoken = {parts / turn.wav for turn in turns}
     for path in [path for path in parts.rglob("*") if path.is_file() and path not in spoken]:
@@ -196,7 +166,7 @@ def _complete(parts: Path, turns: list[Turn], size: Size) -> None:
     marker = {
         "corpus": NAME,
         "version": VERSION,
-        "size": size.as_json(),
+        "size": size,
         "utterances": len(turns),
         "sha256": content_hash(parts),
         "made_with": {
@@ -246,7 +216,7 @@ def speak_all(turns: list[Turn], folder: Path, jobs: int, progress: bool = True)
     for turn in turns:
         line = turn.line
         lines = voices.setdefault(line.voice, [])
-        lines.append((turn.wav, line.emotion, line.sentence, line.take))
+        lines.append((turn.wav, line.emotion, line.sentence))
     folder.mkdir(parents=True, exist_ok=True)
     running: set[subprocess.Popen] = set()
     stop = threading.Event()

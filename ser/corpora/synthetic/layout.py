@@ -82,7 +82,7 @@ def stage(lines: Iterable[Line]) -> list[Turn]:
     """Give every line its dialogue and its number; turns come in the order they are spoken.
 
     >>> from ser.corpora.synthetic.script import plan
-    >>> stage(plan(2, 1, ("sad",), 1))[0].dialog
+    >>> stage(plan(2, 1))[0].dialog
     'Ses01F_impro01'
     """
     scenes: dict[tuple[str, int], list[Line]] = {}
@@ -164,7 +164,7 @@ def _factors(turns: list[Turn]) -> str:
     for turn in sorted(turns, key=lambda t: t.utterance):
         line = turn.line
         speaker = VOICES[line.voice].speaker
-        head = (turn.utterance, speaker, line.emotion, line.label, line.sentence, line.take)
+        head = (turn.utterance, speaker, line.emotion, line.label, line.sentence, 0)
         writer.writerow([*head, line.intensity, *(line.factors[name] for name in FACTORS)])
     return buffer.getvalue()
 

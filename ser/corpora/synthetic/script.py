@@ -55,10 +55,6 @@ class Voice:
     f0_hz: float
     words_per_minute: int
 
-    @property
-    def gender(self) -> str:
-        return "female" if self.speaker.endswith("F") else "male"
-
 
 _GB, _RP, _US = "English (Great Britain)", "English (Received Pronunciation)", "English (America)"
 _SC, _LA = "English (Scotland)", "English (Lancaster)"
@@ -150,7 +146,6 @@ class Line:
         voice: index into :data:`VOICES`.
         emotion: one of the four.
         sentence: index into :data:`SENTENCES`.
-        take: 0, 1, ...
         intensity: how strongly this take is acted, about 0.3 to 1.5.
         factors: name -> value, as :data:`FACTORS`.
     """
@@ -158,14 +153,13 @@ class Line:
     voice: int
     emotion: str
     sentence: int
-    take: int
     intensity: float
     factors: dict[str, float]
 
     @property
     def key(self) -> tuple[object, ...]:
         """Names the line's random streams."""
-        return (VOICES[self.voice].speaker, self.emotion, self.sentence, self.take)
+        return (VOICES[self.voice].speaker, self.emotion, self.sentence, 0)  # 0: the first take
 
     @property
     def label(self) -> str:
@@ -174,7 +168,7 @@ class Line:
         return labels[-1] if self.intensity > 1.0 else labels[0]
 
 
-def act(voice: int, emotion: str, sentence: int, take: int = 0) -> Line:
+def act(voice: int, emotion: str, sentence: int) -> Line:
     """Draw the factors of one utterance (the equation in the module's docstring).
 
     >>> act(0, "angry", 3) == act(0, "angry", 3)
@@ -189,7 +183,7 @@ def act(voice: int, emotion: str, sentence: int, take: int = 0) -> Line:
     habit = HABIT_SD * stream("habit", who.speaker, emotion).standard_normal(len(FACTORS))
     if emotion == "neutral":
         habit *= 0.4
-    draw = stream("line", who.speaker, emotion, sentence, take)
+    draw = stream("line", who.speaker, emotion, sentence, 0)
     intensity = 0.5 + 1.0 * draw.rand()
     steps = base + intensity * expressiveness * (np.array(STEREOTYPES[emotion]) + habit)
     steps = steps + NOISE_SD * draw.standard_normal(len(FACTORS))
@@ -198,19 +192,18 @@ def act(voice: int, emotion: str, sentence: int, take: int = 0) -> Line:
     values = np.clip(values, _LIMITS[:, 0], _LIMITS[:, 1])
     # Four decimals: what factors.csv says is exactly what is spoken.
     factors = {name: round(float(v), 4) for name, v in zip(FACTORS, values, strict=True)}
-    return Line(voice, emotion, sentence, take, round(float(intensity), 4), factors)
+    return Line(voice, emotion, sentence, round(float(intensity), 4), factors)
 
 
-def plan(speakers: int, sentences: int, emotions: tuple[str, ...], takes: int) -> list[Line]:
-    """All lines of a corpus, in the order speaker, sentence, take, emotion.
+def plan(speakers: int, sentences: int) -> list[Line]:
+    """All lines of a corpus, in the order speaker, sentence, emotion.
 
-    >>> len(plan(10, 12, ("angry", "happy", "neutral", "sad"), 1))
+    >>> len(plan(10, 12))
     480
     """
     return [
-        act(voice, emotion, sentence, take)
+        act(voice, emotion, sentence)
         for voice in range(speakers)
         for sentence in range(sentences)
-        for take in range(takes)
-        for emotion in emotions
+        for emotion in LABELS
     ]

@@ -189,15 +189,15 @@ def speak_voice(job: dict[str, Any]) -> None:
 
     Args:
         job: ``voice`` (index), ``folder``, ``lines``: list of (path below folder, emotion,
-            sentence, take).
+            sentence).
     """
     folder, speaker = Path(job["folder"]), None
-    for path, emotion, sentence, take in job["lines"]:
+    for path, emotion, sentence in job["lines"]:
         if not (folder / path).exists():
             if speaker is None:
                 count = 1 + max(line[2] for line in job["lines"])
                 speaker = Speaker(VOICES[job["voice"]], count)
-            samples = speaker.speak(act(job["voice"], emotion, sentence, take))
+            samples = speaker.speak(act(job["voice"], emotion, sentence))
             with atomic_write(folder / path) as file:
                 soundfile.write(file, samples, RATE, subtype="PCM_16", format="WAV")
         _tell({"done": 1})
