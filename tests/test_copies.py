@@ -21,7 +21,7 @@ CLIPS = ("03a01Wa", "03a02Fa", "08a01Na", "08a02Ta")
 def owners(monkeypatch, *files: Path) -> None:
     """Make *files* the owners' own."""
     clips = tuple(Original(f.name, f.stat().st_size, file_digest(f)) for f in files)
-    known = Originals("emodb", clips)
+    known = Originals(clips)
     monkeypatch.setattr(copies, "originals", lambda name: known if name != "tess" else None)
 
 

@@ -42,7 +42,7 @@ def known(monkeypatch) -> Originals:
         Original(name, len(data), hashlib.sha256(data).hexdigest()[:32])
         for name, data in CLIPS.items()
     )
-    listed = Originals("emodb", clips)
+    listed = Originals(clips)
     for module in ("ser.corpora.fetch", "ser.corpora.originals"):
         monkeypatch.setattr(f"{module}.originals", lambda name: listed)
     return listed

@@ -63,7 +63,6 @@ class Sound:
     """
 
     def __init__(self, path: Path, parts: list[Part], kind: str, size: int) -> None:
-        self.path = path
         self._open = contextlib.ExitStack()
         make = _Sndfile if kind == "libsndfile" else PyAV
         try:

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ser.audio import load_audio, probe
 from ser.corpora.originals import file_digest
 from ser.errors import AudioError
-from ser.sound_quality import RATE, Channels, listen, runs
+from ser.sound_quality import Channels, listen, runs
 
 BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 CLIPPED_RUN = 3
@@ -42,7 +43,6 @@ class Clip:
         seconds: duration.
         level: root mean square of the mean of the channels, which is what a run hears, in dB re
             full scale (-inf for digital silence, or channels that cancel).
-        peak: largest absolute sample of that mean, 1 is full scale.
         clipped: samples in runs of three or more at full scale.
         zeros: longest run of exact zeros, in seconds.
         heard: what :mod:`ser.sound_quality` tells of the sound at 16 kHz, kind -> words.
@@ -57,7 +57,6 @@ class Clip:
     channels: int = 0
     seconds: float = 0.0
     level: float = -math.inf
-    peak: float = 0.0
     clipped: int = 0
     zeros: float = 0.0
     heard: dict[str, str] = field(default_factory=dict)
@@ -86,29 +85,30 @@ def examine(path: str | os.PathLike, start: float = 0.0, seconds: float | None =
     with contextlib.suppress(OSError):  # told below, as what it is
         digest = file_digest(path)
     try:
-        samples, rate, subtype = _read(path, start, seconds)
+        info = probe(path)
+        blocks: list[np.ndarray] = []
+        wave = load_audio(path, start=start, seconds=seconds, heed=blocks.append)
+        samples = np.concatenate(blocks)
         mixed = samples.mean(axis=1, dtype=np.float64)  # what a run hears: channels may cancel
         channels = Channels()
         channels.add(samples)
-        told = listen(_resampled(mixed.astype(np.float32), rate)) | channels.heard()
+        told = listen(wave) | channels.heard()
     except AudioError as error:
         text = str(error).removeprefix(f"{Path(path)}: ")
         return Clip(path, text, error.kind, "" if error.kind in ("empty", "pointer") else digest)
     except (MemoryError, RuntimeError) as error:
         return Clip(path, str(error) or "it does not fit into memory", "unreadable", digest)
-    peak = float(np.abs(samples).max())
     power = float(np.mean(np.square(mixed)))
     return Clip(
         path,
         sound=hashlib.sha256(samples.tobytes() + bytes([samples.shape[1] % 256])).hexdigest(),
         level=10 * math.log10(power) if power else -math.inf,
-        peak=float(np.abs(mixed).max()),
-        clipped=_clipped(samples, peak, BITS.get(subtype, 16)),
-        zeros=_longest_zeros(samples) / rate,
+        clipped=_clipped(samples, BITS.get(info.subtype, 16)),
+        zeros=_longest_zeros(samples) / info.rate,
         digest=digest,
-        rate=rate,
+        rate=info.rate,
         channels=samples.shape[1],
-        seconds=len(samples) / rate,
+        seconds=len(samples) / info.rate,
         heard=told,
     )
 
@@ -130,32 +130,8 @@ def examine_all(
         return list(progress(results, len(items)) if progress else results)
 
 
-def _read(path: str, start: float, seconds: float | None) -> tuple[np.ndarray, int, str]:
-    """Samples (frames, channels) as stored, rate, coding.
-
-    Read by :func:`ser.audio.load_audio`: what it refuses no run can use.
-    """
-    from ser.audio import load_audio, probe
-
-    info = probe(path)
-    blocks: list[np.ndarray] = []
-    load_audio(path, rate=info.rate, start=start, seconds=seconds, heed=blocks.append)
-    return np.concatenate(blocks), info.rate, info.subtype
-
-
-def _resampled(wave: np.ndarray, rate: int) -> np.ndarray:
-    """As a run hears it, at 16 kHz."""
-    if rate == RATE:
-        return wave
-    import soxr
-
-    return soxr.resample(wave, rate, RATE, quality="HQ")
-
-
-def _clipped(samples: np.ndarray, peak: float, bits: int) -> int:
+def _clipped(samples: np.ndarray, bits: int) -> int:
     full = 1.0 - 2.0 ** (1 - min(bits, 24))
-    if peak < full:
-        return 0
     total = 0
     for channel in samples.T:
         for mask in (channel >= full, channel <= -full):

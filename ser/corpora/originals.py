@@ -41,7 +41,6 @@ class Original:
 class Originals:
     """The owners' clips of one corpus; look-ups ignore folders and the case of names."""
 
-    corpus: str
     clips: tuple[Original, ...]
 
     def __len__(self) -> int:
@@ -114,7 +113,7 @@ def originals(corpus: str) -> Originals | None:
     for line in lzma.decompress(file.read_bytes()).decode("utf-8").splitlines():
         digest, name, size = line.split(" ")
         clips.append(Original(name, int(size), digest))
-    return Originals(corpus, tuple(clips))
+    return Originals(tuple(clips))
 
 
 def file_digest(path: str | os.PathLike) -> str:
