@@ -13,8 +13,18 @@ from torch import Tensor, nn
 from ser.nn.inputs import check_size, check_tensors
 
 
-class _StepNorm(nn.Module):
-    """Batch norm of the rows (B, features) of one step, of which some may not be valid."""
+class StepNorm(nn.Module):
+    """What both norms are: batch norm of a step's rows (B, features), some of them not valid.
+
+    Args:
+        features: numbers of a row.
+        steps: () for one set of running statistics, (T,) for one a step.
+        kind: device and dtype, as in :class:`torch.nn.BatchNorm1d`.
+
+    Attributes:
+        eps, momentum: as in :class:`torch.nn.BatchNorm1d`.
+        scale: what the weights start from.
+    """
 
     eps, momentum, scale = 1e-5, 0.1, 1.0
 
@@ -30,6 +40,10 @@ class _StepNorm(nn.Module):
         """Scale and shift as at construction; running statistics stay."""
         nn.init.constant_(self.weight, self.scale)
         nn.init.zeros_(self.bias)
+
+    def extra_repr(self) -> str:
+        """Features, for ``print``."""
+        return f"{self.features}"
 
     def _normalise(
         self, rows: Tensor, valid: Tensor | None, mean: Tensor, var: Tensor, *step: int
@@ -61,7 +75,7 @@ class _StepNorm(nn.Module):
         return self.weight * (rows - mean) / torch.sqrt(var + self.eps) + self.bias
 
 
-class GateNorm(_StepNorm):
+class GateNorm(StepNorm):
     """Batch norm of the gates after their sigmoid; running statistics for every time step.
 
     Scale (0.1 at the start) and shift (0) are shared by all steps. Steps from ``max_steps`` on
@@ -146,7 +160,7 @@ class GateNorm(_StepNorm):
         return f"{self.features}, max_steps={self.max_steps}"
 
 
-class OutputNorm(_StepNorm):
+class OutputNorm(StepNorm):
     """Batch norm of the output h, applied at every step with that step's batch statistics.
 
     One set of running statistics serves all steps and is moved once a step, as in the release.
@@ -187,7 +201,3 @@ class OutputNorm(_StepNorm):
             TypeError, ValueError: h or valid that do not fit.
         """
         return self._normalise(h, valid, self.running_mean, self.running_var)
-
-    def extra_repr(self) -> str:
-        """Features, for ``print``."""
-        return f"{self.features}"
