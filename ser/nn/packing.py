@@ -6,7 +6,6 @@ another in time order: step t owns ``sizes[t]`` rows. Padding is never computed.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from types import ModuleType
@@ -29,6 +28,7 @@ class Packing:
 
     Attributes:
         sizes: sequences still running at each step, longest first.
+        counts: the same as a tensor on the device.
         rows: packed row -> row of the flattened (T * B) batch; None if nothing is padded.
         order: sorted position -> sequence in the batch; None if unsorted.
         last: sequence -> packed row of its last valid step.
@@ -36,6 +36,7 @@ class Packing:
     """
 
     sizes: list[int]
+    counts: Tensor
     steps: int
     batch: int
     rows: Tensor | None
@@ -49,7 +50,8 @@ class Packing:
         if lengths is None or not batch:
             place = torch.arange(steps * batch, device=device).view(steps, batch)
             last, flip = place[-1], place.flip(0).flatten()
-            return cls([batch] * steps, steps, batch, None, None, last, flip)
+            counts = torch.full((steps,), batch, device=device)
+            return cls([batch] * steps, counts, steps, batch, None, None, last, flip)
         lengths = lengths.to("cpu", torch.long)
         place = torch.arange(steps * batch).view(steps, batch)
         packed = pack_padded_sequence(place, lengths, enforce_sorted=False)
@@ -59,8 +61,8 @@ class Packing:
         position[rows] = torch.arange(len(rows))
         last = position[(lengths - 1) * batch + torch.arange(batch)]
         flip = position[(lengths[sequence] - 1 - time) * batch + sequence]
-        moved = (t.to(device) for t in (rows, order, last, flip))
-        return cls(packed.batch_sizes.tolist(), steps, batch, *moved)
+        counts, *moved = (t.to(device) for t in (packed.batch_sizes, rows, order, last, flip))
+        return cls(packed.batch_sizes.tolist(), counts, steps, batch, *moved)
 
     def pack(self, padded: Tensor) -> Tensor:
         """(T, B, F) -> (N, F)."""
@@ -88,17 +90,6 @@ def states_before(h: Tensor, sizes: list[int], batch: int, rows: int) -> Tensor:
         blocks.append(h[before : before + n])
         before = batch + start
     return torch.cat(blocks)
-
-
-@functools.lru_cache(maxsize=64)
-def counts_of(sizes: tuple[int, ...], device: torch.device) -> Tensor:
-    """Sequences still running at each step, on the device; kept, for a copy there costs a wait.
-
-    >>> counts_of((3, 3, 1), torch.device("cpu"))
-    tensor([3, 3, 1])
-    """
-    with torch.inference_mode(False):
-        return torch.tensor(sizes, device=device)
 
 
 def norm_steps(norm: OutputNorm, h: Tensor, sizes: list[int]) -> Tensor:
@@ -159,7 +150,7 @@ def stacked(
         h0, c0 = packing.sort(state[0][k]), packing.sort(state[1][k])
         h, c, mean, var = way.layer(x, y, weights, h0, c0, stats, sizes, eps, training)
         if training:
-            norm.update(mean, var, counts_of(tuple(sizes), mean.device))
+            norm.update(mean, var, packing.counts)
         norm = lstm.layers[k].output_norm
         output = h if norm is None else norm_steps(norm, h, sizes)
         return output, (h[packing.last], c[packing.last])
