@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ser.nn.cell import DSLSTMCell
 from ser.nn.time_pool import drop
 
 
@@ -47,18 +46,12 @@ def dropped(lstm: nn.Module, share: float) -> dict[str, Tensor]:
         >>> sorted(dropped(nn.LSTM(3, 4, 2), 0.5))
         ['weight_hh_l0', 'weight_hh_l1']
     """
-    found = {}
-    for name, weight in lstm.named_parameters():
-        if name.startswith("weight_hh"):
-            found[name] = drop(weight, share, True)
-    for path, cell in lstm.named_modules():
-        if isinstance(cell, DSLSTMCell):
-            for own in ("W", "W_T", "W_F"):
-                if (weight := getattr(cell, own)) is not None:
-                    given, back = weight.split(
-                        [weight.shape[1] - cell.hidden_size, cell.hidden_size], 1
-                    )
-                    found[f"{path}.{own}"] = torch.cat([given, drop(back, share, True)], 1)
+    found, hidden = {}, lstm.hidden_size
+    for path, weight in lstm.named_parameters():
+        name = path.rpartition(".")[2]
+        if name.startswith("weight_hh") or name in ("W", "W_T", "W_F"):
+            back = drop(weight[:, -hidden:], share, True)
+            found[path] = torch.cat([weight[:, :-hidden], back], 1)
     return found
 
 

@@ -78,12 +78,11 @@ class StepsRecurrence(Function):
         ctx.save_for_backward(*tensors, *outputs[2:])
         ctx.settings = sizes, eps, training
         ctx.mark_non_differentiable(*outputs[2:4])
-        ctx.set_materialize_grads(False)
         return outputs[:4]
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_h: Tensor | None, grad_c: Tensor | None, *_: Any) -> tuple:
+    def backward(ctx: Any, grad_h: Tensor, grad_c: Tensor, *_: Any) -> tuple:
         """Gradients of pre, weight, h0, c0, scale and shift."""
         _, weight, h0, _, scale, shift, _, _, *saved = ctx.saved_tensors
         given = tuple(saved), weight, scale, shift, grad_h, grad_c, len(h0)

@@ -251,8 +251,8 @@ def steps_backward(
     weight: Tensor,
     scale: Tensor | None,
     shift: Tensor | None,
-    grad_h: Tensor | None,
-    grad_c: Tensor | None,
+    grad_h: Tensor,
+    grad_c: Tensor,
     batch: int,
     sizes: list[int],
     eps: float,
@@ -266,10 +266,6 @@ def steps_backward(
     means, variances, act, h, c = saved
     hidden = h.shape[1]
     norm, two = scale is not None, act.shape[1] == 6 * hidden
-    if grad_h is None or grad_c is None:
-        zeros = act.new_zeros(len(act), hidden)
-        grad_h = zeros if grad_h is None else grad_h
-        grad_c = zeros if grad_c is None else grad_c
     grad_h, grad_c = grad_h.contiguous(), grad_c.contiguous()
     grad = torch.empty_like(act)
     dh, dc = act.new_zeros(batch, hidden), act.new_zeros(batch, hidden)

@@ -96,10 +96,10 @@ class Steps:
                 kept.copy_(new)
         return tuple(t.clone() for t in self.forward.run()[:4])
 
-    def run_backward(self, grads: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
+    def run_backward(self, grads: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
         """New gradients of pre, weight, h0, c0, scale and shift, copies."""
         for kept, new in zip(self.grads, grads, strict=True):
-            kept.zero_() if new is None else kept.copy_(new)
+            kept.copy_(new)
         return tuple(None if t is None else t.clone() for t in self.backward.run())
 
 
@@ -166,11 +166,10 @@ class GraphRecurrence(Function):
         h, c, mean, var = lease.steps.run_forward(inputs)
         ctx.lease = lease
         ctx.mark_non_differentiable(mean, var)
-        ctx.set_materialize_grads(False)
         return h, c, mean, var
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_h: Tensor | None, grad_c: Tensor | None, *_: Any) -> tuple:
+    def backward(ctx: Any, grad_h: Tensor, grad_c: Tensor, *_: Any) -> tuple:
         """Gradients of pre, weight, h0, c0, scale and shift; none for the lease and statistics."""
         return None, *ctx.lease.steps.run_backward((grad_h, grad_c)), None, None
