@@ -159,11 +159,13 @@ def _is_there(name: str, root: Path, known: Originals) -> bool:
     """True if *root* is the whole corpus already; an error if something else is in the way."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
-    state = compare(root, known) if root.is_dir() else None
-    if state and state.complete:
-        log.info("%s is in %s already: all %d clips, verified", name, root, len(known))
-        return True
-    found = f"{state.matching} of {len(known)} clips as the owners ship them" if state else "a file"
+    found = "a file"
+    if root.is_dir():
+        matching, wrong = compare(root, known)
+        if not wrong:
+            log.info("%s is in %s already: all %d clips, verified", name, root, len(known))
+            return True
+        found = f"{matching} of {len(known)} clips as the owners ship them"
     raise FetchError(
         f"{root}: is not empty ({found}). 'ser check {name} --root \"{root}\"' tells what it "
         f"holds; --force fetches anew and sets it aside as {root.name}.before"
@@ -197,19 +199,18 @@ class _Job:
                 if not isinstance(error, DiskFullError):
                     os.replace(file, bad)
                 raise
-        found = compare(place, self.known)
-        if found.complete:
+        _, wrong = compare(place, self.known)
+        if not wrong:
             log.info("verified: all %d clips are the owners', byte for byte", len(self.known))
         elif known_hash:  # the published checksum of the archive outweighs the list of clips
             log.warning(
-                "the archive is as published, but %s; the check told next names them", found
+                "the archive is as published, but %s; the check told next names them", wrong
             )
         else:
-            what = str(found)
             os.replace(file, bad)
             shutil.rmtree(place, ignore_errors=True)
             raise FetchError(
-                f"{source.url}: not the owners' corpus: {what}. The archive is set aside as "
+                f"{source.url}: not the owners' corpus: {wrong}. The archive is set aside as "
                 f"{bad}; nothing was installed"
             )
         return _home(place)

@@ -130,38 +130,16 @@ def file_digest(path: str | os.PathLike) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:DIGITS]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A folder against the owners' list: clips that match, names missing, files that differ."""
-
-    matching: int
-    missing: tuple[str, ...]
-    differing: tuple[Path, ...]
-
-    @property
-    def complete(self) -> bool:
-        """Every clip is there, byte for byte."""
-        return not self.missing and not self.differing
-
-    def __str__(self) -> str:
-        total = self.matching + len(self.missing) + len(self.differing)
-        parts = [f"{self.matching} of {total} clips match"]
-        if self.missing:
-            parts.append(f"{len(self.missing)} are missing, such as {self.missing[0]}")
-        if self.differing:
-            parts.append(f"{len(self.differing)} differ, such as {self.differing[0].name}")
-        if any(look(path)[1] == "pointer" for path in self.differing):
-            parts.append("some are git-lfs pointers: clone with git and type: git lfs pull")
-        return ", ".join(parts)
-
-
-def compare(folder: str | os.PathLike, known: Originals) -> Comparison:
+def compare(folder: str | os.PathLike, known: Originals) -> tuple[int, str]:
     """Hash every clip below *folder* whose name is known.
+
+    Returns:
+        How many clips are the owners', byte for byte, and what is wrong, ``""`` where all are.
 
     Example:
         >>> import tempfile
-        >>> print(compare(tempfile.mkdtemp(), originals("urdu")))
-        0 of 400 clips match, 400 are missing, such as Angry/SM1_F10_A010.wav
+        >>> compare(tempfile.mkdtemp(), originals("urdu"))[1]
+        '0 of 400 clips match, 400 are missing, such as Angry/SM1_F10_A010.wav'
     """
     files = [path for path in walk(Path(folder)) if path.name.lower() in known.by_name]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -171,7 +149,16 @@ def compare(folder: str | os.PathLike, known: Originals) -> Comparison:
         for path in files
         if known.by_name[path.name.lower()].digest == digests[path]
     }
-    bad = tuple(path for path in files if path.name.lower() not in good)
+    bad = [path for path in files if path.name.lower() not in good]
     seen = {path.name.lower() for path in files}
-    missing = tuple(clip.name for base, clip in known.by_name.items() if base not in seen)
-    return Comparison(len(good), missing, bad)
+    missing = [clip.name for base, clip in known.by_name.items() if base not in seen]
+    if not bad and not missing:
+        return len(good), ""
+    wrong = [f"{len(good)} of {len(good) + len(missing) + len(bad)} clips match"]
+    if missing:
+        wrong.append(f"{len(missing)} are missing, such as {missing[0]}")
+    if bad:
+        wrong.append(f"{len(bad)} differ, such as {bad[0].name}")
+    if any(look(path)[1] == "pointer" for path in bad):
+        wrong.append("some are git-lfs pointers: clone with git and type: git lfs pull")
+    return len(good), ", ".join(wrong)
