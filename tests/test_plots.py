@@ -271,10 +271,9 @@ def test_a_feature_is_drawn_for_the_emotions_that_have_it():
 
 def test_axes_of_ones_own_are_drawn_into():
     fig = Figure()
-    left, right = fig.subplots(1, 2)
-    assert plots.confusion_matrix(COUNTS, ax=left) is fig
-    sound_figures.waveform(np.ones(100) * 0.1, ax=right)
-    assert "Confusion" in plots.describe(fig) and "Waveform" in plots.describe(fig)
+    for ax in fig.subplots(1, 2):
+        assert sound_figures.waveform(np.ones(100) * 0.1, ax=ax) is fig
+    assert plots.describe(fig).count("Waveform") == 2
 
 
 def test_nothing_to_compare_is_told():

@@ -225,7 +225,7 @@ def _flat(part: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]
 
 def _chosen(selection: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     first: dict[int, np.ndarray] = {}
-    for rule in sorted(filter(selection.get, selection), key=_rule):
+    for rule in sorted(filter(selection.get, selection), key=selection_order):
         epoch = selection[rule]["epoch"]
         logits = np.asarray(selection[rule]["logits"], float).ravel()
         yield f"selection.{rule}.epoch", epoch
@@ -233,7 +233,8 @@ def _chosen(selection: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"selection.{rule}.logits", logits
 
 
-def _rule(name: str) -> tuple[int, str]:
+def selection_order(name: str) -> tuple[int, str]:
+    """Key that sorts selections as :data:`SELECTIONS` does, others last, by name."""
     return (SELECTIONS.index(name) if name in SELECTIONS else len(SELECTIONS)), name
 
 
@@ -298,7 +299,7 @@ def _nested(row: Mapping[str, Any]) -> dict[str, Any]:
             _inner(record, above)[last] = value
     first: dict[int, list] = {}
     record["selection"] = {
-        k: record["selection"][k] for k in sorted(record["selection"], key=_rule)
+        k: record["selection"][k] for k in sorted(record["selection"], key=selection_order)
     }
     classes = len(emotions_of(record))
     for chosen in record["selection"].values():

@@ -100,7 +100,8 @@ def importance(
         >>> [(group["name"], round(group["drop"], -1)) for group in told["groups"]]
         [('pitch', 50.0), ('voice quality', 0.0)]
     """
-    from sklearn.model_selection import GroupKFold
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.model_selection import GroupKFold, cross_val_predict
 
     who, speakers = np.unique(np.asarray(speakers, str), return_inverse=True)
     if len(who) < 2:
@@ -114,9 +115,8 @@ def importance(
     shape = (1 + len(kinds), len(who), len(classes))
     right, total = np.zeros(shape), np.zeros(shape[1:])
     np.add.at(total, (speakers, labels), 1)
-    alone = np.empty((len(kinds), len(labels)), int)
-    random, folds = np.random.default_rng(seed), min(len(who), FOLDS)
-    for kept, held in GroupKFold(folds).split(values, labels, speakers):
+    random, folds = np.random.default_rng(seed), GroupKFold(min(len(who), FOLDS))
+    for kept, held in folds.split(values, labels, speakers):
         asked, given = speakers[held], values[held]
         dealt = [given]
         for columns in kinds.values():
@@ -126,37 +126,35 @@ def importance(
                     rows = np.flatnonzero(asked == one)
                     copy[np.ix_(rows, columns)] = given[np.ix_(random.permutation(rows), columns)]
                 dealt.append(copy)
-        answers = _fitted(values[kept], labels[kept]).predict(np.concatenate(dealt))
+        answers = _classifier().fit(values[kept], labels[kept]).predict(np.concatenate(dealt))
         hits = answers.reshape(len(dealt), -1) == labels[held]
         for number in range(len(kinds) + 1):
             some = hits[:1] if number == 0 else hits[1 + (number - 1) * repeats :][:repeats]
             np.add.at(right[number], (asked, labels[held]), some.mean(0))
-        for number, columns in enumerate(kinds.values()):
-            fitted = _fitted(values[kept][:, columns], labels[kept])
-            alone[number, held] = fitted.predict(given[:, columns])
         step()
     ua, low, high = _with_ends(right[0], total, None, seed)
     told = []
     for number, (group, columns) in enumerate(kinds.items()):
         drop, least, most = _with_ends(right[0], total, right[1 + number], seed)
-        reached = [np.mean(alone[number][labels == k] == k) for k in range(len(classes))]
+        own = cross_val_predict(
+            _classifier(), values[:, columns], labels, groups=speakers, cv=folds
+        )
         told.append(
             {"name": group, "functionals": len(columns), "drop": drop, "low": least, "high": most,
-             "alone": round(100 * float(np.mean(reached)), 2)}
+             "alone": round(100 * float(balanced_accuracy_score(labels, own)), 2)}
         )  # fmt: skip
     return {
-        "ua": ua, "low": low, "high": high, "speakers": len(who), "folds": folds,
+        "ua": ua, "low": low, "high": high, "speakers": len(who), "folds": folds.n_splits,
         "repeats": repeats, "groups": told,
     }  # fmt: skip
 
 
-def _fitted(values: np.ndarray, labels: np.ndarray) -> Any:
+def _classifier() -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    last = LogisticRegression(max_iter=5000, **SETTING)
-    return make_pipeline(StandardScaler(), last).fit(values, labels)
+    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000, **SETTING))
 
 
 def _with_ends(

@@ -5,7 +5,7 @@ Book: chapters "Confusion matrices" and "EmoDB, measured".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -43,7 +43,6 @@ SELECTIONS = {
 def confusion_matrix(
     counts: ArrayLike,
     title: str | None = None,
-    ax: Axes | None = None,
     classes: Sequence[str] = EMOTIONS,
 ) -> Figure:
     """Confusion matrix: counts and rows in percent; the colour is the row's percent.
@@ -51,7 +50,6 @@ def confusion_matrix(
     Args:
         counts: (classes, classes) whole numbers, rows true, as :func:`ser.metrics.confusion`.
         title: of the figure.
-        ax: axes to draw into.
         classes: names of rows and columns.
 
     Returns:
@@ -65,7 +63,7 @@ def confusion_matrix(
         [f"{'–' if np.isnan(v) else f'{v:.0f}{sign}'}\n{n}" for v, n in zip(*row, strict=True)]
         for row in zip(shares, counts, strict=True)
     ]
-    with drawing(ax, height=4.6) as (fig, ax):
+    with drawing(height=4.6) as (fig, ax):
         heatmap(ax, shares / 100, words, classes, classes, size=10 if many else 12)
         ax.set(xlabel=f"answered{', percent of the row above counts' * many}", ylabel="true")
         if many:
@@ -201,15 +199,11 @@ def _say_table(table: pd.DataFrame, metric: str) -> str:
     return " ".join(text)
 
 
-def paired_difference(
-    comparisons: Iterable[Any], metric: str = "ua", title: str | None = None
-) -> Figure:
-    """Differences between pairs of rows, with 95 % intervals over speakers and p values.
+def paired_difference(comparisons: Sequence[Any]) -> Figure:
+    """Differences in UA between pairs of rows, with 95 % intervals over speakers and p values.
 
     Args:
         comparisons: of ``Report.paired`` or ``Report.default_pairs``.
-        metric: ``"ua"`` or ``"wa"``.
-        title: of the figure.
 
     Returns:
         Figure.
@@ -217,7 +211,6 @@ def paired_difference(
     Raises:
         ValueError: nothing to compare.
     """
-    comparisons = list(comparisons)
     if not comparisons:
         raise ValueError("no comparisons to draw")
     said = []
@@ -226,7 +219,7 @@ def paired_difference(
         labels = []
         for y, c in enumerate(comparisons):
             middle, low, high, p = (
-                getattr(c.result, f"{metric}_{k}") for k in ("difference", "low", "high", "p")
+                getattr(c.result, f"ua_{k}") for k in ("difference", "low", "high", "p")
             )
             _, colour, marker, face = SELECTIONS[c.a.selection]
             ax.hlines(y, 100 * low, 100 * high, color=colour, linewidth=2.5)
@@ -249,9 +242,7 @@ def paired_difference(
             )
         ax.set_yticks(range(len(labels)), labels)
         ax.set_ylim(len(labels) - 0.5, -0.6)
-        text = f"difference in {metric.upper()}, points{mark_legend(labels)}"
-        ax.set_xlabel(text, loc="right")
+        ax.set_xlabel(f"difference in UA, points{mark_legend(labels)}", loc="right")
         ax.grid(axis="x", color=GRID)
         ax.margins(x=0.18)
-        set_title(ax, title)
     return set_alt(fig, "Paired differences with 95 percent intervals. " + " ".join(said))

@@ -94,7 +94,6 @@ def reliability_diagram(
     labels: ArrayLike,
     logits: ArrayLike,
     title: str | None = None,
-    ax: Axes | None = None,
     bins: int = 10,
 ) -> Figure:
     """How often the model is right against how sure it is; on the diagonal it is honest.
@@ -103,7 +102,6 @@ def reliability_diagram(
         labels: (n,) true classes.
         logits: (n, 4).
         title: of the figure.
-        ax: axes to draw into.
         bins: bins of confidence.
 
     Returns:
@@ -112,14 +110,13 @@ def reliability_diagram(
     table = reliability(labels, logits, bins)
     table = table[table.n > 0]
     error = 100 * ece(labels, logits, bins)
-    with drawing(ax, 4.4) as (fig, ax):
+    with drawing(height=4.4) as (fig, ax):
         ax.plot([0, 100], [0, 100], "--", color=VERMILLION, linewidth=2, zorder=3)
         middle, width = 50 * (table.low + table.high), 100 * (table.high - table.low)
-        ax.bar(middle, 100 * table.accuracy, width * 0.92, color=BLUE, edgecolor=INK, linewidth=0.6)
-        for x, y, n in zip(middle, 100 * table.accuracy, table.n, strict=True):
-            ax.annotate(
-                f"{n}", (x, y), (0, 3), textcoords="offset points", ha="center", fontsize=11
-            )
+        bars = ax.bar(
+            middle, 100 * table.accuracy, width * 0.92, color=BLUE, edgecolor=INK, linewidth=0.6
+        )
+        ax.bar_label(bars, table.n.astype(str), padding=3, fontsize=11)
         ax.set_xlim(0, 100)
         ax.set_ylim(0, 108)
         ax.set_yticks(range(0, 101, 20))
@@ -129,10 +126,10 @@ def reliability_diagram(
         )
         ax.set_ylabel("how often right, percent")
         set_title(ax, title)
-    bars = ", ".join(
+    told = ", ".join(
         f"{100 * t.confidence:.0f} % sure {100 * t.accuracy:.0f} % right"
         for t in table.itertuples()
     )
     return set_alt(
-        fig, f"Reliability diagram, expected calibration error {error:.1f} points: {bars}."
+        fig, f"Reliability diagram, expected calibration error {error:.1f} points: {told}."
     )

@@ -49,7 +49,10 @@ def compare(a: Row, b: Row, resamples: int = 2000) -> Comparison:
         raise RecordError(f"{a.name} and {b.name} tell other emotions apart")
     if len(common) == 0 or not np.array_equal(a.labels[at_a], b.labels[at_b]):
         raise RecordError(f"{a.name} and {b.name} were not tested on the same utterances")
-    seeds = _compared(a, b)
+    fused = any(r.data.get("fused_from") for row in (a, b) for r in row.records)
+    trained = all(row.records[0].data.get("history") for row in (a, b))
+    both = tuple(s for s in a.seeds if s in b.seeds)
+    seeds = (both, both) if fused and trained and both else (a.seeds, b.seeds)
     first, second = (
         row.predictions[[row.seeds.index(s) for s in kept]][:, at]
         for row, kept, at in ((a, seeds[0], at_a), (b, seeds[1], at_b))
@@ -60,10 +63,3 @@ def compare(a: Row, b: Row, resamples: int = 2000) -> Comparison:
         classes=len(a.emotions),
     )
     return Comparison(a, b, result, seeds)
-
-
-def _compared(a: Row, b: Row) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    fused = any(r.data.get("fused_from") for row in (a, b) for r in row.records)
-    trained = all(row.records[0].data.get("history") for row in (a, b))
-    common = tuple(s for s in a.seeds if s in b.seeds)
-    return (common, common) if fused and trained and common else (a.seeds, b.seeds)

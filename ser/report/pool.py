@@ -12,7 +12,7 @@ import numpy as np
 from ser.corpora.base import EMOTIONS
 from ser.corpora.emotion_set import set_name
 from ser.errors import RecordError
-from ser.experiments.record_table import SELECTIONS
+from ser.experiments.record_table import selection_order
 from ser.experiments.records import normaliser_of
 from ser.marks import mark_of
 from ser.metrics import Interval, bootstrap_interval, confusion, row_percent
@@ -201,18 +201,13 @@ def pool_records(records: Iterable[Record]) -> list[Row]:
     rows = []
     for runs in groups.values():
         _same_material(runs)
-        names = {s for r in runs for s in r.logits}
-        for selection in sorted(names, key=_selection_order):
+        for selection in {s for r in runs for s in r.logits}:
             rows.append(_pool([r for r in runs if selection in r.logits], selection))
-    return sorted(rows, key=_order)
 
+    def order(row: Row) -> tuple:
+        return (*row.block, row.preset, row_order(row.model), selection_order(row.selection))
 
-def _order(row: Row) -> tuple:
-    return (*row.block, row.preset, row_order(row.model), _selection_order(row.selection))
-
-
-def _selection_order(name: str) -> tuple[int, str]:
-    return (SELECTIONS.index(name) if name in SELECTIONS else len(SELECTIONS)), name
+    return sorted(rows, key=order)
 
 
 def _same_material(runs: list[Record]) -> None:

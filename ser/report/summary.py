@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ser.corpora.base import EMOTIONS
-from ser.corpora.registry import CORPORA, CorpusInfo
+from ser.corpora.registry import CORPORA
 from ser.experiments.baselines import INPUTS
 from ser.normalise import enrolled_by, one_class_speakers
 from ser.report.pool import Row
@@ -84,21 +84,14 @@ def completeness(row: Row) -> dict[str, Any]:
     name = row.test_corpus or row.corpus
     tested = np.bincount(row.labels, minlength=len(row.emotions))
     told = [r.data.get("test_corpus") or r.data["corpus"] for r in row.records]
-    known = CORPORA.get(name)
-    expected = _expected(row, known) if known else None
+    expected = None
+    if known := CORPORA.get(name):
+        expected = known.four_class if row.emotions == EMOTIONS else told[0].get("expected")
     return {
         "n_expected": expected,
         "classes": [e for e, count in zip(row.emotions, tested, strict=True) if count],
         "missing": list(dict.fromkeys(str(m) for each in told for m in each.get("missing") or ())),
     }
-
-
-def _expected(row: Row, known: CorpusInfo) -> int | None:
-    """Utterances of the row's emotions in the whole corpus; None where the record cannot say."""
-    if row.emotions == EMOTIONS:
-        return known.four_class
-    told = [r.data.get("test_corpus") or r.data["corpus"] for r in row.records]
-    return told[0].get("expected")
 
 
 def tuning(row: Row) -> str | None:

@@ -6,7 +6,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from ser.report.pool import SELECTIONS, Row
+from ser.experiments.record_table import SELECTIONS
+from ser.report.pool import Row
 
 
 def command_for(missing: Sequence[Any], rows: Sequence[Row], protocol: str) -> str:
