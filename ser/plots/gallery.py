@@ -33,7 +33,7 @@ def write_gallery(
     folder = Path(folder)
     files, said = [], {}
     for name, fig in figures(report, comparisons):
-        path = folder / f"{_file_name(name)}.png"
+        path = folder / (re.sub(r"[^\w.+-]+", "_", name) + ".png")
         with atomic_write(path) as stream:
             stream.write(png(fig, dpi))
         files.append(path)
@@ -82,7 +82,3 @@ def file_word(emotions: Sequence[str]) -> str:
     if len(word) > 90:
         word = f"{len(emotions)}-emotions-{hashlib.sha256(word.encode()).hexdigest()[:8]}"
     return word
-
-
-def _file_name(text: str) -> str:
-    return re.sub(r"[^\w.+-]+", "_", text)

@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ser.explain.corpus import NEIGHBOURS
 from ser.marks import TRANSDUCTIVE
 from ser.plots.style import (
     BLUE,
@@ -109,6 +110,7 @@ def utterance_map(
     x, y = np.array(at["x"]), np.array(at["y"])
     many = len(speakers) > NAMED_SPEAKERS
     near, chance = record["near"][way], record["chance"]
+    nearest = min(NEIGHBOURS, record["utterances"] - 1)
     size = 14 if len(x) < 600 else 7
     named = max(len(classes), 0 if many else len(speakers))
     height = 3.7 + 0.22 * -(-named // 2) + 0.35 * bool(title)  # two names a line of the legend
@@ -127,7 +129,7 @@ def utterance_map(
             for spine in ax.spines.values():
                 spine.set(visible=True, color=MUTED, linewidth=0.6)
             set_title(ax, f"by {name}")
-            share = f"of the {_nearest(record)} nearest,\n{near[name]:.0f} % same {name}"
+            share = f"of the {nearest} nearest,\n{near[name]:.0f} % same {name}"
             ax.set_xlabel(f"{share}\n(by chance {chance[name]:.0f} %)")
         if title:
             fig.suptitle(title, x=0.02, ha="left", fontweight="bold", fontsize=12.5)
@@ -142,7 +144,7 @@ def utterance_map(
     return set_alt(
         fig,
         f"{heading}Map of {len(x)} utterances of {len(speakers)} speakers, functionals {way}. Of "
-        f"an utterance's {_nearest(record)} nearest, {near['speaker']:.0f} % are of the same "
+        f"an utterance's {nearest} nearest, {near['speaker']:.0f} % are of the same "
         f"speaker (by chance {chance['speaker']:.0f} %) and {near['emotion']:.0f} % of the same "
         f"emotion (by chance {chance['emotion']:.0f} %).",
     )
@@ -195,9 +197,3 @@ def _points(
         of = kind == number
         ax.scatter(x[of], y[of], s=size, color=colour, marker=marker, linewidths=0, alpha=0.8,
                    label=name)  # fmt: skip
-
-
-def _nearest(record: Mapping[str, Any]) -> int:
-    from ser.explain.corpus import NEIGHBOURS
-
-    return min(NEIGHBOURS, record["utterances"] - 1)
