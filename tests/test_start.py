@@ -8,7 +8,19 @@ import sys
 import pytest
 from small_corpora import make_corpus
 
-HEAVY = ("torch", "numba", "triton", "pandas", "scipy", "sklearn", "matplotlib", "joblib")
+from ser.features.egemaps import installed
+
+HEAVY = (
+    "torch",
+    "torch._dynamo",
+    "numba",
+    "triton",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "matplotlib",
+    "joblib",
+)
 
 
 def loaded(*arguments) -> set[str]:
@@ -31,23 +43,23 @@ def manifest(tmp_path_factory):
     return folder / "me.csv", table.path[0]
 
 
-def test_a_row_without_a_network_needs_no_torch(manifest, tmp_path):
+def grid(manifest, folder) -> list:
+    """Arguments of a small grid."""
     given = ["--corpus", "manifest", "--root", manifest[0], "--folds", "2", "--quiet"]
-    given += ["--cache", tmp_path / "cache", "--protocol", "random", "--jobs", "1"]
-    found = loaded("run", *given, "--model", "majority,duration-lr", "--out", tmp_path / "out")
+    return [*given, "--cache", folder / "cache", "--protocol", "random", "--jobs", "1"]
+
+
+def test_a_row_without_a_network_needs_no_torch(manifest, tmp_path):
+    given = grid(manifest, tmp_path)
+    rows = "majority,duration-lr" + ",egemaps-lr" * installed()
+    found = loaded("run", *given, "--model", rows, "--out", tmp_path / "out")
     assert not found & {"torch", "numba", "triton", "matplotlib"}
 
 
-def test_one_clip_needs_torch_alone(manifest, tmp_path):
-    from ser.experiments import RunConfig, run
-    from ser.training import TrainConfig
-
-    few = TrainConfig(epochs=1, batch_size=16, hidden=4)
-    run(
-        RunConfig(
-            corpus="manifest", root=str(manifest[0]), models=("dual",), protocol="random", folds=2,
-            train=few, jobs=1, out=tmp_path, cache=str(tmp_path / "cache"), progress=False,
-        )
-    )  # fmt: skip
+def test_a_training_needs_no_compiler_and_one_clip_torch_alone(manifest, tmp_path):
+    given = grid(manifest, tmp_path)
+    given += ["--epochs", "1", "--batch-size", "16", "--hidden", "4"]
+    found = loaded("run", *given, "--model", "dual", "--out", tmp_path)
+    assert "torch._dynamo" not in found  # 100 MB, which torch's own optimisers import
     model = tmp_path / "models" / "dual" / "random-release-1-seed0"
     assert loaded("predict", manifest[1], "--checkpoint", model) <= {"torch", "triton"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -29,10 +32,23 @@ def make_optimiser(model: torch.nn.Module, config: TrainConfig) -> torch.optim.O
     weights = list(model.parameters())
     common = {"lr": config.lr, "weight_decay": config.weight_decay}
     if config.optimiser == "sgd":
-        return torch.optim.SGD(weights, momentum=MOMENTUM, **common)
+        return _light(torch.optim.SGD)(weights, momentum=MOMENTUM, **common)
     kind = torch.optim.Adam if config.optimiser == "adam" else torch.optim.AdamW
     fused = all(w.device.type in ("cpu", "cuda") and w.is_floating_point() for w in weights)
-    return kind(weights, fused=fused or None, **common)
+    return _light(kind)(weights, fused=fused or None, **common)
+
+
+@functools.cache
+def _light(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """*kind*, the same to the bit, without importing torch's compiler.
+
+    torch's wrappers of these methods do that (100 MB, 1 s in every process) to keep them out of
+    what is being compiled; here nothing is.
+    """
+    wrapped = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in wrapped}
+    methods["step"] = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), methods)
 
 
 def moments(optimiser: torch.optim.Optimizer) -> tuple[str, ...]:
