@@ -133,7 +133,7 @@ def results_table_plot(table: pd.DataFrame, metric: str = "ua") -> Figure:
     The dashed line is chance, with as many classes as were tested.
 
     Args:
-        table: :attr:`ser.report.Report.table`, or some of its lines.
+        table: that of a :class:`ser.report.Report`, or some of its lines.
         metric: ``"ua"`` or ``"wa"``.
 
     Returns:
