@@ -262,15 +262,6 @@ def _read_rows(file: str) -> None:
 
 def _training(args: argparse.Namespace):
     from ser.errors import SerError, TrainingError
-
-    try:
-        return _train_config(args)
-    except TrainingError as error:  # before any run: wrong usage, not a run that failed
-        raise SerError(str(error)) from None
-
-
-def _train_config(args: argparse.Namespace):
-    from ser.errors import SerError
     from ser.training.config import NAMED, TrainConfig
 
     schedule = args.schedule or NAMED[args.settings].get("schedule", TrainConfig.schedule)
@@ -279,7 +270,10 @@ def _train_config(args: argparse.Namespace):
         raise SerError("--milestones and --gamma go with --schedule steps, not with one-cycle")
     given = {field.name: getattr(args, field.name) for field in fields(TrainConfig)}
     given = {name: value for name, value in given.items() if value is not None}
-    return TrainConfig.named(args.settings, **given)
+    try:
+        return TrainConfig.named(args.settings, **given)
+    except TrainingError as error:  # before any run: wrong usage, not a run that failed
+        raise SerError(str(error)) from None
 
 
 def _models(text: str) -> tuple[str, ...]:

@@ -106,18 +106,14 @@ def _enrolled(fold_run: FoldRun, test: CorpusInputs) -> dict:
 
 
 def _baseline(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> dict:
-    train = (
-        [fold_run.fold.train] if fold_run.leave_dev else [fold_run.fold.train, fold_run.fold.dev]
-    )
-    train = np.concatenate(train)
+    fold = fold_run.fold
+    train = fold.train if fold_run.leave_dev else np.concatenate([fold.train, fold.dev])
     speakers = corpus.table.speaker.iloc[train].tolist()
-    if (
-        fold_run.fold.protocol == "random"
-    ):  # who is tested is heard in training: the inner folds too
+    if fold.protocol == "random":  # who is tested is heard in training: the inner folds too
         speakers = [""] * len(train)
     recipe, given = fold_run.recipe, [None, None]
     if name := INPUTS.get(fold_run.row):
-        mean = corpus.values[name][fold_run.fold.train].mean(0)
+        mean = corpus.values[name][fold.train].mean(0)
         given = [
             normalised_values(
                 source.values[name],
@@ -131,12 +127,12 @@ def _baseline(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> di
             )
             for source, rows, drawn in (
                 (corpus, train, fold_run.enrolled),
-                (test, fold_run.fold.test, fold_run.test_enrolled),
+                (test, fold.test, fold_run.test_enrolled),
             )
         ]
     labels, tuning = fold_run.training_labels(corpus)[train], {}
     clip = {"clip_z": recipe["clip_z"]} if "clip_z" in recipe else {}
-    if fold_run.tuning != "fixed" and given[0] is not None:
+    if fold_run.tuning != "fixed":
         way = {"seed": fold_run.seed, "threads": fold_run.threads, "tuning": fold_run.tuning}
         tuning = tune(fold_run.row, given[0], labels, speakers, **way, **clip)
     logits, parameters = baseline_logits(
@@ -144,12 +140,11 @@ def _baseline(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> di
         given[0],
         labels,
         given[1],
-        len(fold_run.fold.test),
+        len(fold.test),
         fold_run.seed,
         classes=len(fold_run.emotions),
         **clip | tuning.get("chosen", {}),
     )
-    history = [{"epoch": 0}]
     return {
         "device": "cpu",
         "parameters": parameters,
@@ -160,7 +155,7 @@ def _baseline(fold_run: FoldRun, corpus: CorpusInputs, test: CorpusInputs) -> di
         **({"tuning": tuning} if tuning else {}),
         "history": [],
         "dev_labels": [],
-        "selection": select(history, logits[None], ("last",)),
+        "selection": select([{"epoch": 0}], logits[None], ("last",)),
     }
 
 

@@ -65,12 +65,8 @@ class FoldRun:
 
     @property
     def frames(self) -> str:
-        """``fixed`` or ``true``: what the preset does, unless told otherwise."""
-        from ser.features.presets import get_preset
-
-        if self.train.frames != "preset":
-            return self.train.frames
-        return "true" if get_preset(self.config.preset).frames is None else "fixed"
+        """``fixed`` or ``true``."""
+        return self.train.frames_of(self.config.preset)
 
     @property
     def leave_dev(self) -> bool:

@@ -54,17 +54,9 @@ def _takes(config: RunConfig, row: ModelRow, option: str) -> bool:
         known = option == "clip_z" or (option == "normalise" and value != "utterance")
         return known and row.name in INPUTS
     wanted = _FEATURES[option] or row.needs
-    if option == "tempo" and _true_lengths(config):  # squashed spectrograms have no tempo
-        wanted = row.needs
+    if option == "tempo" and config.train.frames_of(config.preset) == "true":
+        wanted = row.needs  # squashed spectrograms alone have no tempo
     return bool(row.needs & wanted)
-
-
-def _true_lengths(config: RunConfig) -> bool:
-    from ser.features.presets import get_preset
-
-    if config.train.frames != "preset":
-        return config.train.frames == "true"
-    return get_preset(config.preset).frames is None
 
 
 def check_taken(configs: Sequence[RunConfig], given: Iterable[str]) -> None:

@@ -111,12 +111,6 @@ def normaliser_of(record: Mapping[str, Any]) -> str:
     return record.get("normaliser") or str(told)
 
 
-def _settings_of(first: dict, parts: Sequence[dict]) -> dict:
-    """Of a fused row: its *first* network's, and the channels of one that has a front end."""
-    told = [p["config"]["channels"] for p in parts if "channels" in (p["config"] or {})]
-    return {**first["config"], **({"channels": told[0]} if told else {})}
-
-
 def fuse_probabilities(row: str, parts: Sequence[dict], settings: dict) -> dict:
     """The record of a row that averages the probabilities of others, networks and classifiers.
 
@@ -157,6 +151,7 @@ def _check_alike(row: str, parts: Sequence[dict], keys: Sequence[str] = ()) -> N
 def _fused(row: str, parts: Sequence[dict], settings: dict, first: dict) -> dict:
     """The record of a fused row but for its history and selection; of *first* where not of all."""
     record = {k: v for k, v in first.items() if k not in ("epoch_logits", "branches")}
+    told = [p["config"]["channels"] for p in parts if "channels" in (p["config"] or {})]
     return record | {
         "id": first["id"].replace(f"/{first['model']}/", f"/{row}/"),
         "fingerprint": fingerprint(settings),
@@ -164,7 +159,7 @@ def _fused(row: str, parts: Sequence[dict], settings: dict, first: dict) -> dict
         "normaliser": ", ".join(dict.fromkeys(map(normaliser_of, parts))),
         "wall_seconds": round(sum(p["wall_seconds"] for p in parts), 3),
         "parameters": sum(p["parameters"] for p in parts),
-        "config": _settings_of(first, parts),
+        "config": first["config"] | ({"channels": told[0]} if told else {}),  # of a front end
         "fused_from": [p["id"] for p in parts],
     }
 

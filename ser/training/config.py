@@ -268,6 +268,19 @@ class TrainConfig:
                 settings[field.name] = list(value) if isinstance(value, tuple) else value
         return settings
 
+    def frames_of(self, preset: str) -> str:
+        """``fixed`` or ``true``: what *preset* does, unless told otherwise.
+
+        Example:
+            >>> TrainConfig().frames_of("release"), TrainConfig().frames_of("paper")
+            ('fixed', 'true')
+        """
+        from ser.features.presets import get_preset
+
+        if self.frames != "preset":
+            return self.frames
+        return "true" if get_preset(preset).frames is None else "fixed"
+
     @property
     def voices(self) -> bool:
         """Whether training utterances are given other voices (:mod:`ser.training.voices`)."""
