@@ -26,7 +26,7 @@ ASKED = {
     "same_settings": "other settings (fingerprint)",
     "same_selections": "other selections or epochs",
 }
-"""Columns of :attr:`RunsComparison.runs` about what was asked -> words where it differs."""
+"""Columns of ``RunsComparison.runs`` about what was asked -> words where it differs."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _name(record: Record) -> str:
 
 
 def _compare(a: Record, b: Record) -> tuple:
-    """One line of :attr:`RunsComparison.runs`."""
+    """One line of ``RunsComparison.runs``."""
     tests = a.data["test"], b.data["test"]
     material = a.content == b.content and all(
         list(tests[0][k]) == list(tests[1][k]) for k in ("utterances", "labels")
