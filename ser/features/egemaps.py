@@ -118,6 +118,6 @@ def _functionals(waves: list[np.ndarray], which: str = "eGeMAPSv02") -> list[lis
     smile = _smile(which)
     rows = []
     for wave in waves:
-        values = smile.process_signal(as_heard(wave), SAMPLE_RATE).to_numpy(dtype=np.float32)
-        rows.append([np.nan_to_num(values.reshape(SETS[which]), nan=0.0, posinf=0.0, neginf=0.0)])
+        values = smile(as_heard(wave), SAMPLE_RATE).astype(np.float32).reshape(SETS[which])
+        rows.append([np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)])
     return rows
