@@ -128,7 +128,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "of 8 channels, 8 epochs of 32, one-cycle AdamW up to 3e-3, labels smoothed by 0.1, every "
         "second row of MFCCs and prosody, mean and deviation over time, a tenth of the recurrent "
         "weights dropped. What is given beside it goes before it (default: release)")  # fmt: skip
-    _add_settings(add)
+    _add_settings(add, off=False)
     add("--joint", action="store_true", help="train fused rows as one network")
     add("--permute-labels", type=int, metavar="SEED",
         help="shuffle the labels of each fold's training side (test labels stay true): the check "
@@ -145,6 +145,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--ssl", default="WAV2VEC2_BASE", metavar="NAME", help="pipeline of torchaudio that "
         "ssl-lr has its features from; its weights must be there (WAV2VEC2_BASE)")  # fmt: skip
 
+    add = parser.add_argument_group("what may lift it (all off by default)").add_argument
+    _add_settings(add, off=True)
     add("--allow-one-class-speakers", action="store_true",
         help="normalise by speaker (this option, or rows with a plus) even so")  # fmt: skip
 
@@ -165,27 +167,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="print the report as JSON")
 
 
-def _add_settings(add: Callable[..., argparse.Action]) -> None:
-    """An option for each field of TrainConfig; what it says is what its docstring says."""
+def _add_settings(add: Callable[..., argparse.Action], off: bool) -> None:
+    """An option for each field of TrainConfig that is off, or not, as its docstring has it."""
     from ser.training.config import NAMED, TrainConfig, described
 
     says, by_name = described(), {name for changes in NAMED.values() for name in changes}
     for setting in fields(TrainConfig):
         known, default = setting.metadata, setting.default
+        if (default in (0, (), "none")) != off:
+            continue
         kind, metavar = type(default), {int: "N", float: "X", str: "WHO"}.get(type(default))
-        shown = str(default)
+        shown = f"{default:g}" if kind is float else str(default)
         if kind is tuple:
             number = type(default[0]) if default else float
-            shown, metavar = ",".join(map(str, default)) or "none", "X,X"
+            shown, metavar = ",".join(map(str, default)), "A,B"
             kind = functools.partial(_numbers, kind=number)
-        told = f"{says[setting.name]} [{known['allowed']}; default: {shown}]"
+        bounds = [] if known["choices"] else [known["allowed"]]
+        bounds += [] if off else [f"default: {shown}"]
         add(
             f"--{setting.name.replace('_', '-')}",
             type=kind,
             choices=known["choices"],
             metavar=None if known["choices"] else metavar,
             default=None if setting.name in by_name else default,
-            help=told.replace("%", "%%"),
+            help=f"{says.get(setting.name, '')} [{'; '.join(bounds)}]".replace("%", "%%"),
         )
 
 

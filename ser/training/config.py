@@ -106,8 +106,8 @@ class TrainConfig:
             utterance and spectrogram (along time only in MFCCs), each up to 15 % wide (Park et
             al. 2019).
         level: every training utterance is made louder or softer by up to so many dB.
-        speed: factors, as (0.9, 1.1): in each epoch every training utterance is played at one of
-            them or as it is (Ko et al. 2015; pitch and formants move with it).
+        speed: factors, for example 0.9 and 1.1: in each epoch every training utterance is played
+            at one of them or as it is (Ko et al. 2015; pitch and formants move with it).
         mixup: alpha of the Beta distribution of the shares in which two training utterances
             and their labels are mixed (Zhang et al. 2018); 0: none.
         dropout: share of numbers set to 0 in training, of what enters a branch's recurrence
@@ -315,7 +315,7 @@ def described() -> dict[str, str]:
         >>> described()["epochs"]
         'passes over the training side.'
     """
-    text = inspect.getdoc(TrainConfig).partition("Attributes:\n")[2].partition("\n\n")[0]
+    text = (inspect.getdoc(TrainConfig) or "").partition("Attributes:\n")[2].partition("\n\n")[0]
     plain = re.sub(r":\w+:`~?([^`]*)`|``", r"\1", text)
     parts = re.split(r"^    (\w+): ", plain, flags=re.MULTILINE)[1:]
     return {
