@@ -48,7 +48,10 @@ def test_help_says_of_every_setting_what_its_docstring_says_and_what_it_may_be()
     for setting in fields(TrainConfig):
         option, allowed = options[setting.name], setting.metadata["allowed"]
         assert option.help.replace("%%", "%").startswith(told[setting.name])
-        assert f" [{allowed}; default: " in option.help
+        if setting.metadata["choices"]:
+            assert list(option.choices) == setting.metadata["choices"]
+        else:
+            assert f" [{allowed}" in option.help
 
 
 def grid(*models: str, **settings) -> RunConfig:

@@ -10,7 +10,7 @@ from torch import nn
 import ser.nn
 from ser.batch import Batch
 from ser.cli import main
-from ser.cli.run import _train_config, configure
+from ser.cli.run import _training, configure
 from ser.errors import TrainingError
 from ser.experiments.config import RunConfig
 from ser.models import build_model
@@ -27,7 +27,7 @@ def given(*words: str) -> TrainConfig:
 
     parser = argparse.ArgumentParser()
     configure(parser)
-    return _train_config(parser.parse_args(list(words)))
+    return _training(parser.parse_args(list(words)))
 
 
 def batch() -> Batch:

@@ -146,7 +146,6 @@ def test_profile_finds_what_a_step_does(capfd):
         ("Recurrence", "recurrence"),
         ("GraphRecurrenceBackward", "recurrence"),
         ("SegmentsBackward", "recurrence"),
-        ("_StepNormBackward", "batch norm"),
         ("aten::cudnn_batch_norm", "batch norm"),
         ("aten::_foreach_addcdiv_", "optimiser"),
         ("aten::slice", "looking at a part"),

@@ -234,7 +234,7 @@ def _chosen(selection: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def selection_order(name: str) -> tuple[int, str]:
-    """Key that sorts selections as :data:`SELECTIONS` does, others last, by name."""
+    """Key that sorts selections as ``SELECTIONS`` does, others last, by name."""
     return (SELECTIONS.index(name) if name in SELECTIONS else len(SELECTIONS)), name
 
 
