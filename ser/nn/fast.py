@@ -84,7 +84,7 @@ WAYS = (
         "DS-LSTM", "any", "ser.nn.cpu.dslstm",
         "products with the inputs before the loop, no padding, the backward pass by hand",
         "always",
-        "a training step of ds-lstm 1.8 times as fast (AVX-512, one thread)",
+        "a training step of ds-lstm 1.3 times as fast (AVX-512, one thread)",
         "tests/test_dslstm.py",
     ),
     Way(
