@@ -84,17 +84,12 @@ def test_one_cycle_rises_falls_and_ends_at_nothing():
     assert TrainConfig().rate(11, 0.7) == TrainConfig().rate(11) == 5e-4
 
 
-def test_the_loop_takes_a_rate_a_step(monkeypatch):
+def test_the_loop_takes_a_rate_a_step():
+    from torch.optim.optimizer import register_optimizer_step_pre_hook
+
     from ser.training.loop import train
 
     seen = []
-    real = torch.optim.AdamW.step
-
-    def step(self, *args, **kwargs):
-        seen.append(self.param_groups[0]["lr"])
-        return real(self, *args, **kwargs)
-
-    monkeypatch.setattr(torch.optim.AdamW, "step", step)
 
     class Data:
         def __len__(self):
@@ -106,7 +101,14 @@ def test_the_loop_takes_a_rate_a_step(monkeypatch):
                          prosody_lengths=torch.full((len(rows),), 6))  # fmt: skip
 
     config = TrainConfig.named("small", epochs=2, batch_size=2, hidden=4)
-    train(build_model("prosody-lstm", hidden=4, seed=0, **config.model_options), config, Data())
+    model = build_model("prosody-lstm", hidden=4, seed=0, **config.model_options)
+    hook = register_optimizer_step_pre_hook(
+        lambda optimiser, *_: seen.append(optimiser.param_groups[0]["lr"])
+    )
+    try:
+        train(model, config, Data())
+    finally:
+        hook.remove()
     assert seen == pytest.approx([config.rate(e, k / 4) for e in (1, 2) for k in range(4)])
 
 
