@@ -186,11 +186,21 @@ def test_lstm_in_bfloat16_where_torch_has_none_for_the_processor(monkeypatch):
     assert x.grad.abs().sum() > 0
 
 
-def test_what_torch_computes_in_software(monkeypatch):
-    for known in (True, False):
-        monkeypatch.setattr(
-            torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda known=known: known
-        )
-        assert in_software("bfloat16", "cpu") is not known
-        assert not in_software("float32", "cpu")
-        assert not in_software("bfloat16", "cuda")
+@pytest.mark.parametrize(
+    ("has", "software"),
+    [
+        ({"avx2": True, "avx512_f": False, "avx512_bf16": False}, True),
+        ({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, True),
+        ({"avx512_f": True, "avx512_bf16": True}, False),
+        ({"avx512_bf16": False, "amx_bf16": True}, False),
+        ({"neon": True, "bf16": True}, False),
+        ({"neon": True, "bf16": False}, True),
+    ],
+)
+def test_what_torch_computes_in_software(monkeypatch, has, software):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    assert in_software("bfloat16", "cpu") is software
+    assert not in_software("float32", "cpu")
+    assert not in_software("bfloat16", "cuda")
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert not in_software("bfloat16", "cpu")

@@ -15,6 +15,9 @@ import torch
 PRECISIONS = ("float32", "bfloat16")
 """Formats that a network can be trained in."""
 
+BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16")
+"""torch's words for instructions that multiply bfloat16: Intel and AMD, Intel, ARM."""
+
 
 def precision_context(precision: str, device: torch.device | str) -> AbstractContextManager:
     """What to run a forward pass in; the backward pass follows it.
@@ -43,7 +46,8 @@ def precision_context(precision: str, device: torch.device | str) -> AbstractCon
 def in_software(precision: str, device: torch.device | str) -> bool:
     """Whether *device* has no instructions for *precision*, so that torch does it number by number.
 
-    That is many times slower than float32, on any processor without AVX-512 or its like.
+    That is several times slower than float32. Most processors multiply float32 only; AVX-512 by
+    itself is no help.
 
     Example:
         >>> in_software("float32", "cpu")
@@ -52,9 +56,10 @@ def in_software(precision: str, device: torch.device | str) -> bool:
     if precision == "float32" or torch.device(device).type != "cpu":
         return False
     try:
-        return not torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    except (AttributeError, RuntimeError):  # a torch without oneDNN, or with another name for it
+        has = torch.cpu.get_capabilities()
+    except (AttributeError, RuntimeError):  # an older torch
         return False
+    return not any(has.get(name) for name in BFLOAT16_INSTRUCTIONS)
 
 
 def autocast(kind: str) -> bool:
