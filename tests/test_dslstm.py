@@ -273,9 +273,15 @@ def test_dropout_is_between_layers_and_only_in_training():
     torch.testing.assert_close(single(x, y)[0], single.eval()(x, y)[0])
 
 
-def test_empty_batch():
-    output, (h, c) = DSLSTM(5, 7, 6, 2)(torch.randn(8, 0, 5), torch.randn(8, 0, 7))
+@pytest.mark.parametrize("norms", [False, True])
+def test_empty_batch(norms):
+    model = DSLSTM(5, 7, 6, 2, gate_norm=norms, output_norm=norms)
+    x = torch.randn(8, 0, 5, requires_grad=True)
+    output, (h, c) = model(x, torch.randn(8, 0, 7))
     assert output.shape == (8, 0, 6) and h.shape == c.shape == (2, 0, 6)
+    output.sum().backward()
+    assert x.grad.shape == x.shape and all((p.grad == 0).all() for p in model.parameters())
+    assert all(value.isfinite().all() for value in model.state_dict().values())
 
 
 BAD = {

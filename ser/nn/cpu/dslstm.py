@@ -192,7 +192,7 @@ def recurrence_backward(
     slope = torch.addcmul(gates, gates, gates, value=-1)
     # What the gradient of c (of h, for o) is multiplied by, block for block of the columns; where
     # the gates are normalised, their slope comes after the norm's gradient.
-    factor = torch.empty_like(act).view(rows, -1, hidden)
+    factor = torch.empty_like(act).view(rows, columns // hidden, hidden)
     candidates = [(0, act[:, :hidden], i)]
     multiplied = [states_before(c_all, sizes, batch, rows), act[:, :hidden], tanh_c]
     if two:
@@ -204,7 +204,7 @@ def recurrence_backward(
         factor[:, 1 + k] = by if norm else by * slope[:, k * hidden : (k + 1) * hidden]
     to_c = o * torch.addcmul(one, tanh_c, tanh_c, value=-1)
     grad = torch.empty_like(act)
-    blocks = grad.view(rows, -1, hidden)
+    blocks = grad.view_as(factor)
     grad_gates = grad.new_empty(rows, middle.stop - hidden) if norm else None
     dh, dc = act.new_zeros(batch, hidden), act.new_zeros(batch, hidden)
     start = rows
