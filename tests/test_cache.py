@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -198,6 +199,20 @@ def test_full_disk(corpus, tmp_path, monkeypatch):
     assert not [p for p in (tmp_path / "c").rglob("*") if p.is_file()], "no half-written file"
     monkeypatch.undo()
     assert len(get(corpus, tmp_path / "c")) == 12
+
+
+def test_damage_in_a_read_only_folder_names_the_way_out(corpus, tmp_path, monkeypatch):
+    get(corpus, tmp_path / "c")
+    (shard,) = shards(tmp_path / "c")
+    shard.write_bytes(shard.read_bytes()[:-4])
+
+    def refuse(*_args, **_kwargs):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(shard))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    with pytest.raises(FeatureError, match=r"cannot write features.*Permission denied.*--cache"):
+        get(corpus, tmp_path / "c")
 
 
 def test_cache_folder_that_is_a_file(corpus, tmp_path):

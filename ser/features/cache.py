@@ -9,6 +9,7 @@ both shards are whole, either is used.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -98,7 +99,8 @@ class FeatureStore:
         for name, reason in self.damaged.items():
             path = self._path(name)
             log.warning("%s: damaged features (%s): thrown away, and made again", path, reason)
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a read-only folder is told where it is written
+                path.unlink()
         self.damaged = {}
 
     def read(self, key: str) -> list[np.ndarray]:
