@@ -149,3 +149,16 @@ def test_the_changes_begin_with_this_version():
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     headings = re.findall(r"^## (\S+)", (BOOK / "changes.md").read_text("utf-8"), re.MULTILINE)
     assert headings[0] == version
+
+
+def test_a_run_that_two_pages_name_is_one_command():
+    """An interrupted run takes up where it stopped only when the same command is given."""
+    runs: dict[str, set[str]] = {}
+    for page in ("README.md", "book/setup.md", "ser/cli/run.py"):
+        text = (ROOT / page).read_text("utf-8").replace("\\\\\n", "\\\n")
+        for command in re.findall(r"^ *ser run (?:.*\\\n)*.*", text, re.MULTILINE):
+            words = command.replace("\\\n", " ").partition(" #")[0].split()
+            if "--out" in words:
+                runs.setdefault(words[words.index("--out") + 1], set()).add(" ".join(words))
+    assert "results/emodb-loso" in runs
+    assert not {out: said for out, said in runs.items() if len(said) > 1}

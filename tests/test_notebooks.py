@@ -147,6 +147,20 @@ def test_something_is_compared_by_nbval(notebook):
     assert "nbval-check-output" in tags
 
 
+@pytest.mark.parametrize(
+    ("chapter", "words", "asked"),
+    [
+        ("confusion", "Rules made these voices", "synthetic"),
+        ("your_voice", "the voices of the training", "trained_on"),
+    ],
+)
+def test_what_only_some_voices_are_is_said_of_those_alone(chapter, words, asked):
+    """Both pages invite a reader to name EmoDB, whose voices are people's, and the training's."""
+    cells = code(nbformat.read(ROOT / "book" / f"{chapter}.ipynb", as_version=4))
+    (cell,) = (c.source for c in cells if words in c.source)
+    assert (asked in cell and "== corpus" in cell) or f'corpus == "{asked}"' in cell
+
+
 def test_the_patterns_find_what_they_should():
     assert MACHINE_PATH.search("saved to /home/me/x.wav")
     assert MACHINE_PATH.search(r"C:\Users\me")
@@ -155,7 +169,7 @@ def test_the_patterns_find_what_they_should():
 
 @pytest.fixture(scope="module")
 def small_corpus(tmp_path_factory) -> Path:
-    """A manifest of 48 hums: 4 speakers, 3 takes; each emotion has its pitch and loudness."""
+    """A manifest of 64 hums: 4 speakers, 4 takes; each emotion has its pitch and loudness."""
     folder = tmp_path_factory.mktemp("hums with ä space")
     rng = np.random.default_rng(0)
     voices = {"angry": (260, 0.5), "happy": (320, 0.3), "neutral": (180, 0.1), "sad": (140, 0.03)}
@@ -163,7 +177,7 @@ def small_corpus(tmp_path_factory) -> Path:
     for speaker in ("Ada", "Bo", "Cy", "Di"):
         shift = rng.uniform(0.8, 1.25)
         for emotion, (pitch, level) in voices.items():
-            for take in range(3):
+            for take in range(4):
                 t = np.arange(int(16000 * rng.uniform(0.8, 1.1))) / 16000
                 phase = 2 * np.pi * pitch * shift * rng.uniform(0.95, 1.05) * t
                 wave = sum(np.sin(k * phase) / k for k in range(1, 9))

@@ -72,7 +72,7 @@ def extract(
         >>> from ser import load_corpus
         >>> features = extract(load_corpus("synthetic"))         # doctest: +SKIP
         >>> features.mel(0)[0].shape                             # doctest: +SKIP
-        (128, 118)
+        (128, 121)
     """
     preset = get_preset(preset)
     if len(corpus.table) == 0:

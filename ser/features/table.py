@@ -51,7 +51,7 @@ class Features:
         >>> from ser.features import extract
         >>> features = extract(load_corpus("synthetic"))         # doctest: +SKIP
         >>> features.mfcc(0).shape                               # doctest: +SKIP
-        (188, 39)
+        (192, 39)
     """
 
     table: pd.DataFrame

@@ -101,7 +101,7 @@ def spoiled_copy(root: Path, copy: Path, table: pd.DataFrame) -> Path:
     Returns:
         *copy*.
     """
-    shutil.copytree(root, copy)
+    shutil.copytree(root, copy, dirs_exist_ok=True)  # a cell may be run again
     there = [copy / Path(p).relative_to(root) for p in table.path]
     there = pd.Series(there).groupby(table.emotion).agg(list)
     cut, gone, loud, off = (there[e][0] for e in sorted(there.index))

@@ -21,7 +21,10 @@ def nearest(vectors: np.ndarray, folds: Iterable[Fold]) -> np.ndarray:
         (n,) row numbers; by Euclidean distance.
 
     Example:
-        >>> fold = Fold("1", np.array([0, 1]), np.array([], int), np.array([2]))  # doctest: +SKIP
+        >>> others, one = np.array([0, 1]), np.array([2])
+        >>> fold = Fold("loso", "Cy", others, one[:0], one, folds=1, hash="")
+        >>> int(nearest(np.array([[0.0], [4.0], [5.0]]), [fold])[2])
+        1
     """
     near = np.full(len(vectors), -1)
     for fold in folds:
