@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -110,6 +111,17 @@ def test_unusable_files_have_a_kind(tmp_path, content, kind):
         (tmp_path / "a.wav").write_bytes(content)
     clip = examine(tmp_path / "a.wav")
     assert clip.kind == kind and clip.error
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_the_folder_is_not_waited_for(tree):
+    os.mkfifo(tree / "wav" / "16a01Wa.wav")
+    (tree / "again").mkdir()
+    os.mkfifo(tree / "again" / f"{NAMES[0]}.wav")  # a second file of one clip is compared by bytes
+    command = [sys.executable, "-m", "ser", "check", "emodb", "--root", str(tree), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    told = kinds(json.loads(done.stdout))["unreadable"]
+    assert told["files"] == ["wav/16a01Wa.wav"] and "a pipe or a device" in told["message"]
 
 
 def test_nan_short_and_cut_files_are_refused(tmp_path):

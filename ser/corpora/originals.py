@@ -119,6 +119,9 @@ def originals(corpus: str) -> Originals | None:
 def file_digest(path: str | os.PathLike) -> str:
     """First 128 bits of the SHA-256 of a file's bytes, in hex, as the lists hold them.
 
+    Raises:
+        OSError: it is not there, is not a file or cannot be read.
+
     Example:
         >>> import tempfile, pathlib
         >>> file = pathlib.Path(tempfile.mkdtemp()) / "empty"
@@ -126,6 +129,8 @@ def file_digest(path: str | os.PathLike) -> str:
         >>> file_digest(file)
         'e3b0c44298fc1c149afbf4c8996fb924'
     """
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
+        raise OSError(f"{path}: is a folder, a pipe or a device, not a file; move it away")
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:DIGITS]
 
