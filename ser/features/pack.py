@@ -28,7 +28,8 @@ from ser.paths import atomic_write, sealed, unseal
 
 PACK_FORMAT = 3
 META = "meta.json"
-ANEW = "copy the pack again, or make it anew where the audio is (`ser features --out`)"
+MAKE = "make it anew where the audio is (`ser features --out`)"
+ANEW = f"copy the pack again, or {MAKE}"
 
 
 def save_pack(features: Features, folder: str | os.PathLike) -> Path:
@@ -163,19 +164,25 @@ def load_pack(folder: str | os.PathLike) -> Features:
         if not unseal(meta):
             raise ValueError("its digest is missing: damaged or edited")
         if meta["format"] != PACK_FORMAT:
-            raise FeatureError(f"{folder}: a pack of format {meta['format']}; {ANEW}")
+            raise FeatureError(
+                f"{folder}: a pack of format {meta['format']}, of another version of ser; {MAKE}"
+            )
         name, n_fft, frames = (meta["preset"][part] for part in ("name", "n_fft", "frames"))
         preset = Preset(name, tuple(n_fft), frames and tuple(frames))
         table, keys = pd.DataFrame(meta["table"]).astype(meta["types"]), meta["keys"]
     except FeatureError:
         raise
+    except FileNotFoundError as error:
+        raise FeatureError(
+            f"{folder}: not a pack of features ({META} is missing); name the folder that "
+            "`ser features --out` made, or copy it again"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FeatureError(f"{folder / META}: not a pack of features ({error}); {ANEW}") from error
     prosody = meta.get("prosody")
     if (meta["parameters"], prosody or PARAMETERS) != (parameters(preset), PARAMETERS):
         raise FeatureError(
-            f"{folder}: this version of ser makes other features than it holds; make it anew "
-            "where the audio is (`ser features --out`)"
+            f"{folder}: this version of ser makes other features than it holds; {MAKE}"
         )
     table.insert(1, "path", "")
     store = _whole(folder, meta["parameters"], keys)
