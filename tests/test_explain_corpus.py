@@ -73,6 +73,14 @@ def test_one_speaker_is_not_enough():
         importance(values, labels, ["a"] * len(labels), NAMES)
 
 
+@pytest.mark.parametrize("speakers", [1, 2], ids=["one emotion in all", "one a speaker"])
+def test_one_emotion_is_nothing_to_learn_from(speakers):
+    labels = np.repeat(np.arange(2) % speakers, 6)
+    values = np.random.default_rng(0).normal(size=(12, len(NAMES)))
+    with pytest.raises(ProtocolError, match="one emotion only is left"):
+        importance(values, labels, np.repeat(["a", "b"], 6), NAMES)
+
+
 def test_every_functional_has_its_group():
     groups = [group_of(name) for name in egemaps_names()]
     assert {g: groups.count(g) for g in GROUPS} == {

@@ -69,7 +69,7 @@ def explain_corpus(
 
     Raises:
         FeatureError: opensmile is not installed, or audio that cannot be read.
-        ProtocolError: fewer than two speakers.
+        ProtocolError: as :func:`ser.explain.functionals.importance`.
 
     Example:
         >>> from ser import load_corpus

@@ -90,7 +90,7 @@ def importance(
         classifier that has only these).
 
     Raises:
-        ProtocolError: fewer than two speakers.
+        ProtocolError: fewer than two speakers, or one emotion only once some are left out.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -117,6 +117,11 @@ def importance(
     np.add.at(total, (speakers, labels), 1)
     random, folds = np.random.default_rng(seed), GroupKFold(min(len(who), FOLDS))
     for kept, held in folds.split(values, labels, speakers):
+        if len(set(labels[kept])) < 2:
+            raise ProtocolError(
+                "one emotion only is left to learn from once some speakers are left out: two at "
+                "least are needed, each by several speakers (`ser check` counts them)"
+            )
         asked, given = speakers[held], values[held]
         dealt = [given]
         for columns in kinds.values():
