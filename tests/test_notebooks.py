@@ -147,6 +147,14 @@ def test_something_is_compared_by_nbval(notebook):
     assert "nbval-check-output" in tags
 
 
+def test_a_cell_may_be_run_again(notebook):
+    """What another cell made keeps its kind, or a second run finds a table in a dict's place."""
+    for cell in code(notebook):
+        for made in re.finditer(r"^(\w+) = pd\.\w+\(\1\b", cell.source, re.MULTILINE):
+            before = cell.source[: made.start()]
+            assert re.search(rf"^(.*, )?{made[1]}\b.* = ", before, re.MULTILINE), cell.source
+
+
 @pytest.mark.parametrize(
     ("chapter", "words", "asked"),
     [
