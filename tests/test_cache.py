@@ -21,6 +21,7 @@ from small_corpora import get, make_corpus, same, shards
 from ser.corpora.base import Corpus, make_table
 from ser.errors import FeatureError
 from ser.features import PRESETS, mel_pair, mfcc39
+from ser.features.cache import FeatureStore
 
 
 @pytest.fixture
@@ -213,6 +214,21 @@ def test_damage_in_a_read_only_folder_names_the_way_out(corpus, tmp_path, monkey
     monkeypatch.setattr(tempfile, "mkstemp", refuse)
     with pytest.raises(FeatureError, match=r"cannot write features.*Permission denied.*--cache"):
         get(corpus, tmp_path / "c")
+
+
+def test_what_another_process_made_again_is_not_thrown_away(tmp_path):
+    item = {"a": ([np.ones(3)], 3)}
+    FeatureStore(tmp_path).write(item)
+    (shard,) = tmp_path.glob("*.safetensors")
+    shard.write_bytes(shard.read_bytes()[:-1] + b"x")
+    first, second = FeatureStore(tmp_path), FeatureStore(tmp_path)
+    for store in (first, second):
+        store.check("a")
+        assert list(store.damaged) == [shard.stem]
+    first.throw_away()
+    first.write(item)
+    second.throw_away()
+    assert FeatureStore(tmp_path).read("a")[0].tolist() == [1, 1, 1]
 
 
 def test_cache_folder_that_is_a_file(corpus, tmp_path):

@@ -255,7 +255,18 @@ def test_the_rate_halves_after_the_releases_epochs():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"batch_size": 1}, {"lr": math.nan}, {"optimiser": "lion"}]
+    "wrong",
+    [
+        {"epochs": 0},
+        {"epochs": "5"},
+        {"batch_size": 1},
+        {"batch_size": 2.5},
+        {"lr": math.nan},
+        {"lr": "0.1"},
+        {"optimiser": "lion"},
+        {"channels": 64},
+        {"milestones": (2.5,)},
+    ],
 )
 def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(TrainingError, match=next(iter(wrong))):

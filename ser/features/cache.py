@@ -98,6 +98,8 @@ class FeatureStore:
         """Delete the damaged shards, and say so in the log."""
         for name, reason in self.damaged.items():
             path = self._path(name)
+            if not self._fault(name):
+                continue  # another process has made it again meanwhile
             log.warning("%s: damaged features (%s): thrown away, and made again", path, reason)
             with contextlib.suppress(OSError):  # a read-only folder is told where it is written
                 path.unlink()

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 from ser.errors import TrainingError
@@ -131,11 +132,11 @@ class TrainConfig:
         clip_z: features beyond so many deviations are set to them once they are normalised
             (:func:`ser.normalise.clipped`), functionals of baselines too: one odd recording can
             put one at 400; 0: none is.
-        vtlp: (A, B): in each epoch every training utterance comes from a vocal tract changed by a
-            factor from A to B (Jaitly and Hinton 2013; :mod:`ser.features.vtlp`), drawn among
-            11 of equal distance; with a factor above 1 formants are lower.
-        tempo: (A, B): in each epoch every training utterance is so many times as fast, its pitch
-            and formants as they were (:mod:`ser.training.voices`).
+        vtlp: two factors A, B: in each epoch every training utterance comes from a vocal tract
+            changed by one from A to B (Jaitly and Hinton 2013; :mod:`ser.features.vtlp`), drawn
+            among 11 of equal distance; with a factor above 1 formants are lower.
+        tempo: two factors A, B: in each epoch every training utterance is one from A to B times as
+            fast, its pitch and formants as they were (:mod:`ser.training.voices`).
         pitch_shift: F0 of every training utterance is moved by up to so many semitones, of prosody
             alone; MFCCs and spectrograms hear little of F0. It goes with normalise ``none`` or
             ``train``.
@@ -208,13 +209,20 @@ class TrainConfig:
     def __post_init__(self) -> None:
         told = []
         for setting in dataclasses.fields(self):
-            value = getattr(self, setting.name)
-            if isinstance(setting.default, tuple):
-                number = int if setting.name in ("milestones", "channels") else float
-                value = tuple(map(number, value))
-                object.__setattr__(self, setting.name, value)
-            if not setting.metadata["fine"](value):
-                told.append(f"{setting.name} = {value} ({setting.metadata['allowed']})")
+            value, kind = getattr(self, setting.name), type(setting.default)
+            try:
+                if kind is tuple:
+                    number = index if setting.name in ("milestones", "channels") else float
+                    value = tuple(map(number, value))
+                elif kind is int:
+                    value = index(value)
+                fine = setting.metadata["fine"](value)
+            except (TypeError, ValueError):  # a number as text, a fraction for a whole number
+                fine = False
+            object.__setattr__(self, setting.name, value)
+            if not fine:
+                shown = value if kind is str else repr(value)
+                told.append(f"{setting.name} = {shown} ({setting.metadata['allowed']})")
         if not told and self.normalise not in ("none", "train"):
             told = self._taken_away()
         if told:
