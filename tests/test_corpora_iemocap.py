@@ -66,6 +66,16 @@ def test_columns_of_the_label_file(root):
     assert first.text == "Excuse me."
 
 
+def test_a_turn_whose_times_are_swapped_is_as_long_as_its_file(root):
+    file = root / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+    told = file.read_text().replace("[6.2901 - 6.3901]", "[6.3901 - 6.2901]", 1)
+    assert "[6.3901" in told
+    file.write_text(told)
+    corpus = load_corpus("iemocap", root)
+    assert corpus.problems == ()
+    assert round(row(corpus, "Ses01F_impro01_F000").seconds, 4) == 0.1
+
+
 def test_scripted_turns_without_transcription_carry_their_scene_as_text(root):
     corpus = load_corpus("iemocap", root)
     assert row(corpus, "Ses01M_script01_1b_F002").text == "script01_1"

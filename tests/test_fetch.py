@@ -132,6 +132,7 @@ def test_existing_folder_is_left_alone_unless_forced(server, tmp_path, monkeypat
     root = tmp_path / "emodb"
     root.mkdir()
     (root / "mine.txt").write_text("keep")
+    (root / known.clips[0].name).symlink_to("nowhere.wav")
     with pytest.raises(FetchError, match="--force"):
         fetch("emodb", root)
     assert not server.requests and (root / "mine.txt").exists()

@@ -168,7 +168,7 @@ def _head(line: str) -> dict | None:
         "gender": GENDER[talker],
         "session": session,
         "start": start,
-        "seconds": end - start,
+        "seconds": end - start if end > start else math.nan,  # then the file's own
         "label": head[4],
         "dialog": head[3].rsplit("_", 1)[0],
         "improvised": bool(improvised),

@@ -148,7 +148,7 @@ def compare(folder: str | os.PathLike, known: Originals) -> tuple[int, str]:
     """
     files = [path for path in walk(Path(folder)) if path.name.lower() in known.by_name]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        digests = dict(zip(files, pool.map(file_digest, files), strict=True))
+        digests = dict(zip(files, pool.map(_digest_or_none, files), strict=True))
     good = {
         path.name.lower()
         for path in files
@@ -167,3 +167,11 @@ def compare(folder: str | os.PathLike, known: Originals) -> tuple[int, str]:
     if any(look(path)[1] == "pointer" for path in bad):
         wrong.append("some are git-lfs pointers: clone with git and type: git lfs pull")
     return len(good), ", ".join(wrong)
+
+
+def _digest_or_none(path: Path) -> str | None:
+    """The digest of what can be read: a link to nowhere is not the owners' clip."""
+    try:
+        return file_digest(path)
+    except OSError:
+        return None
