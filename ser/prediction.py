@@ -15,7 +15,7 @@ import numpy as np
 from ser.enrolled_model import AGAIN, calm_remarks, model_for
 from ser.errors import FeatureError, ModelError, shortage
 from ser.loading import SavedModel
-from ser.loading import load_model as load_model  # beside predict, which reads it once for many
+from ser.loading import load_model as load_model  # scripts import it from here
 from ser.normalise import normalised
 from ser.recording import Recording, Sound, wave_features
 from ser.sound_quality import EFFECTS
@@ -100,7 +100,7 @@ def predict(
 
         Many recordings, the model read once:
 
-        >>> from ser.prediction import load_model
+        >>> from ser.loading import load_model
         >>> model = load_model()
         >>> answers = [predict(file, model) for file in ["a.wav", "b.wav"]]  # doctest: +SKIP
     """

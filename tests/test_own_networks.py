@@ -19,6 +19,7 @@ from ser.experiments import RunConfig, run, stored_records
 from ser.loading import load_model
 from ser.models import build_model, count_parameters
 from ser.nn import mean_over_time
+from ser.nn.branches import Branch
 from ser.rows import ROWS
 from ser.training import TrainConfig
 
@@ -34,6 +35,11 @@ class Mean(nn.Module):
 
     def forward(self, batch):
         return self.linear(mean_over_time(batch.mfcc, batch.mfcc_lengths))
+
+
+def test_a_branch_has_to_say_what_its_recurrent_layer_hears():
+    with pytest.raises(TypeError, match="sequences"):
+        Branch()
 
 
 class Leaking(Mean):

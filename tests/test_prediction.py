@@ -17,8 +17,8 @@ from ser.cli import main
 from ser.corpora.base import EMOTIONS
 from ser.errors import AudioError, ModelError
 from ser.experiments import stored_records
-from ser.loading import FEW, load_model
-from ser.prediction import predict
+from ser.loading import FEW
+from ser.prediction import load_model, predict
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ Book: chapter "Fusion".
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -49,7 +51,7 @@ def aligned_pair(
     return align(x, y, *lengths)
 
 
-class Branch(nn.Module):
+class Branch(nn.Module, ABC):
     """What all branches end in: a recurrent layer -> pooling over time -> logits.
 
     A branch makes its front ends, if it has any, then calls :meth:`end_in`; ``sequences`` says what
@@ -96,12 +98,9 @@ class Branch(nn.Module):
         self.linear = nn.Linear(pooled_size(self.hidden, self.pooling), self.classes)
         self.pool = TimePool(self.hidden, self.pooling, self.dropout)
 
+    @abstractmethod
     def sequences(self, batch: Batch) -> tuple[Tensor | None, ...]:
-        """What the recurrent layer hears, (B, T, size) each, and the valid steps, or None: all.
-
-        Every kind of branch has its own.
-        """
-        raise NotImplementedError
+        """What the recurrent layer hears, (B, T, size) each, and the valid steps, or None: all."""
 
     def recur(self, lstm: nn.Module, *given: Tensor | None) -> Tensor:
         """Output (B, T, hidden) for steps and lengths, or a DS-LSTM's for x, y and lengths."""
